@@ -1,0 +1,99 @@
+"""What one release consists of. Immutable once written; serving reads nothing else to find data."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BatchEntry(_Part):
+    """A batch whose valid rows are in the release, or (under `held`) whose rows are not."""
+
+    batch_id: str
+    source: str
+    object: str
+    content_hash: str
+    rows_landed: int
+    rows_valid: int
+    rows_quarantined: int
+    decision: Literal["accepted", "accepted on purpose", "held"]
+    why: str | None = None
+
+
+class TableEntry(_Part):
+    """A table: the stored parts it consists of, in SQL's type names."""
+
+    parts: tuple[str, ...]
+    columns: dict[str, str]
+    rows: int
+    fingerprint: str
+
+
+class CollectionEntry(_Part):
+    """A vector collection."""
+
+    name: str
+    rows: int
+    dim: int
+    model: str
+
+
+class GraphEntry(_Part):
+    """A graph and what it holds."""
+
+    name: str
+    nodes: dict[str, int]
+    relations: dict[str, int]
+
+
+class AnswersEntry(_Part):
+    """A set of precomputed answers."""
+
+    name: str
+    rows: int
+
+
+class CheckEntry(_Part):
+    """A check that judged exactly what is in this release."""
+
+    asset: str
+    check: str
+    passed: bool
+    blocking: bool
+
+
+class Totals(_Part):
+    """The figures people compare releases by."""
+
+    rows_landed: int
+    rows_valid: int
+    rows_quarantined: int
+    users: int
+    campaigns: int
+    vectors: int
+    edges: int
+
+
+class Manifest(_Part):
+    """One release."""
+
+    release_id: str
+    created_at: datetime
+    previous: str | None
+    run_id: str
+    code_version: str
+    profile: str
+    totals: Totals
+    batches: tuple[BatchEntry, ...]
+    held: tuple[BatchEntry, ...] = ()
+    tables: dict[str, TableEntry] = Field(default_factory=dict)
+    vectors: dict[str, CollectionEntry] = Field(default_factory=dict)
+    graphs: dict[str, GraphEntry] = Field(default_factory=dict)
+    answers: dict[str, AnswersEntry] = Field(default_factory=dict)
+    checks: tuple[CheckEntry, ...] = ()

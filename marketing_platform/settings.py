@@ -1,0 +1,49 @@
+"""Typed settings, read from the environment (`MARKETING_…`) when asked for, never at import.
+
+Only what differs between installations belongs here; rules about data live in `sources/` and
+`expectations/`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Where things are and how much may be used."""
+
+    model_config = SettingsConfigDict(env_prefix="MARKETING_", extra="ignore", frozen=True)
+
+    profile: Literal["embedded"] = Field("embedded", description="Which datastores stand behind the graph.")
+    data_dir: Path = Field(Path(".data"), description="Everything the embedded stores write lies below this folder.")
+    input_dir: Path | None = Field(None, description="The landing folder; `landing/` in the data folder unless given.")
+    sources_dir: Path = Field(PROJECT_DIR / "sources", description="Declared sources, one YAML file each.")
+    expectations_dir: Path = Field(PROJECT_DIR / "expectations", description="Great Expectations suites, one per table.")
+    chunk_rows: int = Field(50_000, ge=100, le=1_000_000, description="Rows handled at once while reading and checking.")
+    max_cell_bytes: int = Field(1 << 20, ge=1 << 10, description="A longer cell goes to quarantine.")
+    settle_seconds: float = Field(2.0, ge=0, description="A landed file is taken once it has not changed for so long.")
+    keep_releases: int = Field(5, ge=1, description="How many releases `releases collect` keeps besides current and pinned.")
+    similar_users: int = Field(20, ge=1, le=200, description="Neighbours kept per user.")
+    recommendations: int = Field(10, ge=1, le=100, description="Items kept per user.")
+    api_host: str = Field("127.0.0.1", description="Address the API listens on.")
+    api_port: int = Field(8000, ge=1, le=65535, description="Port the API listens on.")
+    ui_port: int = Field(3000, ge=1, le=65535, description="Port the Dagster UI listens on.")
+
+    @property
+    def landing_dir(self) -> Path:
+        return self.input_dir or self.data_dir / "landing"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.data_dir / "dagster"
+
+
+def load_settings() -> Settings:
+    """The settings of this process."""
+    return Settings()  # pyright: ignore[reportCallIssue] -- fields come from the environment

@@ -1,0 +1,248 @@
+"""What each role promises. Every implementation passes the same contract tests.
+
+Names are given by the caller and belong to one version of one asset (`events_3f9ac21b`); writing
+a name that exists replaces it as a whole (a retry), nothing reads it before it is complete, and
+`names`/`drop` let collection remove what no release needs. A reader is opened for names that
+a release pinned; it may be used from several threads and processes, beside any writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+# A chunk of landed records: ordinal (int64, counts from 0 in the object), document (JSON object
+# whose values are strings or null, the record as text) and defect (why it could not be split
+# into its fields, or null).
+RAW_SCHEMA = pa.schema([("ordinal", pa.int64()), ("document", pa.string()), ("defect", pa.string())])
+
+# A quarantined record: the same, with every reason it was refused for (JSON array of strings).
+QUARANTINE_SCHEMA = pa.schema([("ordinal", pa.int64()), ("document", pa.string()), ("reasons", pa.string())])
+
+
+@dataclass(frozen=True)
+class LandedObject:
+    """One version of one object in the landing zone."""
+
+    name: str  # path below the landing zone, with forward slashes
+    generation: str  # changes whenever the content may have changed
+    size: int  # bytes
+    updated_at: datetime  # UTC
+
+
+class Objects(Protocol):
+    """The landing zone: objects that others write and we only read (and `put` for our own API)."""
+
+    def list(self) -> Iterator[LandedObject]:
+        """Every object, hidden and temporary files left out, in order of name."""
+        ...
+
+    def snapshot(self, landed: LandedObject) -> tuple[str, int]:
+        """Keep this version for good; returns (sha256 hex of the bytes, size kept)."""
+        ...
+
+    def open(self, content_hash: str) -> BinaryIO:
+        """The bytes of a kept version."""
+        ...
+
+    def put(self, name: str, content: Iterable[bytes]) -> LandedObject:
+        """Land an object durably; it appears in `list` only when complete."""
+        ...
+
+
+class Documents(Protocol):
+    """Raw records and quarantined records, per batch."""
+
+    def write_raw(self, batch_id: str, chunks: Iterable[pa.Table], *, ingested_at: datetime) -> int:
+        """Replace the raw records of a batch by these (RAW_SCHEMA); returns how many. All or nothing."""
+        ...
+
+    def read_raw(self, batch_id: str, *, chunk_rows: int) -> Iterator[pa.Table]:
+        """The raw records in order of ordinal (RAW_SCHEMA)."""
+        ...
+
+    def write_quarantine(self, batch_id: str, chunks: Iterable[pa.Table]) -> int:
+        """Replace the quarantined records of a batch (QUARANTINE_SCHEMA); returns how many."""
+        ...
+
+    def read_quarantine(self, batch_id: str, *, limit: int | None = None) -> Iterator[pa.Table]:
+        """The quarantined records in order of ordinal (QUARANTINE_SCHEMA)."""
+        ...
+
+    def drop(self, batch_id: str) -> None:
+        """Forget a batch's raw and quarantined records."""
+        ...
+
+
+@dataclass(frozen=True)
+class TableRef:
+    """A table as SQL sees it: its logical name and the stored parts it consists of.
+
+    A fact table consists of one part per batch; anything computed is one part.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+    schema: pa.Schema
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """What was written: the reference, and evidence that goes into metadata and manifest."""
+
+    ref: TableRef
+    rows: int
+    fingerprint: str  # order-independent hash of the rows; equal content, equal fingerprint
+
+
+@dataclass(frozen=True)
+class Select:
+    """A query in DuckDB's dialect over logical table names, with named parameters (`$name`)."""
+
+    sql: str
+    tables: Sequence[TableRef] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Warehouse(Protocol):
+    """Typed tables and the SQL over them."""
+
+    def write(self, part: str, chunks: Iterable[pa.Table], schema: pa.Schema) -> StoredTable:
+        """Store rows as the part `part`; its logical name is the part up to the last `__`."""
+        ...
+
+    def create(self, part: str, select: Select) -> StoredTable:
+        """Store the result of a query as `part`, computed inside the engine."""
+        ...
+
+    def query(self, select: Select) -> pa.Table:
+        """Run a query and return its rows."""
+        ...
+
+    def batches(self, select: Select, *, chunk_rows: int) -> Iterator[pa.RecordBatch]:
+        """Run a query and stream its rows."""
+        ...
+
+    def names(self) -> list[str]: ...
+
+    def drop(self, part: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """One search hit."""
+
+    record_id: str
+    user_id: str
+    score: float  # cosine similarity, -1..1
+
+
+class VectorReader(Protocol):
+    """Search in one pinned collection."""
+
+    def search(self, vectors: np.ndarray, *, limit: int) -> list[list[Neighbour]]:
+        """For each row of `vectors` (n x dim float32) its nearest records by cosine, best first."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Vectors(Protocol):
+    """Collections with `record_id`, `user_id`, `text_embedding` (float32, COSINE)."""
+
+    def write(self, name: str, chunks: Iterable[pa.Table], *, dim: int, base: str | None = None) -> int:
+        """Store the collection `name` from tables with those three columns; returns its row count.
+
+        With `base`, the new collection starts as a copy of that one and only the difference is
+        written: ids that are new are inserted, ids that are gone deleted.
+        """
+        ...
+
+    def open(self, name: str) -> VectorReader: ...
+
+    def count(self, name: str) -> int: ...
+
+    def names(self) -> list[str]: ...
+
+    def drop(self, name: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class NodeSet:
+    """Nodes of one label; `rows` has the columns of that label in `graph/model.py`."""
+
+    label: str
+    rows: pa.Table
+
+
+@dataclass(frozen=True)
+class RelationSet:
+    """Relations of one type between two labels; `rows` starts with the columns `source`, `target`."""
+
+    type: str
+    source: str
+    target: str
+    rows: pa.Table
+
+
+@dataclass(frozen=True)
+class GraphCounts:
+    """What a stored graph holds."""
+
+    nodes: Mapping[str, int]
+    relations: Mapping[str, int]
+
+
+class GraphReader(Protocol):
+    """Named, read-only questions to one pinned graph."""
+
+    def run(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Run parameterised Cypher and return its rows; plain Python values only."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Graphs(Protocol):
+    """Property graphs that speak Cypher."""
+
+    def write(self, name: str, nodes: Iterable[NodeSet], relations: Iterable[RelationSet]) -> GraphCounts: ...
+
+    def open(self, name: str) -> GraphReader: ...
+
+    def count(self, name: str) -> GraphCounts: ...
+
+    def names(self) -> list[str]: ...
+
+    def drop(self, name: str) -> None: ...
+
+
+class AnswersReader(Protocol):
+    """Look-ups in one pinned set of answers."""
+
+    def get(self, key: str) -> bytes | None:
+        """The ready JSON answer of `key`, or None."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Answers(Protocol):
+    """Precomputed answers, looked up by key (a user id)."""
+
+    def write(self, name: str, chunks: Iterable[pa.Table]) -> int:
+        """Store tables with the columns `key` (string) and `answer` (binary, JSON); returns the count."""
+        ...
+
+    def open(self, name: str) -> AnswersReader: ...
+
+    def count(self, name: str) -> int: ...
+
+    def names(self) -> list[str]: ...
+
+    def drop(self, name: str) -> None: ...
