@@ -8,6 +8,7 @@
     ├── UnknownRelease       no release of that name, or it has been collected
     ├── ReleaseRefused       the release's requirements do not hold; nothing was published
     ├── ReleaseConflict      somebody else moved the pointer first; nothing was published
+    ├── UnknownName          a store has nothing complete under that name
     ├── StoreUnavailable     a datastore does not answer
     └── StoreBusy            another process holds a store that only one may write
 """
@@ -45,6 +46,10 @@ class ReleaseRefused(MarketingPlatformError):
 
 class ReleaseConflict(MarketingPlatformError):
     """Somebody else moved the pointer first; nothing was published."""
+
+
+class UnknownName(MarketingPlatformError):
+    """A store has nothing complete under that name."""
 
 
 class StoreUnavailable(MarketingPlatformError):

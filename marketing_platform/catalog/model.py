@@ -72,6 +72,15 @@ class Column(BaseModel):
     personal: bool = False
 
 
+class Place(BaseModel):
+    """Another table's column in which keys of an entity appear."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: str
+    column: str
+
+
 class Table(BaseModel):
     """One canonical table."""
 
@@ -82,6 +91,7 @@ class Table(BaseModel):
     kind: TableKind
     key: tuple[str, ...]
     time: str | None = None
+    seen_in: tuple[Place, ...] = ()
     columns: tuple[Column, ...]
 
     @property

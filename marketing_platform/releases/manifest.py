@@ -68,8 +68,14 @@ class CheckEntry(_Part):
     blocking: bool
 
 
+class ReportEntry(_Part):
+    """A report that people read; the file's name in the folder of reports."""
+
+    name: str
+
+
 class Totals(_Part):
-    """The figures people compare releases by."""
+    """The figures people compare releases by; rows count every landed batch, held ones too."""
 
     rows_landed: int
     rows_valid: int
@@ -96,4 +102,10 @@ class Manifest(_Part):
     vectors: dict[str, CollectionEntry] = Field(default_factory=dict)
     graphs: dict[str, GraphEntry] = Field(default_factory=dict)
     answers: dict[str, AnswersEntry] = Field(default_factory=dict)
+    reports: dict[str, ReportEntry] = Field(default_factory=dict)
     checks: tuple[CheckEntry, ...] = ()
+
+    def stored_names(self) -> set[str]:
+        """Every name in any store that this release needs, parts of tables included."""
+        entries = (*self.vectors.values(), *self.graphs.values(), *self.answers.values(), *self.reports.values())
+        return {entry.name for entry in entries} | {part for table in self.tables.values() for part in table.parts}

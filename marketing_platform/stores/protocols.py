@@ -9,6 +9,7 @@ a release pinned; it may be used from several threads and processes, beside any 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, Protocol
@@ -109,23 +110,46 @@ class Select:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Warehouse(Protocol):
-    """Typed tables and the SQL over them."""
+class PartWriter(Protocol):
+    """Takes the rows of one part, chunk by chunk."""
 
-    def write(self, part: str, chunks: Iterable[pa.Table], schema: pa.Schema) -> StoredTable:
-        """Store rows as the part `part`; its logical name is the part up to the last `__`."""
+    def add(self, rows: pa.Table) -> None: ...
+
+    @property
+    def stored(self) -> StoredTable:
+        """What was stored; there once the writer's block has ended without an error."""
+        ...
+
+
+class Warehouse(Protocol):
+    """Typed tables and the SQL over them.
+
+    A part is stored under `<logical name>__<version>`, so that `events__3f9ac21b0d11` is a version
+    of `events`.
+    """
+
+    def writer(self, part: str, schema: pa.Schema) -> AbstractContextManager[PartWriter]:
+        """Store the rows that are added in the block as `part`; nothing if the block raises."""
         ...
 
     def create(self, part: str, select: Select) -> StoredTable:
         """Store the result of a query as `part`, computed inside the engine."""
         ...
 
+    def combine(self, part: str, parts: Sequence[str], schema: pa.Schema) -> StoredTable:
+        """Store `part` as the union of stored parts, without copying a row."""
+        ...
+
+    def open(self, part: str) -> StoredTable:
+        """What was stored under `part`; UnknownName when nothing was."""
+        ...
+
     def query(self, select: Select) -> pa.Table:
         """Run a query and return its rows."""
         ...
 
-    def batches(self, select: Select, *, chunk_rows: int) -> Iterator[pa.RecordBatch]:
-        """Run a query and stream its rows."""
+    def batches(self, select: Select, *, chunk_rows: int) -> Iterator[pa.Table]:
+        """Run a query and stream its rows in chunks of about `chunk_rows`."""
         ...
 
     def names(self) -> list[str]: ...

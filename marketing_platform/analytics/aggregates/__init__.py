@@ -1,0 +1,55 @@
+"""Reads the aggregate declarations that lie in this folder."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import yaml
+from pydantic import Field
+
+from marketing_platform.catalog import Table
+
+_FOLDER = Path(__file__).parent
+_WEIGHTS = _FOLDER.parent / "engagement.yaml"
+
+
+class Aggregate(Table):
+    """A table computed by one query over other tables."""
+
+    reads: tuple[str, ...] = Field(min_length=1)
+    sql: str
+
+    @property
+    def query(self) -> str:
+        """The SQL, with the engagement weights in reach when it asks for them."""
+        if "engagement_weights" not in self.sql:
+            return self.sql
+        rows = " UNION ALL ".join(
+            f"SELECT '{event_type}' AS event_type, CAST({weight} AS DOUBLE) AS weight"
+            for event_type, weight in engagement_weights().items()
+        )
+        return f"WITH engagement_weights AS ({rows})\n{self.sql}"  # noqa: S608 -- our own declaration
+
+
+@cache
+def engagement_weights() -> dict[str, float]:
+    """What each event type weighs."""
+    return yaml.safe_load(_WEIGHTS.read_text(encoding="utf-8"))["weights"]
+
+
+@cache
+def aggregates() -> dict[str, Aggregate]:
+    """Every aggregate by name."""
+    found = {}
+    for path in sorted(_FOLDER.glob("*.yaml")):
+        declared = Aggregate.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        if declared.name != path.stem:
+            raise ValueError(f"{path}: declares {declared.name!r}; name the file after it")
+        found[declared.name] = declared
+    return found
+
+
+def aggregate(name: str) -> Aggregate:
+    """The aggregate `name`."""
+    return aggregates()[name]

@@ -1,0 +1,77 @@
+"""Aggregates, one asset per declaration in `analytics/aggregates/`, and the report about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from marketing_platform.analytics import Aggregate, aggregates
+from marketing_platform.analytics.report import build_report
+from marketing_platform.defs.automation import follow_upstream
+from marketing_platform.defs.metadata import bars, line
+from marketing_platform.stores.protocols import Select, StoredTable
+from marketing_platform.stores.registry import Stores
+
+GROUP = "analytics"
+
+
+def aggregate_assets() -> list[dg.AssetsDefinition]:
+    """One asset per aggregate."""
+    return [_aggregate(declared) for declared in aggregates().values()]
+
+
+def _aggregate(declared: Aggregate) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=declared.name,
+        description=declared.description,
+        group_name=GROUP,
+        ins={name: dg.AssetIn() for name in declared.reads},
+        io_manager_key="warehouse_io",
+        kinds={"duckdb", "parquet", "sql"},
+        owners=["team:analytics"],
+        tags={"layer": "aggregate"},
+        automation_condition=follow_upstream(),
+        metadata={"sql": dg.MetadataValue.md(f"```sql\n{declared.sql}\n```")},
+    )
+    def aggregate(**upstream: StoredTable) -> Select:
+        return Select(declared.query, [stored.ref for stored in upstream.values()])
+
+    return aggregate
+
+
+@dg.asset(
+    group_name=GROUP,
+    io_manager_key="report_io",
+    kinds={"json"},
+    owners=["team:analytics"],
+    tags={"layer": "report"},
+    automation_condition=follow_upstream(),
+)
+def analytics_report(
+    context: dg.AssetExecutionContext,
+    stores: dg.ResourceParam[Stores],
+    admitted_batches: StoredTable,
+    user_engagement: StoredTable,
+    campaign_performance: StoredTable,
+    daily_activity: StoredTable,
+    purchases: StoredTable,
+    ad_spend: StoredTable,
+) -> dict[str, Any]:
+    """What a marketer wants to know first about this data, as a file to read."""
+    tables = (admitted_batches, user_engagement, campaign_performance, daily_activity, purchases, ad_spend)
+    refs = [stored.ref for stored in tables]
+    report = build_report(lambda sql: stores.warehouse.query(Select(sql, refs)).to_pylist())
+    top = report["campaigns"]["most_engaging"]
+    days = report["activity"]["by_day"]
+    context.add_output_metadata(
+        {
+            "events_per_day": line("Events per day", [day["date"] for day in days], [day["events"] for day in days]),
+            "most_engaging_campaigns": bars(
+                "Engagement by campaign",
+                [campaign["name"] or campaign["campaign_id"] for campaign in top],
+                [campaign["engagement_score"] for campaign in top],
+            ),
+        }
+    )
+    return report

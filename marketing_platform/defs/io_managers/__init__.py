@@ -1,0 +1,28 @@
+"""One IO manager per role a datastore can play; which datastore it is decides `stores/registry.py`.
+
+Every materialization is stored under a name of its own, `<asset>__<run>`, and the name goes into
+the materialization's metadata. A release pins names; nothing that could be pinned is overwritten.
+"""
+
+from marketing_platform.defs.io_managers.answers import AnswersIOManager
+from marketing_platform.defs.io_managers.documents import DocumentsIOManager, RawBatches
+from marketing_platform.defs.io_managers.graphs import GraphIOManager, KnowledgeGraph
+from marketing_platform.defs.io_managers.reports import ReportIOManager
+from marketing_platform.defs.io_managers.vectors import Collection, VectorsIOManager
+from marketing_platform.defs.io_managers.versions import latest_name, version_name
+from marketing_platform.defs.io_managers.warehouse import Parts, WarehouseIOManager
+
+__all__ = [
+    "AnswersIOManager",
+    "Collection",
+    "DocumentsIOManager",
+    "GraphIOManager",
+    "KnowledgeGraph",
+    "Parts",
+    "RawBatches",
+    "ReportIOManager",
+    "VectorsIOManager",
+    "WarehouseIOManager",
+    "latest_name",
+    "version_name",
+]

@@ -1,0 +1,40 @@
+"""Documents per batch: the raw records as they landed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+
+import dagster as dg
+import pyarrow as pa
+
+from marketing_platform.stores.protocols import Documents
+
+RawBatches = Mapping[str, Callable[[], Iterable[pa.Table]]]
+
+
+class DocumentsIOManager(dg.IOManager):
+    """Stores and loads, for each batch of the run, something that yields chunks of RAW_SCHEMA."""
+
+    def __init__(self, documents: Documents, *, chunk_rows: int) -> None:
+        self._documents = documents
+        self._chunk_rows = chunk_rows
+
+    def handle_output(self, context: dg.OutputContext, obj: RawBatches) -> None:
+        """Write batch by batch, each in one transaction."""
+        now = datetime.now(UTC)
+        rows = 0
+        for batch_id, read in obj.items():
+            written = self._documents.write_raw(batch_id, read(), ingested_at=now)
+            context.log.info(f"{batch_id}: {written:,} raw records")
+            rows += written
+        context.add_output_metadata(
+            {"dagster/row_count": rows, "batches": len(obj), "ingested_at": dg.MetadataValue.timestamp(now)}
+        )
+
+    def load_input(self, context: dg.InputContext) -> RawBatches:
+        """The batches of the run, read when iterated."""
+        return {batch_id: self._reader(batch_id) for batch_id in context.asset_partition_keys}
+
+    def _reader(self, batch_id: str) -> Callable[[], Iterator[pa.Table]]:
+        return lambda: self._documents.read_raw(batch_id, chunk_rows=self._chunk_rows)

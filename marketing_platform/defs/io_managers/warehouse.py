@@ -1,0 +1,70 @@
+"""Tables: a query that the engine runs, rows, or parts that are already there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+import pyarrow as pa
+
+from marketing_platform.analytics import aggregates
+from marketing_platform.catalog import Table, tables
+from marketing_platform.defs.io_managers.versions import NAME, input_name, output_name
+from marketing_platform.defs.metadata import column_schema, preview
+from marketing_platform.stores.protocols import Select, StoredTable, Warehouse
+
+_PREVIEW_ROWS = 8
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A table that consists of stored parts, such as a fact table of its batches."""
+
+    parts: Sequence[str]
+    schema: pa.Schema
+
+
+class WarehouseIOManager(dg.IOManager):
+    """Stores `Select`, `Parts` or a pyarrow table; loads a `StoredTable` to query, not its rows."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    def handle_output(self, context: dg.OutputContext, obj: Select | Parts | pa.Table) -> None:
+        """Store the table and show its schema, size and first rows in the UI."""
+        name = output_name(context)
+        stored = self._store(name, obj)
+        table = _declared(stored.ref.name)
+        context.add_output_metadata(
+            {
+                NAME: name,
+                "dagster/row_count": stored.rows,
+                "fingerprint": stored.fingerprint,
+                "parts": len(stored.ref.parts),
+                "dagster/column_schema": column_schema(stored.ref.schema, table),
+                "preview": preview(self._first_rows(stored), table),
+            }
+        )
+
+    def load_input(self, context: dg.InputContext) -> StoredTable:
+        """The upstream table, ready to be named in a query."""
+        return self._warehouse.open(input_name(context))
+
+    def _store(self, name: str, obj: Select | Parts | pa.Table) -> StoredTable:
+        if isinstance(obj, Select):
+            return self._warehouse.create(name, obj)
+        if isinstance(obj, Parts):
+            return self._warehouse.combine(name, obj.parts, obj.schema)
+        with self._warehouse.writer(name, obj.schema) as writer:
+            writer.add(obj)
+        return writer.stored
+
+    def _first_rows(self, stored: StoredTable) -> pa.Table:
+        columns = ", ".join(f'"{field.name}"' for field in stored.ref.schema if not pa.types.is_nested(field.type))
+        sql = f'SELECT {columns} FROM "{stored.ref.name}" LIMIT {_PREVIEW_ROWS}'  # noqa: S608 -- our own names
+        return self._warehouse.query(Select(sql, [stored.ref]))
+
+
+def _declared(name: str) -> Table | None:
+    return tables().get(name) or aggregates().get(name)

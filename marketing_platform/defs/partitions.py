@@ -1,0 +1,5 @@
+"""A batch is a partition: one version of one landed object."""
+
+import dagster as dg
+
+BATCHES = dg.DynamicPartitionsDefinition(name="batches")

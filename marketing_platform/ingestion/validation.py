@@ -1,0 +1,120 @@
+"""One batch from raw records to valid rows, quarantine and verdicts, in one pass and bounded memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from marketing_platform.catalog import table
+from marketing_platform.gates import RowGate, Suites, Verdict, judge_batch, split
+from marketing_platform.releases.ledger import Outcome, suffix_of
+from marketing_platform.sources import SourceSpec, project
+from marketing_platform.stores.protocols import Documents, PartWriter, Warehouse
+
+_SAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What became of one batch."""
+
+    outcome: Outcome
+    verdicts: tuple[Verdict, ...]
+    samples: tuple[dict[str, Any], ...]  # the first quarantined records: ordinal, reasons, document
+
+
+@dataclass
+class _Tally:
+    landed: int = 0
+    quarantined: int = 0
+    unreadable: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+
+    def count(self, raw: pa.Table, quarantine: pa.Table) -> None:
+        self.landed += raw.num_rows
+        self.quarantined += quarantine.num_rows
+        for row in quarantine.to_pylist():
+            reasons = orjson.loads(row["reasons"])
+            self.reasons.update(reasons)
+            self.unreadable += any(reason.startswith("unreadable") for reason in reasons)
+            if len(self.samples) < _SAMPLES:
+                self.samples.append(
+                    {"ordinal": row["ordinal"], "reasons": reasons, "document": orjson.loads(row["document"])}
+                )
+
+
+def validate(
+    batch_id: str,
+    chunks: Iterable[pa.Table],
+    spec: SourceSpec,
+    suites: Suites,
+    *,
+    warehouse: Warehouse,
+    documents: Documents,
+    version: str,
+    progress: Callable[[int], None] | None = None,
+) -> Validated:
+    """Type and judge the raw records of a batch; store valid rows and quarantine.
+
+    Valid rows go to the warehouse as one part per table, under names that carry `version`, so that
+    judging a batch again never touches what a release was built from.
+    """
+    tally = _Tally()
+    gate = RowGate(suites)
+    with ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(
+                warehouse.writer(f"{name}__{suffix_of(batch_id)}_{version}", table(name).arrow_schema)
+            )
+            for name in spec.tables
+        }
+
+        def quarantine() -> Iterator[pa.Table]:
+            for raw in chunks:
+                refused = _sift(raw, batch_id, spec, gate, writers)
+                tally.count(raw, refused)
+                if progress:
+                    progress(raw.num_rows)
+                yield refused
+
+        documents.write_quarantine(batch_id, quarantine())
+    valid = tally.landed - tally.quarantined
+    verdicts = judge_batch(
+        suites,
+        {
+            "rows_landed": tally.landed,
+            "rows_valid": valid,
+            "rows_quarantined": tally.quarantined,
+            "share_valid": valid / tally.landed if tally.landed else 1.0,
+            "unreadable": tally.unreadable,
+        },
+    )
+    outcome = Outcome(
+        rows_landed=tally.landed,
+        rows_valid=valid,
+        rows_quarantined=tally.quarantined,
+        reasons=dict(tally.reasons.most_common()),
+        failed=tuple(verdict.rule for verdict in verdicts if not verdict.passed),
+        parts={name: writer.stored.ref.parts[0] for name, writer in writers.items()},
+    )
+    return Validated(outcome, tuple(verdicts), tuple(tally.samples))
+
+
+def _sift(
+    raw: pa.Table, batch_id: str, spec: SourceSpec, gate: RowGate, writers: dict[str, PartWriter]
+) -> pa.Table:
+    """Write the valid rows of one chunk; returns its quarantined records."""
+    projection = project(raw, spec, batch_id)
+    problems = [projection.problems]
+    problems += [gate.problems(name, rows) for name, rows in projection.tables.items()]
+    parted = split(raw, projection.tables, problems)
+    for name, rows in parted.valid.items():
+        writers[name].add(rows)
+    return parted.quarantine

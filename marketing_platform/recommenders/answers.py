@@ -1,0 +1,133 @@
+"""How a recommendation answer looks: the one definition for pipeline, API and OpenAPI.
+
+The pipeline stores these as ready JSON (`answer_table`), the API returns the bytes. How items
+are found and ranked belongs to `neighbours` and `campaigns`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Literal
+
+import orjson
+import pyarrow as pa
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+ANSWER_SCHEMA = pa.schema([("key", pa.string()), ("answer", pa.binary())])
+_DIGITS = 6
+
+
+def _rounded(value: float) -> float:
+    return round(value, _DIGITS)
+
+
+# JSON knows neither NaN nor infinity, and digits beyond the sixth are noise of float32.
+Figure = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_rounded)]
+
+Strategy = Literal["similar_users", "similar_messages", "popular"]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SimilarUser(_Answer):
+    """A user whose messages mean much the same."""
+
+    user_id: str = Field(description="The similar user.", examples=["u-0042"])
+    score: Figure = Field(description="Cosine between the mean message vectors, -1 to 1.", examples=[0.912345])
+    common_campaigns: tuple[str, ...] = Field(
+        description="Up to 5 campaigns that both took part in.", examples=[["c-07"]]
+    )
+
+
+class SimilarUsersAnswer(_Answer):
+    """Users similar to one user, best first."""
+
+    user_id: str = Field(description="The user asked about.", examples=["u-0001"])
+    model: str = Field(description="The encoder behind the scores.", examples=["all-MiniLM-L6-v2"])
+    items: tuple[SimilarUser, ...] = Field(description="Empty when the user never wrote a message.")
+
+
+class Contribution(_Answer):
+    """What one similar user (or all others together) adds to the score of a campaign."""
+
+    user_id: str | None = Field(description="Who; null for the entry that sums up all others.", examples=["u-0042"])
+    users: int = Field(description="How many users the entry stands for.", examples=[1])
+    similarity: Figure | None = Field(
+        description="Similarity to the user asked about; null for others and for the popular strategy.",
+        examples=[0.912345],
+    )
+    engagement: Figure = Field(
+        description="Engagement with the campaign; the sum of it for others.", examples=[4.0]
+    )
+    share: Figure = Field(description="Part of the score, 0 to 1; all entries add up to 1.", examples=[0.6])
+
+
+class PathStep(_Answer):
+    """One step of the path that explains an item: a node of the knowledge graph or a relation."""
+
+    kind: Literal["node", "relation"] = Field(description="Nodes and relations take turns.", examples=["node"])
+    label: str = Field(description="Label of the node or type of the relation.", examples=["User"])
+    id: str | None = Field(description="Identifier of the node; null for a relation.", examples=["u-0042"])
+
+
+class CampaignItem(_Answer):
+    """A recommended campaign and why."""
+
+    campaign_id: str = Field(description="The campaign.", examples=["c-07"])
+    score: Figure = Field(
+        description="Mean engagement of the similar users, weighted by similarity; "
+        "engagement per participant for the popular strategy.",
+        examples=[2.5],
+    )
+    engagement: Figure = Field(description="Engagement of all users with the campaign, summed.", examples=[310.0])
+    already_participated: bool = Field(description="True ranks after every campaign that is new to the user.")
+    reason: str = Field(
+        description="One sentence for a marketer.",
+        examples=["7 of 20 similar users took part; the closest, u-0042, is 91 % similar."],
+    )
+    contributions: tuple[Contribution, ...] = Field(description="The largest contributions, then all others as one.")
+    path: tuple[PathStep, ...] = Field(description="From the user to the campaign.")
+
+
+class CampaignRecommendationsAnswer(_Answer):
+    """Campaigns recommended to one user, best first."""
+
+    user_id: str = Field(description="The user asked about.", examples=["u-0001"])
+    strategy: Strategy = Field(
+        description="similar_users; similar_messages for a message typed now; "
+        "popular when nothing is known about the user.",
+    )
+    items: tuple[CampaignItem, ...] = Field(description="Never empty while there are campaigns.")
+
+
+Answer = SimilarUsersAnswer | CampaignRecommendationsAnswer
+
+
+def to_json(answer: BaseModel) -> bytes:
+    """The bytes that are stored and served."""
+    return orjson.dumps(answer, default=_fields)
+
+
+def answer_table(answers: Iterable[Answer]) -> pa.Table:
+    """Answers as ANSWER_SCHEMA rows, keyed by user id."""
+    keys: list[str] = []
+    documents: list[bytes] = []
+    for answer in answers:
+        keys.append(answer.user_id)
+        documents.append(to_json(answer))
+    return pa.table({"key": keys, "answer": documents}, schema=ANSWER_SCHEMA)
+
+
+def answer_tables(portions: Iterable[Iterable[Answer]]) -> Iterator[pa.Table]:
+    """One table per portion, as `Answers.write` takes them, so that memory stays bounded."""
+    for portion in portions:
+        yield answer_table(portion)
+
+
+def _fields(value: Any) -> Any:
+    # orjson walks models through their fields: several times faster than model_dump_json here.
+    if isinstance(value, BaseModel):
+        return value.__dict__
+    raise TypeError(f"{type(value).__name__} is no part of an answer")

@@ -1,0 +1,238 @@
+"""What a source declaration may say: immutable models that refuse unknown keys.
+
+Only shapes and the rules within one declaration belong here. Files, lines and messages are the
+business of `loading.py`; patterns are matched in `matching.py`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import cached_property
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+import orjson
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+
+# Codecs that are not a way to write down text, or that cannot be read piece by piece.
+_NO_FILE_ENCODINGS = frozenset(
+    {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7"}
+)
+
+
+def _scalar_text(value: Any) -> Any:
+    """YAML types unquoted words; a constant is text however it is written."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        info = codecs.lookup(name)
+        is_text = info.name not in _NO_FILE_ENCODINGS and "a".encode(name).decode(name) == "a"
+    except (LookupError, ValueError, TypeError):
+        is_text = False
+    if not is_text:
+        raise ValueError("a text encoding such as utf-8, cp1252 or utf-16")
+    return name
+
+
+def _known_timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("an IANA time zone such as Europe/London") from None
+    return name
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _one_character(value: str) -> str:
+    if len(value) != 1 or value in "\r\n\0":
+        raise ValueError("one character, no line end")
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_scalar_text)]
+Encoding = Annotated[str, AfterValidator(_known_encoding)]
+OneCharacter = Annotated[str, AfterValidator(_one_character)]
+Texts = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_as_list), Field(min_length=1)
+]
+Compression = Literal["auto", "gzip", "none"]
+
+
+class Declared(BaseModel):
+    """Base of every part of a declaration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CsvFormat(Declared):
+    """Separated text."""
+
+    type: Literal["csv"]
+    delimiter: OneCharacter = ","
+    quote: str | None = '"'
+    escape: str | None = None
+    encoding: Encoding = "utf-8"
+    compression: Compression = "auto"
+    skip_rows: int = Field(0, ge=0)
+    header: Literal[True] | tuple[str, ...] = True
+
+    @field_validator("quote", "escape", mode="before")
+    @classmethod
+    def _check_character(cls, value: Any) -> Any:
+        if value in (None, "none"):
+            return None
+        if not isinstance(value, str):
+            raise ValueError("one character, or none")
+        return _one_character(value)
+
+    @field_validator("header", mode="plain")
+    @classmethod
+    def _check_header(cls, value: Any) -> Literal[True] | tuple[str, ...]:
+        if value is True:
+            return True
+        if (
+            not isinstance(value, list | tuple)
+            or not value
+            or not all(isinstance(name, str) and name for name in value)
+        ):
+            raise ValueError("true, or the list of the field names when the file has no header line")
+        if len(set(value)) < len(value):
+            raise ValueError("field names that differ from each other")
+        return tuple(value)
+
+    @model_validator(mode="after")
+    def _check_characters_differ(self) -> CsvFormat:
+        used = [character for character in (self.delimiter, self.quote, self.escape) if character]
+        if len(set(used)) < len(used):
+            raise ValueError("delimiter, quote and escape that differ from each other")
+        return self
+
+
+class NdjsonFormat(Declared):
+    """One JSON object per line."""
+
+    type: Literal["ndjson"]
+    encoding: Encoding = "utf-8"
+    compression: Compression = "auto"
+
+
+class JsonFormat(Declared):
+    """One JSON array of objects."""
+
+    type: Literal["json"]
+    encoding: Encoding = "utf-8"
+    compression: Compression = "auto"
+
+
+class ParquetFormat(Declared):
+    """Apache Parquet."""
+
+    type: Literal["parquet"]
+
+
+Format = Annotated[CsvFormat | NdjsonFormat | JsonFormat | ParquetFormat, Field(discriminator="type")]
+FORMATS: dict[str, type[Declared]] = {
+    "csv": CsvFormat,
+    "ndjson": NdjsonFormat,
+    "json": JsonFormat,
+    "parquet": ParquetFormat,
+}
+
+
+class ColumnSpec(Declared):
+    """Where the value of one canonical column comes from and how its text is to be read."""
+
+    field: str | None = Field(None, min_length=1)
+    constant: Annotated[Text, Field(min_length=1)] | None = None
+    template: str | None = None
+    format: Texts | None = None
+    unit: Literal["micros", "cents", "seconds", "milliseconds"] | None = None
+    decimal: Literal[".", ","] = "."
+    thousands: OneCharacter | None = None
+    drop_decimal_zeros: bool = False
+    map: Mapping[Text, Text] | None = None
+    otherwise: Literal["keep", "missing", "unreadable"] = "keep"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand_short_form(cls, value: Any) -> Any:
+        return {"field": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check_one_origin(self) -> ColumnSpec:
+        origins = [name for name in ("field", "constant", "template") if getattr(self, name) is not None]
+        if len(origins) != 1:
+            raise ValueError("exactly one of field, constant, template")
+        if self.template is not None and not PLACEHOLDER.search(self.template):
+            raise ValueError("a template with at least one {field} (use `constant` for fixed text)")
+        if self.otherwise != "keep" and self.map is None:
+            raise ValueError("`otherwise` only together with `map`")
+        if self.thousands == self.decimal:
+            raise ValueError("thousands and decimal separators that differ")
+        return self
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The record's fields that this column reads."""
+        if self.template is not None:
+            return tuple(dict.fromkeys(PLACEHOLDER.findall(self.template)))
+        return (self.field,) if self.field is not None else ()
+
+
+class TableSpec(Declared):
+    """What one canonical table gets from each record."""
+
+    columns: Annotated[Mapping[str, ColumnSpec], Field(min_length=1)]
+    skip_when_missing: tuple[str, ...] = ()
+
+
+class SourceSpec(Declared):
+    """One declared source."""
+
+    source: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    description: str = Field(min_length=1)
+    path: Texts
+    format: Format
+    timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
+    nulls: tuple[Annotated[Text, Field(min_length=1)], ...] = ()
+    tables: Annotated[Mapping[str, TableSpec], Field(min_length=1)]
+
+    @property
+    def name(self) -> str:
+        return self.source
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """Every field of the record that some column reads."""
+        columns = (column for table in self.tables.values() for column in table.columns.values())
+        return tuple(dict.fromkeys(name for column in columns for name in column.fields))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of what is declared; comments and layout of the file do not count."""
+        return hashlib.sha256(
+            orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+        ).hexdigest()

@@ -1,0 +1,102 @@
+"""The landing zone as a folder, and the kept copies of what landed in it.
+
+Files in the landing folder belong to whoever writes them and may change at any moment. Each
+version that is taken is therefore first copied to `kept/<sha256>`, and only the copy is read:
+the bytes that were hashed are the bytes that are loaded, today and in a replay next year.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from marketing_platform.errors import UnknownName
+from marketing_platform.stores.protocols import LandedObject
+
+_UNFINISHED_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", "~")
+_PORTION = 1 << 20
+
+
+class ChangedWhileRead(OSError):
+    """The object was written to while it was being copied; it is taken on a later look."""
+
+
+class FolderObjects:
+    """Implements `Objects` on two folders: `landing`, which others write, and `kept`, which is ours."""
+
+    def __init__(self, landing: Path, kept: Path) -> None:
+        self._landing = landing
+        self._kept = kept
+
+    def list(self) -> Iterator[LandedObject]:
+        """Every complete-looking file below the landing folder, in order of name."""
+        for folder, folders, files in os.walk(self._landing):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(files):
+                if name.startswith(".") or name.endswith(_UNFINISHED_SUFFIXES):
+                    continue
+                path = Path(folder, name)
+                try:
+                    yield self._describe(path)
+                except FileNotFoundError:  # removed since the folder was listed
+                    continue
+
+    def snapshot(self, landed: LandedObject) -> tuple[str, int]:
+        """Copy the object and return (sha256, bytes); ChangedWhileRead when it moved meanwhile."""
+        path = self._landing / landed.name
+        self._kept.mkdir(parents=True, exist_ok=True)
+        copy = self._kept / f".{uuid.uuid4().hex}"
+        digest = hashlib.sha256()
+        size = 0
+        try:
+            with path.open("rb") as source, copy.open("wb") as target:
+                while portion := source.read(_PORTION):
+                    digest.update(portion)
+                    target.write(portion)
+                    size += len(portion)
+                target.flush()
+                os.fsync(target.fileno())
+            if self._describe(path).generation != landed.generation:
+                raise ChangedWhileRead(f"{landed.name} changed while it was read; it is taken once it is still")
+            copy.replace(self._kept / digest.hexdigest())
+        finally:
+            copy.unlink(missing_ok=True)
+        return digest.hexdigest(), size
+
+    def open(self, content_hash: str) -> BinaryIO:
+        """The kept bytes with that hash."""
+        try:
+            return (self._kept / content_hash).open("rb")
+        except FileNotFoundError:
+            raise UnknownName(f"no kept object has the content hash {content_hash}") from None
+
+    def put(self, name: str, content: Iterable[bytes]) -> LandedObject:
+        """Write a file into the landing folder; it appears under its name only when complete."""
+        path = self._landing / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.parent / f".{uuid.uuid4().hex}"
+        try:
+            with unfinished.open("wb") as target:
+                for portion in content:
+                    target.write(portion)
+                target.flush()
+                os.fsync(target.fileno())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return self._describe(path)
+
+    def _describe(self, path: Path) -> LandedObject:
+        status = path.stat()
+        return LandedObject(
+            name=path.relative_to(self._landing).as_posix(),
+            # The inode tells a file that was replaced by another of the same age and size.
+            generation=f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}",
+            size=status.st_size,
+            updated_at=datetime.fromtimestamp(status.st_mtime, UTC),
+        )

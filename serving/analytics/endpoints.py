@@ -1,0 +1,120 @@
+"""`/analytics/…`: pages of figures, filtered and sorted. Blocking reads, so plain `def`s."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import AfterValidator
+
+from marketing_platform.analytics import aggregate
+from serving import errors, responses
+from serving.analytics import schemas, service
+from serving.errors import ApiError
+from serving.parameters import QueryUserId, Text
+from serving.releases import OpenRelease, leased_release
+
+router = APIRouter(prefix="/analytics", tags=["analytics"])
+
+Release = Annotated[OpenRelease, Depends(leased_release)]
+Order = Annotated[service.Order, Query(description="Rows without a value come last either way.")]
+Limit = Annotated[int, Query(description="Rows of a page.", ge=1, le=500)]
+Offset = Annotated[int, Query(description="Rows to skip; take it from next_offset.", ge=0, le=1_000_000_000)]
+Name = Annotated[str, Query(min_length=1, max_length=256), Text]
+
+
+def _sortable(table: str) -> AfterValidator:
+    columns = aggregate(table).column_names
+
+    def known(value: str) -> str:
+        if value not in columns:
+            raise ValueError(f"must be one of: {', '.join(columns)}")
+        return value
+
+    return AfterValidator(known)
+
+
+def _sort(table: str) -> object:
+    return Query(description="Column to sort by.", json_schema_extra={"enum": list(aggregate(table).column_names)})
+
+
+@router.get(
+    "/user-engagement",
+    summary="How engaged users are",
+    response_model=schemas.UserEngagementAnswer,
+    responses={
+        **responses.documented(schemas.example("user_engagement"), "A page of users."),
+        **errors.documented("unknown_user", "invalid_parameter", "no_release", "store_unavailable", "internal_error"),
+    },
+)
+def user_engagement(
+    request: Request,
+    release: Release,
+    user_id: QueryUserId | None = None,
+    sort: Annotated[str, _sort("user_engagement"), _sortable("user_engagement")] = "engagement_score",
+    order: Order = "desc",
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> Response:
+    """One row per user with at least one event; with `user_id` that user's row alone."""
+    page = service.Page(sort, order, limit, offset)
+    return responses.answer(request, release.manifest, service.user_engagement(release, user_id, page))
+
+
+@router.get(
+    "/campaign-performance",
+    summary="How campaigns do",
+    response_model=schemas.CampaignPerformanceAnswer,
+    responses={
+        **responses.documented(schemas.example("campaign_performance"), "A page of campaigns."),
+        **errors.documented(
+            "unknown_campaign", "invalid_parameter", "no_release", "store_unavailable", "internal_error"
+        ),
+    },
+)
+def campaign_performance(
+    request: Request,
+    release: Release,
+    campaign_id: Name | None = None,
+    sort: Annotated[str, _sort("campaign_performance"), _sortable("campaign_performance")] = "engagement_score",
+    order: Order = "desc",
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> Response:
+    """One row per campaign, also without an event yet; with `campaign_id` that campaign's row alone."""
+    page = service.Page(sort, order, limit, offset)
+    return responses.answer(request, release.manifest, service.campaign_performance(release, campaign_id, page))
+
+
+@router.get(
+    "/daily-activity",
+    summary="What happened by day and channel",
+    response_model=schemas.DailyActivityAnswer,
+    responses={
+        **responses.documented(schemas.example("daily_activity"), "A page of days and channels."),
+        **errors.documented("invalid_parameter", "no_release", "store_unavailable", "internal_error"),
+    },
+)
+def daily_activity(
+    request: Request,
+    release: Release,
+    first: Annotated[date | None, Query(alias="from", description="First day, UTC.")] = None,
+    last: Annotated[date | None, Query(alias="to", description="Last day, UTC; included.")] = None,
+    channel: Name | None = None,
+    sort: Annotated[str, _sort("daily_activity"), _sortable("daily_activity")] = "date",
+    order: Order = "asc",
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> Response:
+    """One row per day and channel. Distinct users do not add up over rows."""
+    if first and last and first > last:
+        problem = {"in": "query", "name": "to", "problem": "must not lie before from"}
+        raise ApiError("invalid_parameter", problems=[problem])
+    conditions = [
+        service.Condition("date", ">=", first),
+        service.Condition("date", "<=", last),
+        service.Condition("channel", "=", channel),
+    ]
+    page = service.Page(sort, order, limit, offset)
+    return responses.answer(request, release.manifest, service.daily_activity(release, conditions, page))

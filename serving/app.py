@@ -1,0 +1,82 @@
+"""Puts the API together. Building it does no I/O; its lifespan opens things and closes them in reverse."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+
+from marketing_platform import __version__
+from marketing_platform.encoders import Encoder, open_encoder
+from marketing_platform.releases.manifest import Manifest
+from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.settings import Settings, load_settings
+from marketing_platform.stores.registry import Stores, open_stores
+from serving import errors
+from serving.analytics.endpoints import router as analytics
+from serving.graph.endpoints import router as graph
+from serving.health.endpoints import router as health
+from serving.live import LivePath
+from serving.middleware import RequestMiddleware
+from serving.recommendations.endpoints import router as recommendations
+from serving.releases import OpenRelease, ReleaseHolder
+
+_DESCRIPTION = """
+Recommendations, graph and figures of a marketing platform, each from exactly one **release**.
+
+Every answer names its `release_id` (also in `X-Release-Id`) and says that the release passed its
+gates. Errors share one body: `error_code`, `message`, `details`, `timestamp`, `request_id`.
+Answers carry an `ETag`: send it as `If-None-Match` and get 304 until the next release.
+"""
+_TAGS = [
+    {"name": "recommendations", "description": "Who is similar, and which campaigns fit: with scores and reasons."},
+    {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
+    {"name": "analytics", "description": "Figures by user, campaign and day; sorted, filtered, in pages."},
+    {"name": "health", "description": "Whether the API can answer, and how fresh its answers are."},
+]
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    shelf: ReleaseShelf | None = None,
+    stores: Stores | None = None,
+    encoder: Callable[[], Encoder] = open_encoder,
+    poll_seconds: float = 0.5,
+) -> FastAPI:
+    """The API over the releases of `settings`; keyword arguments put something else in a place."""
+    settings = settings or load_settings()
+    shelf = shelf or ReleaseShelf(settings.releases_dir)
+    stores = stores or open_stores(settings)
+
+    def open_release(manifest: Manifest) -> OpenRelease:
+        release = OpenRelease(manifest, stores)
+        release.initialize()
+        return release
+
+    holder = ReleaseHolder(shelf, open_release, poll_seconds=poll_seconds)
+    live = LivePath(encoder)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with AsyncExitStack() as cleanups:
+            await cleanups.enter_async_context(holder.running())
+            await cleanups.enter_async_context(live.running())
+            yield
+
+    app = FastAPI(
+        title="Marketing personalization platform",
+        version=__version__,
+        summary="Recommendations that say why, from releases that passed their gates.",
+        description=_DESCRIPTION,
+        openapi_tags=_TAGS,
+        lifespan=lifespan,
+    )
+    app.state.holder = holder
+    app.state.live = live
+    errors.install(app)
+    app.add_middleware(RequestMiddleware)
+    for router in (recommendations, graph, analytics, health):
+        app.include_router(router)
+    return app

@@ -1,0 +1,171 @@
+"""Everything the API answers when it does not answer the question: one table, one body.
+
+Endpoints raise `ApiError` with a code of the table; `install` turns that, and whatever the
+framework or a store raises, into `{error_code, message, details, timestamp, request_id}`. No
+error repeats what the client sent, and none shows a stack trace: those go to the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from marketing_platform.errors import MarketingPlatformError, StoreBusy, StoreUnavailable, UnknownRelease
+
+_RETRY_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class ErrorKind:
+    """A row of the table: what the code means and what to do about it."""
+
+    status: int
+    message: str
+    example: Mapping[str, Any]
+    retry_after: int | None = None  # seconds
+
+
+ERRORS: Mapping[str, ErrorKind] = {
+    "unknown_user": ErrorKind(404, "The release knows no such user.", {"parameter": "user_id"}),
+    "unknown_campaign": ErrorKind(404, "The release knows no such campaign.", {"parameter": "campaign_id"}),
+    "unknown_route": ErrorKind(404, "There is nothing at this path; /docs lists what there is.", {}),
+    "method_not_allowed": ErrorKind(
+        405, "The path exists, but not for this method; see the Allow header.", {"allow": "GET"}
+    ),
+    "invalid_parameter": ErrorKind(
+        422,
+        "A parameter is missing or has a value it cannot have; details names each.",
+        {"problems": [{"in": "query", "name": "limit", "problem": "Input should be greater than or equal to 1"}]},
+    ),
+    "no_release": ErrorKind(
+        503, "No release is being served yet; run the pipeline or wait for it.", {}, _RETRY_SECONDS
+    ),
+    "not_ready": ErrorKind(503, "What this request needs is still being opened.", {"part": "encoder"}, _RETRY_SECONDS),
+    "store_unavailable": ErrorKind(503, "A datastore does not answer at the moment.", {}, _RETRY_SECONDS),
+    "internal_error": ErrorKind(500, "The request failed here, and the failure was logged.", {}),
+}
+
+
+class ErrorBody(BaseModel):
+    """The body of every answer that is not a success."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    error_code: str = Field(description="Stable name of what went wrong.", json_schema_extra={"enum": list(ERRORS)})
+    message: str = Field(description="The same for a person.")
+    details: dict[str, Any] = Field(description="Which parameter or part it concerns; never what was sent.")
+    timestamp: datetime = Field(description="When, UTC.")
+    request_id: str = Field(description="The request in our log; the X-Request-Id header carries it too.")
+
+
+class ApiError(Exception):
+    """Raised by services and endpoints; `code` is a key of `ERRORS`."""
+
+    def __init__(self, code: str, **details: Any) -> None:
+        super().__init__(ERRORS[code].message)
+        self.code = code
+        self.details = details
+
+
+def render(
+    code: str, request_id: str, *, details: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The error `code` as a response."""
+    kind = ERRORS[code]
+    body = {
+        "error_code": code,
+        "message": kind.message,
+        "details": details or {},
+        "timestamp": datetime.now(UTC),
+        "request_id": request_id,
+    }
+    retry = {"Retry-After": str(kind.retry_after)} if kind.retry_after else {}
+    return Response(
+        orjson.dumps(body, option=orjson.OPT_UTC_Z),
+        kind.status,
+        {"Cache-Control": "no-store", **retry, **(headers or {})},
+        "application/json",
+    )
+
+
+def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI `responses` of these codes, with an example for each."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for code in codes:
+        kind = ERRORS[code]
+        entry = responses.setdefault(
+            kind.status,
+            {"model": ErrorBody, "description": kind.message, "content": {"application/json": {"examples": {}}}},
+        )
+        entry["content"]["application/json"]["examples"][code] = {"summary": kind.message, "value": _example(code)}
+        if kind.retry_after:
+            entry["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    return responses
+
+
+def install(app: FastAPI) -> None:
+    """Let `app` answer every error with the one body."""
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(MarketingPlatformError, _platform)
+
+
+async def _api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return render(error.code, request_id(request), details=error.details)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problems = [_problem(problem) for problem in error.errors()]
+    return render("invalid_parameter", request_id(request), details={"problems": problems})
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        allow = (error.headers or {}).get("Allow", "GET")
+        details = {"allow": allow}
+        return render("method_not_allowed", request_id(request), details=details, headers={"Allow": allow})
+    if error.status_code == 404:
+        return render("unknown_route", request_id(request))
+    raise error
+
+
+async def _platform(request: Request, error: Exception) -> Response:
+    if isinstance(error, StoreUnavailable | StoreBusy):
+        return render("store_unavailable", request_id(request))
+    if isinstance(error, UnknownRelease):
+        return render("no_release", request_id(request))
+    raise error  # a defect of ours: logged and answered with 500 by the middleware
+
+
+def request_id(request: Request) -> str:
+    """The id that the middleware gave this request."""
+    return request.state.request_id
+
+
+def _problem(problem: Mapping[str, Any]) -> dict[str, str]:
+    location: Sequence[str | int] = problem["loc"]
+    # pydantic's `input` and `ctx` hold what was sent; its message does not.
+    return {"in": str(location[0]), "name": str(location[-1]), "problem": problem["msg"]}
+
+
+def _example(code: str) -> dict[str, Any]:
+    kind = ERRORS[code]
+    return {
+        "error_code": code,
+        "message": kind.message,
+        "details": kind.example,
+        "timestamp": "2026-11-21T06:30:12Z",
+        "request_id": "0d6f9c1e5b7a4f0a9d3c2b1a0f9e8d7c",
+    }

@@ -1,0 +1,1 @@
+"""What the knowledge graph of a release knows about a user."""

@@ -1,0 +1,24 @@
+"""The state of the process in one document."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from marketing_platform.releases.manifest import Manifest
+from serving import responses
+from serving.live import LivePath
+from serving.releases import ReleaseHolder
+
+
+def health(holder: ReleaseHolder, live: LivePath, manifest: Manifest) -> bytes:
+    """Degraded while the pointer's release or the live path cannot be opened."""
+    reason = holder.problem or live.problem
+    return responses.to_json(
+        {
+            "status": "degraded" if reason else "ok",
+            "created_at": manifest.created_at,
+            "age_seconds": round((datetime.now(UTC) - manifest.created_at).total_seconds(), 3),
+            "live_path": live.state,
+            "degraded_reason": reason,
+        }
+    )

@@ -1,0 +1,56 @@
+"""The encoder of the live path, opened in the background so that nothing waits for it.
+
+Everything else answers meanwhile; a request that needs the encoder earlier is told when to come
+back. The live path itself is in `recommendations/service.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+
+from marketing_platform.encoders import Encoder
+from serving.errors import ApiError
+
+_log: Any = structlog.get_logger("serving.live")
+
+
+class LivePath:
+    """Holds the encoder once it is open."""
+
+    def __init__(self, open_encoder: Callable[[], Encoder]) -> None:
+        self._open_encoder = open_encoder
+        self._encoder: Encoder | None = None
+        self.problem: str | None = None
+
+    @property
+    def state(self) -> Literal["starting", "ready", "failed"]:
+        if self._encoder is not None:
+            return "ready"
+        return "failed" if self.problem else "starting"
+
+    @property
+    def encoder(self) -> Encoder:
+        """The open encoder; `not_ready` (503) before."""
+        if self._encoder is None:
+            raise ApiError("not_ready", part="encoder")
+        return self._encoder
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Open the encoder while the block runs."""
+        opening = asyncio.create_task(self._open(), name="open the encoder")
+        yield
+        await opening  # a thread cannot be cancelled; it takes about a second
+
+    async def _open(self) -> None:
+        try:
+            self._encoder = await run_in_threadpool(self._open_encoder)
+        except Exception as error:  # noqa: BLE001 -- precomputed answers do not need it; health says so
+            self.problem = f"the live path cannot be opened: {type(error).__name__}"
+            _log.exception("live path not opened")

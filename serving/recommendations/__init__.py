@@ -1,0 +1,1 @@
+"""Similar users and recommended campaigns, each with the path that explains it."""

@@ -1,0 +1,254 @@
+"""The release that is being served: opened completely, leased by each request, swapped as one.
+
+`ReleaseHolder` follows the pointer. Everything it keeps is touched by the event loop only, so
+it needs no locks; what blocks (opening and closing stores) runs in threads. What a release is
+made of belongs to `marketing_platform.releases`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import pyarrow as pa
+import structlog
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+
+from marketing_platform.catalog import ColumnType
+from marketing_platform.errors import MarketingPlatformError, ReleaseRefused
+from marketing_platform.releases.manifest import Manifest
+from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.stores.protocols import AnswersReader, GraphReader, Select, TableRef, VectorReader
+from marketing_platform.stores.registry import Stores
+from serving.errors import ApiError
+
+SIMILAR_USERS = "similar_users"
+RECOMMENDATIONS = "recommendations"
+KNOWLEDGE_GRAPH = "knowledge_graph"
+MESSAGE_EMBEDDINGS = "message_embeddings"
+AGGREGATES = ("user_engagement", "campaign_performance", "daily_activity")
+
+_LONGEST_PAUSE = 30.0  # seconds between attempts to open a release that fails
+_ARROW = {column_type.sql: column_type.arrow for column_type in ColumnType}
+_log: Any = structlog.get_logger("serving.releases")
+
+
+class OpenRelease:
+    """The readers of one release; every method may block and be called from any thread."""
+
+    def __init__(self, manifest: Manifest, stores: Stores) -> None:
+        self.manifest = manifest
+        self._stores = stores
+        self._answers: dict[str, AnswersReader] = {}
+        self._tables: dict[str, TableRef] = {}
+        self._graph: GraphReader | None = None
+        self._vectors: VectorReader | None = None
+        self._vectors_lock = Lock()
+        self._open = ExitStack()
+
+    def initialize(self) -> None:
+        """Open everything but the vectors; raises what the stores raise, and leaves nothing open then."""
+        _require_passed(self.manifest)
+        with ExitStack() as opening:
+            for name in (SIMILAR_USERS, RECOMMENDATIONS):
+                entry = _entry(self.manifest, "answers", name)
+                self._answers[name] = self._stores.answers.open(entry.name)
+                opening.callback(self._answers[name].close)
+            for name in AGGREGATES:
+                entry = _entry(self.manifest, "tables", name)
+                for part in entry.parts:
+                    self._stores.warehouse.open(part)
+                schema = pa.schema([(column, _ARROW[sql]) for column, sql in entry.columns.items()])
+                self._tables[name] = TableRef(name, entry.parts, schema)
+            self._graph = self._stores.graphs.open(_entry(self.manifest, "graphs", KNOWLEDGE_GRAPH).name)
+            opening.callback(self._graph.close)
+            self._open = opening.pop_all()
+
+    def answer(self, kind: str, user_id: str) -> bytes | None:
+        """The ready answer for a user, or None when the release does not know them."""
+        return self._answers[kind].get(user_id)
+
+    def rows(self, table: str, sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        """Rows of one of `AGGREGATES`; `sql` is ours, values come as parameters."""
+        found = self._stores.warehouse.query(Select(sql, (self._tables[table],), parameters))
+        return found.to_pylist()
+
+    @property
+    def graph(self) -> GraphReader:
+        assert self._graph is not None, "initialize() comes first"
+        return self._graph
+
+    def vectors(self) -> VectorReader:
+        """The message vectors, opened on first use because that imports half of a data stack."""
+        with self._vectors_lock:
+            if self._vectors is None:
+                name = _entry(self.manifest, "vectors", MESSAGE_EMBEDDINGS).name
+                self._vectors = self._stores.vectors.open(name)
+                self._open.callback(self._vectors.close)
+            return self._vectors
+
+    def close(self) -> None:
+        self._open.close()
+
+
+def _require_passed(manifest: Manifest) -> None:
+    blocking = [check for check in manifest.checks if check.blocking]
+    failed = [f"{check.asset}:{check.check}" for check in blocking if not check.passed]
+    if failed or not blocking:
+        what = f"failed {', '.join(failed)}" if failed else "no blocking check"
+        raise ReleaseRefused(f"{manifest.release_id}: carries {what}; publish a release that passed its gates")
+
+
+def _entry(manifest: Manifest, section: str, name: str) -> Any:
+    entries: dict[str, Any] = getattr(manifest, section)
+    if name not in entries:
+        raise ReleaseRefused(f"{manifest.release_id}: has no {name!r} among its {section}; publish a whole release")
+    return entries[name]
+
+
+@dataclass
+class _Held:
+    """The release that new requests get, or an older one that still answers some."""
+
+    release: OpenRelease
+    leases: int = 0
+    retired: bool = False
+
+
+@dataclass(frozen=True)
+class _Failure:
+    release_id: str
+    reason: str
+    attempts: int
+    retry_at: float  # monotonic clock
+
+
+class ReleaseHolder:
+    """Follows the pointer; keeps the last good release when the newest cannot be opened."""
+
+    def __init__(
+        self, shelf: ReleaseShelf, open_release: Callable[[Manifest], OpenRelease], *, poll_seconds: float = 0.5
+    ) -> None:
+        self._shelf = shelf
+        self._open_release = open_release
+        self._poll_seconds = poll_seconds
+        self._held: _Held | None = None
+        self._failure: _Failure | None = None
+        self._pointer_problem: str | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def current(self) -> OpenRelease | None:
+        return self._held.release if self._held else None
+
+    @property
+    def problem(self) -> str | None:
+        """Why the pointer's release is not the one being served; None when it is."""
+        return self._pointer_problem or (self._failure.reason if self._failure else None)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Open the current release, follow the pointer meanwhile, and close everything at the end."""
+        async with AsyncExitStack() as cleanups:
+            cleanups.push_async_callback(self._close)
+            await self.refresh()
+            watch = asyncio.create_task(self._watch(), name="follow the release pointer")
+            cleanups.push_async_callback(_cancel, watch)
+            yield
+
+    @asynccontextmanager
+    async def lease(self) -> AsyncGenerator[OpenRelease]:
+        """The current release, kept open until the block ends; 503 when there is none."""
+        held = self._held
+        if held is None:
+            raise ApiError("no_release")
+        held.leases += 1
+        try:
+            yield held.release
+        finally:
+            held.leases -= 1
+            self._close_unused(held)
+
+    async def refresh(self) -> None:
+        """Look where the pointer stands and swap to that release once it is completely open."""
+        try:
+            wanted = await run_in_threadpool(self._shelf.current)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the release at hand goes on serving
+            self._pointer_problem = _reason("the release pointer cannot be read", error)
+            return
+        self._pointer_problem = None
+        if wanted is None or (self.current and self.current.manifest.release_id == wanted):
+            self._failure = None
+            return
+        if self._failure and self._failure.release_id == wanted and time.monotonic() < self._failure.retry_at:
+            return
+        await self._swap_to(wanted)
+
+    async def _swap_to(self, release_id: str) -> None:
+        try:
+            opened = await run_in_threadpool(self._load, release_id)
+        except Exception as error:  # noqa: BLE001 -- a release that cannot be opened is reported, not fatal
+            self._note_failure(release_id, error)
+            return
+        self._failure = None
+        before, self._held = self._held, _Held(opened)
+        _log.info("release opened", release_id=release_id, before=_id_of(before))
+        if before is not None:
+            before.retired = True
+            self._close_unused(before)
+
+    def _load(self, release_id: str) -> OpenRelease:
+        return self._open_release(self._shelf.load(release_id))
+
+    def _note_failure(self, release_id: str, error: Exception) -> None:
+        attempts = self._failure.attempts + 1 if self._failure and self._failure.release_id == release_id else 1
+        pause = min(self._poll_seconds * 2**attempts, _LONGEST_PAUSE)
+        reason = _reason(f"release {release_id} cannot be opened", error)
+        self._failure = _Failure(release_id, reason, attempts, time.monotonic() + pause)
+        _log.error("release not opened", release_id=release_id, attempts=attempts, exc_info=error)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_seconds)
+            await self.refresh()
+
+    def _close_unused(self, held: _Held) -> None:
+        if held.retired and held.leases == 0:
+            closing = asyncio.create_task(run_in_threadpool(held.release.close))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+    async def _close(self) -> None:
+        if self._held is not None:
+            self._held.retired = True
+            self._close_unused(self._held)
+            self._held = None
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+
+async def leased_release(request: Request) -> AsyncGenerator[OpenRelease]:
+    """A dependency: the one release that this request is answered from, until the answer is sent."""
+    holder: ReleaseHolder = request.app.state.holder
+    async with holder.lease() as release:
+        yield release
+
+
+def _id_of(held: _Held | None) -> str | None:
+    return held.release.manifest.release_id if held else None
+
+
+def _reason(what: str, error: Exception) -> str:
+    # Our own messages say what to do; a library's may quote paths or data and stay in the log.
+    return f"{what}: {error if isinstance(error, MarketingPlatformError) else type(error).__name__}"
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
