@@ -9,6 +9,7 @@
     ├── ReleaseRefused       the release's requirements do not hold; nothing was published
     ├── ReleaseConflict      somebody else moved the pointer first; nothing was published
     ├── UnknownName          a store has nothing complete under that name
+    ├── EncoderUnavailable   the language model's files are not installed
     ├── StoreUnavailable     a datastore does not answer
     └── StoreBusy            another process holds a store that only one may write
 """
@@ -50,6 +51,10 @@ class ReleaseConflict(MarketingPlatformError):
 
 class UnknownName(MarketingPlatformError):
     """A store has nothing complete under that name."""
+
+
+class EncoderUnavailable(MarketingPlatformError):
+    """The language model's files are not installed."""
 
 
 class StoreUnavailable(MarketingPlatformError):

@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     max_cell_bytes: int = Field(1 << 20, ge=1 << 10, description="A longer cell goes to quarantine.")
     settle_seconds: float = Field(2.0, ge=0, description="A landed file is taken once it has not changed for so long.")
     keep_releases: int = Field(5, ge=1, description="How many releases `releases collect` keeps besides current and pinned.")
+    duckdb_memory: str = Field("2GB", pattern=r"^\d+(\.\d+)?[MG]B$", description="Memory DuckDB may use before it spills to disk.")
     similar_users: int = Field(20, ge=1, le=200, description="Neighbours kept per user.")
     recommendations: int = Field(10, ge=1, le=100, description="Items kept per user.")
     api_host: str = Field("127.0.0.1", description="Address the API listens on.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -30,7 +31,10 @@ gates. Errors share one body: `error_code`, `message`, `details`, `timestamp`, `
 Answers carry an `ETag`: send it as `If-None-Match` and get 304 until the next release.
 """
 _TAGS = [
-    {"name": "recommendations", "description": "Who is similar, and which campaigns fit: with scores and reasons."},
+    {
+        "name": "recommendations",
+        "description": "Who is similar, and which campaigns fit: with scores and reasons.",
+    },
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
     {"name": "analytics", "description": "Figures by user, campaign and day; sorted, filtered, in pages."},
     {"name": "health", "description": "Whether the API can answer, and how fresh its answers are."},
@@ -42,27 +46,28 @@ def create_app(
     *,
     shelf: ReleaseShelf | None = None,
     stores: Stores | None = None,
-    encoder: Callable[[], Encoder] = open_encoder,
+    encoder: Callable[[], Encoder] | None = None,
     poll_seconds: float = 0.5,
 ) -> FastAPI:
     """The API over the releases of `settings`; keyword arguments put something else in a place."""
     settings = settings or load_settings()
-    shelf = shelf or ReleaseShelf(settings.releases_dir)
+    shelf = shelf or ReleaseShelf(settings.data_dir / "releases")
     stores = stores or open_stores(settings)
+    live = LivePath(encoder or partial(open_encoder, settings.data_dir / "models"))
 
     def open_release(manifest: Manifest) -> OpenRelease:
         release = OpenRelease(manifest, stores)
-        release.initialize()
+        # The first release does not wait for the live path; those after it are opened whole.
+        release.initialize(with_vectors=live.state == "ready")
         return release
 
     holder = ReleaseHolder(shelf, open_release, poll_seconds=poll_seconds)
-    live = LivePath(encoder)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as cleanups:
             await cleanups.enter_async_context(holder.running())
-            await cleanups.enter_async_context(live.running())
+            await cleanups.enter_async_context(live.running(holder))
             yield
 
     app = FastAPI(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -43,12 +44,18 @@ ERRORS: Mapping[str, ErrorKind] = {
     "invalid_parameter": ErrorKind(
         422,
         "A parameter is missing or has a value it cannot have; details names each.",
-        {"problems": [{"in": "query", "name": "limit", "problem": "Input should be greater than or equal to 1"}]},
+        {
+            "problems": [
+                {"in": "query", "name": "limit", "problem": "Input should be greater than or equal to 1"}
+            ]
+        },
     ),
     "no_release": ErrorKind(
         503, "No release is being served yet; run the pipeline or wait for it.", {}, _RETRY_SECONDS
     ),
-    "not_ready": ErrorKind(503, "What this request needs is still being opened.", {"part": "encoder"}, _RETRY_SECONDS),
+    "not_ready": ErrorKind(
+        503, "What this request needs is still being opened.", {"part": "encoder"}, _RETRY_SECONDS
+    ),
     "store_unavailable": ErrorKind(503, "A datastore does not answer at the moment.", {}, _RETRY_SECONDS),
     "internal_error": ErrorKind(500, "The request failed here, and the failure was logged.", {}),
 }
@@ -59,7 +66,9 @@ class ErrorBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    error_code: str = Field(description="Stable name of what went wrong.", json_schema_extra={"enum": list(ERRORS)})
+    error_code: str = Field(
+        description="Stable name of what went wrong.", json_schema_extra={"enum": list(ERRORS)}
+    )
     message: str = Field(description="The same for a person.")
     details: dict[str, Any] = Field(description="Which parameter or part it concerns; never what was sent.")
     timestamp: datetime = Field(description="When, UTC.")
@@ -76,7 +85,11 @@ class ApiError(Exception):
 
 
 def render(
-    code: str, request_id: str, *, details: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    code: str,
+    request_id: str,
+    *,
+    details: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The error `code` as a response."""
     kind = ERRORS[code]
@@ -103,9 +116,16 @@ def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
         kind = ERRORS[code]
         entry = responses.setdefault(
             kind.status,
-            {"model": ErrorBody, "description": kind.message, "content": {"application/json": {"examples": {}}}},
+            {
+                "model": ErrorBody,
+                "description": kind.message,
+                "content": {"application/json": {"examples": {}}},
+            },
         )
-        entry["content"]["application/json"]["examples"][code] = {"summary": kind.message, "value": _example(code)}
+        entry["content"]["application/json"]["examples"][code] = {
+            "summary": kind.message,
+            "value": _example(code),
+        }
         if kind.retry_after:
             entry["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
     return responses
@@ -113,35 +133,32 @@ def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
 
 def install(app: FastAPI) -> None:
     """Let `app` answer every error with the one body."""
-    app.add_exception_handler(ApiError, _api_error)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(MarketingPlatformError, _platform)
+    app.exception_handler(ApiError)(_api_error)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(HTTPException)(_http)
+    app.exception_handler(MarketingPlatformError)(_platform)
 
 
-async def _api_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
+async def _api_error(request: Request, error: ApiError) -> Response:
     return render(error.code, request_id(request), details=error.details)
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+async def _invalid(request: Request, error: RequestValidationError) -> Response:
     problems = [_problem(problem) for problem in error.errors()]
     return render("invalid_parameter", request_id(request), details={"problems": problems})
 
 
-async def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    if error.status_code == 405:
+async def _http(request: Request, error: HTTPException) -> Response:
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allow = (error.headers or {}).get("Allow", "GET")
         details = {"allow": allow}
         return render("method_not_allowed", request_id(request), details=details, headers={"Allow": allow})
-    if error.status_code == 404:
+    if error.status_code == HTTPStatus.NOT_FOUND:
         return render("unknown_route", request_id(request))
     raise error
 
 
-async def _platform(request: Request, error: Exception) -> Response:
+async def _platform(request: Request, error: MarketingPlatformError) -> Response:
     if isinstance(error, StoreUnavailable | StoreBusy):
         return render("store_unavailable", request_id(request))
     if isinstance(error, UnknownRelease):

@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from marketing_platform.encoders import Encoder
 from serving.errors import ApiError
+from serving.releases import ReleaseHolder
 
 _log: Any = structlog.get_logger("serving.live")
 
@@ -30,9 +31,10 @@ class LivePath:
 
     @property
     def state(self) -> Literal["starting", "ready", "failed"]:
-        if self._encoder is not None:
-            return "ready"
-        return "failed" if self.problem else "starting"
+        """Where the opening stands; `problem` says why it failed."""
+        if self.problem is not None:
+            return "failed"
+        return "starting" if self._encoder is None else "ready"
 
     @property
     def encoder(self) -> Encoder:
@@ -42,15 +44,22 @@ class LivePath:
         return self._encoder
 
     @asynccontextmanager
-    async def running(self) -> AsyncGenerator[None]:
-        """Open the encoder while the block runs."""
-        opening = asyncio.create_task(self._open(), name="open the encoder")
+    async def running(self, holder: ReleaseHolder) -> AsyncGenerator[None]:
+        """Open the encoder, and the vectors of the release at hand, while the block runs."""
+        opening = asyncio.create_task(self._open(holder), name="open the live path")
         yield
         await opening  # a thread cannot be cancelled; it takes about a second
 
-    async def _open(self) -> None:
+    async def _open(self, holder: ReleaseHolder) -> None:
         try:
             self._encoder = await run_in_threadpool(self._open_encoder)
+            await self._warm(holder)
         except Exception as error:  # noqa: BLE001 -- precomputed answers do not need it; health says so
             self.problem = f"the live path cannot be opened: {type(error).__name__}"
             _log.exception("live path not opened")
+
+    async def _warm(self, holder: ReleaseHolder) -> None:
+        """Open the vectors too, so that the first to ask does not wait for them."""
+        if holder.current is not None:
+            async with holder.lease() as release:
+                await run_in_threadpool(release.vectors)

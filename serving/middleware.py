@@ -27,6 +27,7 @@ class RequestMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one HTTP request; anything else (the lifespan) passes through."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

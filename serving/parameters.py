@@ -25,7 +25,9 @@ Text = AfterValidator(_text)
 _USER = "Identifier of a user, as the sources give it."
 
 PathUserId = Annotated[str, Path(description=_USER, min_length=1, max_length=256, examples=["u-0001"]), Text]
-QueryUserId = Annotated[str, Query(description=_USER, min_length=1, max_length=256, examples=["u-0001"]), Text]
+QueryUserId = Annotated[
+    str, Query(description=_USER, min_length=1, max_length=256, examples=["u-0001"]), Text
+]
 TypedMessage = Annotated[
     str,
     Query(

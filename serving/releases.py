@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-import pyarrow as pa
 import structlog
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from marketing_platform.catalog import ColumnType
+from marketing_platform.analytics import aggregate
 from marketing_platform.errors import MarketingPlatformError, ReleaseRefused
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
@@ -28,14 +27,13 @@ from marketing_platform.stores.protocols import AnswersReader, GraphReader, Sele
 from marketing_platform.stores.registry import Stores
 from serving.errors import ApiError
 
-SIMILAR_USERS = "similar_users"
+SIMILAR_USERS = "similar_users_lookup"
 RECOMMENDATIONS = "recommendations"
 KNOWLEDGE_GRAPH = "knowledge_graph"
 MESSAGE_EMBEDDINGS = "message_embeddings"
 AGGREGATES = ("user_engagement", "campaign_performance", "daily_activity")
 
 _LONGEST_PAUSE = 30.0  # seconds between attempts to open a release that fails
-_ARROW = {column_type.sql: column_type.arrow for column_type in ColumnType}
 _log: Any = structlog.get_logger("serving.releases")
 
 
@@ -52,8 +50,8 @@ class OpenRelease:
         self._vectors_lock = Lock()
         self._open = ExitStack()
 
-    def initialize(self) -> None:
-        """Open everything but the vectors; raises what the stores raise, and leaves nothing open then."""
+    def initialize(self, *, with_vectors: bool) -> None:
+        """Open everything, vectors if asked to; raises what the stores raise, with nothing left open."""
         _require_passed(self.manifest)
         with ExitStack() as opening:
             for name in (SIMILAR_USERS, RECOMMENDATIONS):
@@ -64,11 +62,12 @@ class OpenRelease:
                 entry = _entry(self.manifest, "tables", name)
                 for part in entry.parts:
                     self._stores.warehouse.open(part)
-                schema = pa.schema([(column, _ARROW[sql]) for column, sql in entry.columns.items()])
-                self._tables[name] = TableRef(name, entry.parts, schema)
+                self._tables[name] = TableRef(name, entry.parts, aggregate(name).arrow_schema)
             self._graph = self._stores.graphs.open(_entry(self.manifest, "graphs", KNOWLEDGE_GRAPH).name)
             opening.callback(self._graph.close)
             self._open = opening.pop_all()
+        if with_vectors:
+            self._open_vectors_or_close()
 
     def answer(self, kind: str, user_id: str) -> bytes | None:
         """The ready answer for a user, or None when the release does not know them."""
@@ -81,7 +80,9 @@ class OpenRelease:
 
     @property
     def graph(self) -> GraphReader:
-        assert self._graph is not None, "initialize() comes first"
+        """The knowledge graph."""
+        if self._graph is None:
+            raise RuntimeError("initialize() opens the graph; call it first")
         return self._graph
 
     def vectors(self) -> VectorReader:
@@ -94,7 +95,15 @@ class OpenRelease:
             return self._vectors
 
     def close(self) -> None:
+        """Close every reader; no request may hold a lease any more."""
         self._open.close()
+
+    def _open_vectors_or_close(self) -> None:
+        try:
+            self.vectors()
+        except BaseException:
+            self.close()
+            raise
 
 
 def _require_passed(manifest: Manifest) -> None:
@@ -102,13 +111,17 @@ def _require_passed(manifest: Manifest) -> None:
     failed = [f"{check.asset}:{check.check}" for check in blocking if not check.passed]
     if failed or not blocking:
         what = f"failed {', '.join(failed)}" if failed else "no blocking check"
-        raise ReleaseRefused(f"{manifest.release_id}: carries {what}; publish a release that passed its gates")
+        raise ReleaseRefused(
+            f"{manifest.release_id}: carries {what}; publish a release that passed its gates"
+        )
 
 
 def _entry(manifest: Manifest, section: str, name: str) -> Any:
     entries: dict[str, Any] = getattr(manifest, section)
     if name not in entries:
-        raise ReleaseRefused(f"{manifest.release_id}: has no {name!r} among its {section}; publish a whole release")
+        raise ReleaseRefused(
+            f"{manifest.release_id}: has no {name!r} among its {section}; publish a whole release"
+        )
     return entries[name]
 
 
@@ -133,7 +146,11 @@ class ReleaseHolder:
     """Follows the pointer; keeps the last good release when the newest cannot be opened."""
 
     def __init__(
-        self, shelf: ReleaseShelf, open_release: Callable[[Manifest], OpenRelease], *, poll_seconds: float = 0.5
+        self,
+        shelf: ReleaseShelf,
+        open_release: Callable[[Manifest], OpenRelease],
+        *,
+        poll_seconds: float = 0.5,
     ) -> None:
         self._shelf = shelf
         self._open_release = open_release
@@ -145,6 +162,7 @@ class ReleaseHolder:
 
     @property
     def current(self) -> OpenRelease | None:
+        """The release that new requests get."""
         return self._held.release if self._held else None
 
     @property
@@ -207,7 +225,9 @@ class ReleaseHolder:
         return self._open_release(self._shelf.load(release_id))
 
     def _note_failure(self, release_id: str, error: Exception) -> None:
-        attempts = self._failure.attempts + 1 if self._failure and self._failure.release_id == release_id else 1
+        attempts = (
+            self._failure.attempts + 1 if self._failure and self._failure.release_id == release_id else 1
+        )
         pause = min(self._poll_seconds * 2**attempts, _LONGEST_PAUSE)
         reason = _reason(f"release {release_id} cannot be opened", error)
         self._failure = _Failure(release_id, reason, attempts, time.monotonic() + pause)

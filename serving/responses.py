@@ -24,7 +24,9 @@ class Answer(BaseModel):
     gate: Literal["passed"] = Field(
         description="Every blocking check of the release passed; others are never served."
     )
-    held_batches: int = Field(description="Landed batches that failed their gate and are left out.", examples=[0])
+    held_batches: int = Field(
+        description="Landed batches that failed their gate and are left out.", examples=[0]
+    )
 
 
 def answer(request: Request, manifest: Manifest, body: bytes) -> Response:

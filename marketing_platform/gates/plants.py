@@ -7,6 +7,7 @@ are data in `good_rows.yaml`, and the examples themselves stand beside their rul
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
@@ -53,20 +54,20 @@ class BreakShare(_Plant):
     break_share: float = Field(gt=0, le=1)
 
 
-class Unreadable(_Plant):
-    """`{"unreadable": n}`: the object ends early, n records cannot be read."""
+class Truncate(_Plant):
+    """`{"truncate": n}`: the object is gzipped and its last n bytes never arrived."""
 
-    unreadable: int = Field(ge=1)
+    truncate: int = Field(ge=1)
 
 
 class Lose(_Plant):
-    """`{"lose": n}`: n records are neither valid nor quarantined."""
+    """`{"lose": n}`: n valid records disappear on their way; only a faulty job does this, no file."""
 
     lose: int = Field(ge=1)
 
 
 TablePlant = Repeat | Every
-BatchPlant = BreakShare | Unreadable | Lose
+BatchPlant = BreakShare | Truncate | Lose
 Plant = Cells | TablePlant | BatchPlant
 
 
@@ -99,6 +100,11 @@ def spoil(rows: Iterable[Mapping[str, str | None]], plant: Cells | TablePlant) -
 def ndjson(rows: Iterable[Mapping[str, str | None]]) -> bytes:
     """The rows as a landed object, one JSON object per line."""
     return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+
+
+def truncated(content: bytes, size: int) -> bytes:
+    """The gzipped object without its last `size` bytes."""
+    return gzip.compress(content, mtime=0)[:-size]
 
 
 @cache

@@ -21,6 +21,8 @@ from marketing_platform.gates.suites import Rule, Suites
 if TYPE_CHECKING:
     import pandas as pd
 
+_NOT_NULL = "expect_column_values_to_not_be_null"
+
 # One line per rule that a row breaks; `value` is what the column holds, as text.
 PROBLEMS_SCHEMA = pa.schema(
     [
@@ -89,10 +91,23 @@ def _frame(rows: pa.Table, rules: Iterable[Rule]) -> pd.DataFrame:
     """The columns that the rules look at, in the forms that pandas compares fast.
 
     Text as categories (a rule then looks at each distinct value once), exact decimals as doubles,
-    days as moments so that they compare with the same limits.
+    days as moments so that they compare with the same limits. Where the rules only ask whether
+    there is a value, 1 stands for it: identifiers are all different, and GX hashes what it is given.
     """
-    columns = dict.fromkeys(column for rule in rules for column in rule.columns)
-    return pa.table({column: _comparable(rows[column]) for column in columns}).to_pandas()
+    asked: dict[str, set[str]] = {}
+    for rule in rules:
+        for column in rule.columns:
+            asked.setdefault(column, set()).add(rule.type)
+    return pa.table(
+        {
+            column: _presence(rows[column]) if types == {_NOT_NULL} else _comparable(rows[column])
+            for column, types in asked.items()
+        }
+    ).to_pandas()
+
+
+def _presence(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.if_else(values.is_valid(), 1.0, None)
 
 
 def _comparable(values: pa.ChunkedArray) -> pa.ChunkedArray:

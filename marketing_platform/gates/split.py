@@ -31,6 +31,7 @@ class Split:
 
     @property
     def rows_quarantined(self) -> int:
+        """Records refused, each with its reasons."""
         return self.quarantine.num_rows
 
 

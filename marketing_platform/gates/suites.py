@@ -29,7 +29,7 @@ Level = Literal["row", "table", "batch"]
 
 # Where an expectation names the columns it looks at.
 _COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list")
-# `mostly` lets rows pass that break the rule; the others change what comes back or raise instead of reporting.
+# `mostly` lets rows pass that break the rule; the others change which rows are seen or what comes back.
 _REFUSED_ARGUMENTS = (
     "mostly",
     "result_format",
@@ -153,9 +153,10 @@ def load_suites(directory: Path) -> Suites:
 def _read(path: Path) -> _Suite:
     try:
         document = orjson.loads(path.read_bytes())
-        suite = _Suite.model_validate(document)
     except orjson.JSONDecodeError as error:
         raise ExpectationError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
+    try:
+        suite = _Suite.model_validate(document)
     except ValidationError as error:
         raise ExpectationError(f"{path}: {_complaint(error, document)}") from None
     if suite.name != path.stem:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from marketing_platform.gates.engine import Judge, Outcome
@@ -61,13 +62,16 @@ def _judge(rules: Iterable[Rule], profile: Mapping[str, Any]) -> list[Verdict]:
     rules = tuple(rules)
     named = dict.fromkeys(column for rule in rules for column in rule.columns)
     # A figure that the profile lacks stays away: the rule then fails as one that cannot be evaluated.
-    frame = pd.DataFrame({column: [_number(profile[column])] for column in named if column in profile})
-    outcomes = Judge(rules).outcomes(frame if len(frame) else pd.DataFrame(index=[0]), {})
+    figures = {column: [_number(profile[column])] for column in named if column in profile}
+    outcomes = Judge(rules).outcomes(pd.DataFrame(figures, index=pd.RangeIndex(1)), {})
     return [_verdict(rule, outcomes[rule.rule], profile) for rule in rules]
 
 
-def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)
+def _number(value: Any) -> Any:
+    """As pandas compares it; what is no number stays as it is, for the rule to stumble over."""
+    if value is None:
+        return float("nan")
+    return float(value) if isinstance(value, int | float | Decimal) else value
 
 
 def _verdict(rule: Rule, outcome: Outcome, profile: Mapping[str, Any]) -> Verdict:

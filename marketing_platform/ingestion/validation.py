@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,10 +12,10 @@ import orjson
 import pyarrow as pa
 
 from marketing_platform.catalog import table
-from marketing_platform.gates import RowGate, Suites, Verdict, judge_batch, split
+from marketing_platform.gates import RowGate, Split, Suites, Verdict, batch_profile, judge_batch, split
 from marketing_platform.releases.ledger import Outcome, suffix_of
 from marketing_platform.sources import SourceSpec, project
-from marketing_platform.stores.protocols import Documents, PartWriter, Warehouse
+from marketing_platform.stores.protocols import Documents, Warehouse
 
 _SAMPLES = 5
 
@@ -32,18 +32,20 @@ class Validated:
 @dataclass
 class _Tally:
     landed: int = 0
+    valid: int = 0
     quarantined: int = 0
     unreadable: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     samples: list[dict[str, Any]] = field(default_factory=list)
 
-    def count(self, raw: pa.Table, quarantine: pa.Table) -> None:
-        self.landed += raw.num_rows
-        self.quarantined += quarantine.num_rows
-        for row in quarantine.to_pylist():
+    def count(self, parted: Split) -> None:
+        self.landed += parted.rows_landed
+        self.valid += parted.rows_valid
+        self.quarantined += parted.rows_quarantined
+        self.unreadable += parted.unreadable
+        for row in parted.quarantine.to_pylist():
             reasons = orjson.loads(row["reasons"])
             self.reasons.update(reasons)
-            self.unreadable += any(reason.startswith("unreadable") for reason in reasons)
             if len(self.samples) < _SAMPLES:
                 self.samples.append(
                     {"ordinal": row["ordinal"], "reasons": reasons, "document": orjson.loads(row["document"])}
@@ -59,7 +61,6 @@ def validate(
     warehouse: Warehouse,
     documents: Documents,
     version: str,
-    progress: Callable[[int], None] | None = None,
 ) -> Validated:
     """Type and judge the raw records of a batch; store valid rows and quarantine.
 
@@ -78,27 +79,25 @@ def validate(
 
         def quarantine() -> Iterator[pa.Table]:
             for raw in chunks:
-                refused = _sift(raw, batch_id, spec, gate, writers)
-                tally.count(raw, refused)
-                if progress:
-                    progress(raw.num_rows)
-                yield refused
+                parted = _sift(raw, batch_id, spec, gate)
+                for name, rows in parted.tables.items():
+                    writers[name].add(rows)
+                tally.count(parted)
+                yield parted.quarantine
 
         documents.write_quarantine(batch_id, quarantine())
-    valid = tally.landed - tally.quarantined
     verdicts = judge_batch(
         suites,
-        {
-            "rows_landed": tally.landed,
-            "rows_valid": valid,
-            "rows_quarantined": tally.quarantined,
-            "share_valid": valid / tally.landed if tally.landed else 1.0,
-            "unreadable": tally.unreadable,
-        },
+        batch_profile(
+            landed=tally.landed,
+            valid=tally.valid,
+            quarantined=tally.quarantined,
+            unreadable=tally.unreadable,
+        ),
     )
     outcome = Outcome(
         rows_landed=tally.landed,
-        rows_valid=valid,
+        rows_valid=tally.valid,
         rows_quarantined=tally.quarantined,
         reasons=dict(tally.reasons.most_common()),
         failed=tuple(verdict.rule for verdict in verdicts if not verdict.passed),
@@ -107,14 +106,13 @@ def validate(
     return Validated(outcome, tuple(verdicts), tuple(tally.samples))
 
 
-def _sift(
-    raw: pa.Table, batch_id: str, spec: SourceSpec, gate: RowGate, writers: dict[str, PartWriter]
-) -> pa.Table:
-    """Write the valid rows of one chunk; returns its quarantined records."""
+def _sift(raw: pa.Table, batch_id: str, spec: SourceSpec, gate: RowGate) -> Split:
+    """One chunk of records, typed, judged and divided."""
     projection = project(raw, spec, batch_id)
-    problems = [projection.problems]
-    problems += [gate.problems(name, rows) for name, rows in projection.tables.items()]
-    parted = split(raw, projection.tables, problems)
-    for name, rows in parted.valid.items():
-        writers[name].add(rows)
-    return parted.quarantine
+    by_rules = [gate.problems(name, rows) for name, rows in projection.tables.items()]
+    return split(
+        raw,
+        projection.tables,
+        typing_problems=projection.problems,
+        rule_problems=pa.concat_tables(by_rules),
+    )

@@ -35,7 +35,9 @@ class SimilarUser(_Answer):
     """A user whose messages mean much the same."""
 
     user_id: str = Field(description="The similar user.", examples=["u-0042"])
-    score: Figure = Field(description="Cosine between the mean message vectors, -1 to 1.", examples=[0.912345])
+    score: Figure = Field(
+        description="Cosine between the mean message vectors, -1 to 1.", examples=[0.912345]
+    )
     common_campaigns: tuple[str, ...] = Field(
         description="Up to 5 campaigns that both took part in.", examples=[["c-07"]]
     )
@@ -52,7 +54,9 @@ class SimilarUsersAnswer(_Answer):
 class Contribution(_Answer):
     """What one similar user (or all others together) adds to the score of a campaign."""
 
-    user_id: str | None = Field(description="Who; null for the entry that sums up all others.", examples=["u-0042"])
+    user_id: str | None = Field(
+        description="Who; null for the entry that sums up all others.", examples=["u-0042"]
+    )
     users: int = Field(description="How many users the entry stands for.", examples=[1])
     similarity: Figure | None = Field(
         description="Similarity to the user asked about; null for others and for the popular strategy.",
@@ -67,7 +71,9 @@ class Contribution(_Answer):
 class PathStep(_Answer):
     """One step of the path that explains an item: a node of the knowledge graph or a relation."""
 
-    kind: Literal["node", "relation"] = Field(description="Nodes and relations take turns.", examples=["node"])
+    kind: Literal["node", "relation"] = Field(
+        description="Nodes and relations take turns.", examples=["node"]
+    )
     label: str = Field(description="Label of the node or type of the relation.", examples=["User"])
     id: str | None = Field(description="Identifier of the node; null for a relation.", examples=["u-0042"])
 
@@ -81,13 +87,17 @@ class CampaignItem(_Answer):
         "engagement per participant for the popular strategy.",
         examples=[2.5],
     )
-    engagement: Figure = Field(description="Engagement of all users with the campaign, summed.", examples=[310.0])
+    engagement: Figure = Field(
+        description="Engagement of all users with the campaign, summed.", examples=[310.0]
+    )
     already_participated: bool = Field(description="True ranks after every campaign that is new to the user.")
     reason: str = Field(
         description="One sentence for a marketer.",
         examples=["7 of 20 similar users took part; the closest, u-0042, is 91 % similar."],
     )
-    contributions: tuple[Contribution, ...] = Field(description="The largest contributions, then all others as one.")
+    contributions: tuple[Contribution, ...] = Field(
+        description="The largest contributions, then all others as one."
+    )
     path: tuple[PathStep, ...] = Field(description="From the user to the campaign.")
 
 

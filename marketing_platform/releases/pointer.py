@@ -237,8 +237,9 @@ def _read_manifest(path: Path) -> Manifest | None:
 def _manifest_bytes(manifest: Manifest) -> bytes:
     """The manifest as JSON: fields as declared, entries by name, columns in the table's order."""
     document = manifest.model_dump(mode="json")
-    for section in ("tables", "vectors", "graphs", "answers"):
-        document[section] = dict(sorted(document[section].items()))
+    for name, value in manifest:
+        if isinstance(value, dict):
+            document[name] = dict(sorted(document[name].items()))
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 

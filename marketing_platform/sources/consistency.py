@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from marketing_platform.catalog import Column, ColumnType, Table, tables
-from marketing_platform.sources.matching import check_pattern
+from marketing_platform.catalog import Column, ColumnType, tables
+from marketing_platform.sources.patterns import compiled
 from marketing_platform.sources.spec import ColumnSpec, CsvFormat, SourceSpec
 
 _NUMERIC = frozenset({ColumnType.INTEGER, ColumnType.NUMBER, ColumnType.MONEY})
@@ -35,7 +35,7 @@ def inconsistencies(data: Mapping[str, Any], spec: SourceSpec | None) -> Iterato
         return
     for index, pattern in enumerate(spec.path):
         try:
-            check_pattern(pattern)
+            compiled(pattern)
         except re.error as error:
             where = ("path", index) if isinstance(data["path"], list) else ("path",)
             yield Problem(where, "a pattern", f"{pattern!r} ({error})")
@@ -58,19 +58,25 @@ def _unknown_names(data: Mapping[str, Any]) -> Iterator[Problem]:
     declared = data.get("tables")
     for table_name, table_data in declared.items() if isinstance(declared, Mapping) else ():
         if table_name not in tables():
-            yield Problem(("tables", table_name), *_one_of(table_name, tables()))
+            yield Problem(("tables", table_name), *one_of(table_name, tables()))
             continue
         columns = table_data.get("columns") if isinstance(table_data, Mapping) else None
         table = tables()[table_name]
         for column_name in columns if isinstance(columns, Mapping) else ():
             if column_name not in table.column_names:
                 path = ("tables", table_name, "columns", column_name)
-                yield Problem(path, *_one_of(column_name, table.column_names))
+                yield Problem(path, *one_of(column_name, table.column_names))
 
 
-def _one_of(name: str, known: Iterable[str]) -> tuple[str, str]:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"one of {', '.join(known)}", repr(name) + (f" (did you mean {close[0]!r}?)" if close else "")
+def one_of(name: object, known: Iterable[str]) -> tuple[str, str]:
+    """What was expected and what was found, for a name that is not known."""
+    return f"one of {', '.join(known)}", repr(name) + did_you_mean(name, known)
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """` (did you mean …?)` when a known word is close, else nothing."""
+    close = difflib.get_close_matches(str(word), list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _misfits(path: tuple[str, ...], column: Column, spec: ColumnSpec) -> Iterator[Problem]:
@@ -78,11 +84,8 @@ def _misfits(path: tuple[str, ...], column: Column, spec: ColumnSpec) -> Iterato
     kind = column.type
     units = _UNITS.get(kind, ())
     if spec.unit is not None and spec.unit not in units:
-        yield Problem(
-            (*path, "unit"),
-            f"one of {', '.join(units)} for {kind}" if units else f"no unit for {kind}",
-            repr(spec.unit),
-        )
+        expected = f"one of {', '.join(units)} for {kind}" if units else f"no unit for {kind}"
+        yield Problem((*path, "unit"), expected, repr(spec.unit))
     if spec.format is not None:
         yield from _wrong_formats((*path, "format"), kind, spec.format)
     if spec.format is not None and spec.unit is not None:
@@ -98,7 +101,7 @@ def _wrong_formats(path: tuple[str, ...], kind: ColumnType, formats: Iterable[st
     if kind not in (ColumnType.DATE, ColumnType.TIMESTAMP):
         yield Problem(path, f"no format for {kind}", "one")
         return
-    import duckdb  # the engine that will parse with it decides; only declarations with a format pay the import
+    import duckdb  # the engine that will parse decides; only declarations with a format pay the import
 
     with duckdb.connect() as engine:
         for text in formats:

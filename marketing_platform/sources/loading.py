@@ -5,8 +5,7 @@ The shape of a declaration belongs to `spec.py`; here are files, line numbers an
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from marketing_platform.errors import SourceError
-from marketing_platform.sources.consistency import Problem, inconsistencies
+from marketing_platform.sources.consistency import Problem, inconsistencies, one_of
 from marketing_platform.sources.spec import FORMATS, ColumnSpec, Declared, SourceSpec, TableSpec
 
 _Key = str | int
@@ -26,7 +25,7 @@ _Path = tuple[_Key, ...]
 
 _EXPECTED = {
     "missing": "this key",
-    "extra_forbidden": "no such key",
+    "string_pattern_mismatch": "a name of a-z, 0-9 and _ that begins with a letter",
     "string_type": "text",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
@@ -79,9 +78,9 @@ def load_source(path: Path) -> SourceSpec:
     document = _parse(path)
     problems = list(document.problems)
     if not isinstance(document.data, Mapping):
-        raise SourceError(
-            f"{path}:1: expected a mapping with the keys {_names(SourceSpec)}, found {_show(document.data)}"
-        )
+        keys = ", ".join(SourceSpec.model_fields)
+        found = _show(document.data)
+        raise SourceError(f"{path}:1: expected a mapping with the keys {keys}, found {found}")
     try:
         spec = SourceSpec.model_validate(document.data)
     except ValidationError as error:
@@ -176,27 +175,20 @@ def _explain(detail: Any, data: Any) -> Problem:
     """One error of pydantic in our words."""
     path, found = _follow(detail["loc"], data)
     kind = detail["type"]
-    if kind == "extra_forbidden":
-        key = str(path[-1])
-        allowed = _model_at(path[:-1], data).model_fields
-        return Problem(path, f"one of {', '.join(allowed)}", f"{key!r}{_did_you_mean(key, allowed)}")
-    if kind == "missing":
-        return Problem(path, "this key", "nothing")
-    if kind == "value_error":
-        return Problem(path, str(detail["ctx"]["error"]), _show(found))
-    if kind == "union_tag_not_found":
-        return Problem((*path, "type"), f"one of {', '.join(FORMATS)}", "nothing")
-    if kind == "union_tag_invalid":
-        wrong = detail["ctx"]["tag"]
-        return Problem(
-            (*path, "type"), f"one of {', '.join(FORMATS)}", f"{wrong!r}{_did_you_mean(wrong, FORMATS)}"
-        )
-    if kind == "literal_error":
-        expected = detail["ctx"]["expected"]
-        return Problem(path, f"one of {expected}".replace(" or ", ", "), _show(found))
-    if kind == "string_pattern_mismatch":
-        return Problem(path, "a name of a-z, 0-9 and _ that begins with a letter", _show(found))
-    return Problem(path, _EXPECTED.get(kind, detail["msg"]), _show(found))
+    match kind:
+        case "extra_forbidden":
+            return Problem(path, *one_of(path[-1], _model_at(path[:-1], data).model_fields))
+        case "union_tag_invalid":
+            return Problem((*path, "type"), *one_of(detail["ctx"]["tag"], FORMATS))
+        case "union_tag_not_found":
+            expected, path = f"one of {', '.join(FORMATS)}", (*path, "type")
+        case "literal_error":
+            expected = f"one of {detail['ctx']['expected']}".replace(" or ", ", ")
+        case "value_error":
+            expected = str(detail["ctx"]["error"])
+        case _:
+            expected = _EXPECTED.get(kind, str(detail["msg"]))
+    return Problem(path, expected, _show(found))
 
 
 def _follow(loc: Iterable[_Key], data: Any) -> tuple[_Path, Any]:
@@ -222,27 +214,9 @@ def _model_at(path: _Path, data: Any) -> type[Declared]:
     return {0: SourceSpec, 2: TableSpec, 4: ColumnSpec}[len(path)]
 
 
-def _did_you_mean(word: Any, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(word), list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _names(model: type[Declared]) -> str:
-    return ", ".join(model.model_fields)
-
-
 def _sentence(problem: Problem) -> str:
-    where = ".".join(_steps(problem.path))
-    return (
-        f"{where}: expected {problem.expected}, found {problem.found}"
-        if where
-        else f"expected {problem.expected}"
-    )
-
-
-def _steps(path: _Path) -> Iterator[str]:
-    for key in path:
-        yield str(key)
+    where = ".".join(str(key) for key in problem.path)
+    return f"{where}: expected {problem.expected}, found {problem.found}"
 
 
 def _show(value: Any) -> str:

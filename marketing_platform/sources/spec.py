@@ -1,7 +1,7 @@
 """What a source declaration may say: immutable models that refuse unknown keys.
 
-Only shapes and the rules within one declaration belong here. Files, lines and messages are the
-business of `loading.py`; patterns are matched in `matching.py`.
+Only shapes, the rules within one declaration and the choice of the source for an object belong
+here. Files, lines and messages are the business of `loading.py`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -26,12 +26,13 @@ from pydantic import (
     model_validator,
 )
 
+from marketing_platform.errors import SourceError
+from marketing_platform.sources.patterns import matches
+
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
-# Codecs that are not a way to write down text, or that cannot be read piece by piece.
-_NO_FILE_ENCODINGS = frozenset(
-    {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7"}
-)
+# Codecs that are no way to write down text, or that cannot be read piece by piece.
+_NO_FILE_ENCODINGS = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7"}
 
 
 def _scalar_text(value: Any) -> Any:
@@ -75,9 +76,8 @@ def _one_character(value: str) -> str:
 Text = Annotated[str, BeforeValidator(_scalar_text)]
 Encoding = Annotated[str, AfterValidator(_known_encoding)]
 OneCharacter = Annotated[str, AfterValidator(_one_character)]
-Texts = Annotated[
-    tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_as_list), Field(min_length=1)
-]
+NonEmpty = Annotated[str, Field(min_length=1)]
+Texts = Annotated[tuple[NonEmpty, ...], BeforeValidator(_as_list), Field(min_length=1)]
 Compression = Literal["auto", "gzip", "none"]
 
 
@@ -222,6 +222,7 @@ class SourceSpec(Declared):
 
     @property
     def name(self) -> str:
+        """The name of the source."""
         return self.source
 
     @cached_property
@@ -233,6 +234,25 @@ class SourceSpec(Declared):
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of what is declared; comments and layout of the file do not count."""
-        return hashlib.sha256(
-            orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
-        ).hexdigest()
+        declared = orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(declared).hexdigest()
+
+    def matches(self, object_name: str) -> bool:
+        """Whether this source reads the object of that name."""
+        names = [object_name]
+        if not isinstance(self.format, ParquetFormat) and self.format.compression != "none":
+            names.append(object_name.removesuffix(".gz"))
+        return any(matches(pattern, name) for pattern in self.path for name in names)
+
+
+def match_source(specs: Iterable[SourceSpec], object_name: str) -> SourceSpec | None:
+    """The source that reads the object `object_name` (path with forward slashes), or None.
+
+    Raises:
+        SourceError: Two sources match it.
+    """
+    found = [spec for spec in specs if spec.matches(object_name)]
+    if len(found) > 1:
+        names = " and ".join(f"{spec.name!r} ({', '.join(spec.path)})" for spec in found)
+        raise SourceError(f"{object_name}: matched by the sources {names}; narrow the `path` of all but one")
+    return found[0] if found else None

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
@@ -206,7 +207,7 @@ class NodeSet:
 
 @dataclass(frozen=True)
 class RelationSet:
-    """Relations of one type between two labels; `rows` starts with the columns `source`, `target`."""
+    """Relations of one type; `rows` starts with the columns `source_key`, `target_key` (keys of the nodes)."""
 
     type: str
     source: str
@@ -266,6 +267,20 @@ class Answers(Protocol):
     def open(self, name: str) -> AnswersReader: ...
 
     def count(self, name: str) -> int: ...
+
+    def names(self) -> list[str]: ...
+
+    def drop(self, name: str) -> None: ...
+
+
+class Reports(Protocol):
+    """JSON documents that people open as files."""
+
+    def write(self, name: str, document: dict[str, Any]) -> Path:
+        """Store a report; returns where it lies."""
+        ...
+
+    def read(self, name: str) -> dict[str, Any]: ...
 
     def names(self) -> list[str]: ...
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from marketing_platform.settings import Settings
 from marketing_platform.stores.answers_sqlite import SqliteAnswers
 from marketing_platform.stores.documents_sqlite import SqliteDocuments
 from marketing_platform.stores.graph_ladybug import LadybugGraphs
 from marketing_platform.stores.objects_folder import FolderObjects
-from marketing_platform.stores.protocols import Answers, Documents, Graphs, Objects, Vectors, Warehouse
+from marketing_platform.stores.protocols import Answers, Documents, Graphs, Objects, Reports, Vectors, Warehouse
+from marketing_platform.stores.reports_folder import FolderReports
 from marketing_platform.stores.vectors_milvus_lite import MilvusLiteVectors
 from marketing_platform.stores.warehouse_duckdb import Connect, DuckDBWarehouse, in_memory
 
@@ -25,7 +25,7 @@ class Stores:
     vectors: Vectors
     graphs: Graphs
     answers: Answers
-    reports: Path  # a folder: reports are files that people open
+    reports: Reports
 
 
 def open_stores(settings: Settings, *, connect: Connect = in_memory) -> Stores:
@@ -38,5 +38,5 @@ def open_stores(settings: Settings, *, connect: Connect = in_memory) -> Stores:
         vectors=MilvusLiteVectors(data / "vectors"),
         graphs=LadybugGraphs(data / "graphs"),
         answers=SqliteAnswers(data / "answers"),
-        reports=data / "reports",
+        reports=FolderReports(data / "reports"),
     )

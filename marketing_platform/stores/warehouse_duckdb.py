@@ -210,9 +210,9 @@ def _fingerprint(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[int
     """Rows and the sum of a 64-bit hash per row, so that neither order nor splitting matters."""
     source = f"read_parquet({_quoted(path)})"
     columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]  # noqa: S608
-    row = ", ".join(f"""coalesce("{column}"::VARCHAR, chr(0))""" for column in columns)
+    row = ", ".join(f'"{column}"' for column in columns)
     count, total = connection.execute(
-        f"SELECT count(*), coalesce(sum(hash(concat_ws(chr(31), {row}))), 0) FROM {source}"  # noqa: S608
+        f"SELECT count(*), coalesce(sum(hash({row})), 0) FROM {source}"  # noqa: S608
     ).fetchall()[0]
     return int(count), _hex(int(total))
 

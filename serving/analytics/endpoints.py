@@ -36,7 +36,9 @@ def _sortable(table: str) -> AfterValidator:
 
 
 def _sort(table: str) -> object:
-    return Query(description="Column to sort by.", json_schema_extra={"enum": list(aggregate(table).column_names)})
+    return Query(
+        description="Column to sort by.", json_schema_extra={"enum": list(aggregate(table).column_names)}
+    )
 
 
 @router.get(
@@ -45,10 +47,13 @@ def _sort(table: str) -> object:
     response_model=schemas.UserEngagementAnswer,
     responses={
         **responses.documented(schemas.example("user_engagement"), "A page of users."),
-        **errors.documented("unknown_user", "invalid_parameter", "no_release", "store_unavailable", "internal_error"),
+        **errors.documented(
+            "unknown_user", "invalid_parameter", "no_release", "store_unavailable", "internal_error"
+        ),
     },
 )
 def user_engagement(
+    *,
     request: Request,
     release: Release,
     user_id: QueryUserId | None = None,
@@ -74,17 +79,22 @@ def user_engagement(
     },
 )
 def campaign_performance(
+    *,
     request: Request,
     release: Release,
     campaign_id: Name | None = None,
-    sort: Annotated[str, _sort("campaign_performance"), _sortable("campaign_performance")] = "engagement_score",
+    sort: Annotated[
+        str, _sort("campaign_performance"), _sortable("campaign_performance")
+    ] = "engagement_score",
     order: Order = "desc",
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> Response:
     """One row per campaign, also without an event yet; with `campaign_id` that campaign's row alone."""
     page = service.Page(sort, order, limit, offset)
-    return responses.answer(request, release.manifest, service.campaign_performance(release, campaign_id, page))
+    return responses.answer(
+        request, release.manifest, service.campaign_performance(release, campaign_id, page)
+    )
 
 
 @router.get(
@@ -97,6 +107,7 @@ def campaign_performance(
     },
 )
 def daily_activity(
+    *,
     request: Request,
     release: Release,
     first: Annotated[date | None, Query(alias="from", description="First day, UTC.")] = None,

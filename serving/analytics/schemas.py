@@ -52,7 +52,10 @@ def _page_model(table: str) -> type[BaseModel]:
         f"{title}Row", __config__=ConfigDict(extra="forbid"), __doc__=declared.description, **fields
     )
     rows: Any = tuple.__class_getitem__((row, ...))
-    following: Any = (int | None, Field(description="Offset of the next page; null on the last.", examples=[None]))
+    following: Any = (
+        int | None,
+        Field(description="Offset of the next page; null on the last.", examples=[None]),
+    )
     return create_model(
         f"{title}Answer",
         __base__=responses.Answer,

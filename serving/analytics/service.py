@@ -60,7 +60,10 @@ def _rows(
     """One row more than the page holds, which tells whether another page follows."""
     declared = aggregate(table)
     asked = [condition for condition in conditions if condition.value is not None]
-    where = " AND ".join(f'"{asked.column}" {asked.operator} $value{i}' for i, asked in enumerate(asked)) or "TRUE"
+    where = (
+        " AND ".join(f'"{asked.column}" {asked.operator} $value{i}' for i, asked in enumerate(asked))
+        or "TRUE"
+    )
     columns = ", ".join(f'"{column}"' for column in declared.column_names)
     # The key makes the order total, so that pages neither repeat nor skip a row.
     order = ", ".join([f'"{declared.column(page.sort).name}" {page.order} NULLS LAST', *declared.key])

@@ -27,4 +27,6 @@ async def health(request: Request) -> Response:
     release = holder.current
     if release is None:
         raise ApiError("no_release", reason=holder.problem)
-    return responses.passing(release.manifest, service.health(holder, request.app.state.live, release.manifest))
+    return responses.passing(
+        release.manifest, service.health(holder, request.app.state.live, release.manifest)
+    )

@@ -8,7 +8,7 @@ import dagster as dg
 
 from marketing_platform.analytics import Aggregate, aggregates
 from marketing_platform.analytics.report import build_report
-from marketing_platform.defs.automation import follow_upstream
+from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.metadata import bars, line
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores

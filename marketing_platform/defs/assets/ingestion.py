@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import pyarrow as pa
 
-from marketing_platform.defs.io_managers import Parts, RawBatches
+from marketing_platform.defs.io_managers import RawBatches
 from marketing_platform.defs.metadata import bars, markdown_table
 from marketing_platform.defs.partitions import BATCHES
 from marketing_platform.errors import SourceError
@@ -21,6 +21,7 @@ from marketing_platform.sources import SourceSpec, load_sources, read_rows
 from marketing_platform.stores.registry import Stores
 
 GROUP = "ingestion"
+NO_RELEASE = "(none)"
 _RETRY = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL)
 
 
@@ -39,6 +40,7 @@ def raw_records(
     settings: dg.ResourceParam[Settings],
     stores: dg.ResourceParam[Stores],
     ledger: dg.ResourceParam[Ledger],
+    writer: dg.ResourceParam[object],
 ) -> RawBatches:
     """Every landed record as it came, read as text, with its batch, ordinal and time of ingestion."""
     specs = {spec.source: spec for spec in load_sources(settings.sources_dir)}
@@ -135,12 +137,13 @@ def admitted_batches(
     context: dg.AssetExecutionContext,
     ledger: dg.ResourceParam[Ledger],
     shelf: dg.ResourceParam[ReleaseShelf],
+    writer: dg.ResourceParam[object],
 ) -> pa.Table:
     """For each landed object its newest admitted batch: exactly what the next release is made of."""
     admitted, held = ledger.admitted(), ledger.held()
     context.add_output_metadata(
         {
-            "base_release": shelf.current() or "(none)",
+            "base_release": shelf.current() or NO_RELEASE,
             "held": len(held),
             "held_batches": markdown_table(
                 ["batch", "failed", "valid"], [(b.batch_id, ", ".join(b.failed), f"{b.share_valid:.1%}") for b in held]

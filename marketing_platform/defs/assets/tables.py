@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from marketing_platform.catalog import Table, TableKind, tables
 from marketing_platform.catalog.entities import BATCHES, LANDED, entity_sql
-from marketing_platform.defs.automation import follow_upstream
+from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import Parts
 from marketing_platform.stores.protocols import Select, StoredTable, TableRef, Warehouse
 from marketing_platform.stores.registry import Stores

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import dagster as dg
 
 from marketing_platform.errors import UnknownName
@@ -14,13 +16,18 @@ def version_name(asset: str, run_id: str) -> str:
     return f"{asset}__{run_id.replace('-', '')[:12]}"
 
 
-def latest_name(instance: dg.DagsterInstance, asset: str) -> str:
-    """The name of the latest materialization of an asset; UnknownName before the first."""
+def latest_metadata(instance: dg.DagsterInstance, asset: str) -> Mapping[str, dg.MetadataValue]:
+    """The metadata of the latest materialization of an asset; UnknownName before the first."""
     event = instance.get_latest_materialization_event(dg.AssetKey(asset))
     materialization = event.asset_materialization if event else None
     if materialization is None:
         raise UnknownName(f"{asset} was never materialized; materialize it first")
-    return str(materialization.metadata[NAME].value)
+    return materialization.metadata
+
+
+def latest_name(instance: dg.DagsterInstance, asset: str) -> str:
+    """The name under which the latest materialization of an asset is stored."""
+    return str(latest_metadata(instance, asset)[NAME].value)
 
 
 def output_name(context: dg.OutputContext) -> str:

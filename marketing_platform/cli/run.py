@@ -1,0 +1,115 @@
+"""`run`: what landed, through the graph, to a release."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from marketing_platform.cli.options import DataDir, InputDir, SourcesDir, settings_of
+from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table, progress_console
+from marketing_platform.releases.ledger import Ledger
+from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from marketing_platform.defs.execution import OnProgress, Pipeline
+
+
+def run(
+    input_dir: InputDir = None, sources_dir: SourcesDir = None, data_dir: DataDir = None, json: JsonOption = False
+) -> None:
+    """Take what landed, judge it, and publish a release of everything admitted.
+
+    Landing the same bytes twice changes nothing. A batch that fails its gate is held and named;
+    the others go on. When nothing changed, the release that serves stays.
+
+    Ends with one JSON object under --json: release_id, rows_landed, rows_valid,
+    rows_quarantined, users, campaigns, vectors, edges, seconds. Exit code 1: a run failed or no
+    batch was admitted, and the release before goes on serving.
+    """
+    settings = settings_of(data_dir, input_dir, sources_dir)
+    summary = run_pipeline(settings, quiet=json)
+    if json:
+        emit_json(summary)
+    else:
+        show_summary(settings, summary)
+
+
+def run_pipeline(settings: Settings, *, quiet: bool, replay: str | None = None) -> dict[str, Any]:
+    """Take, ingest and publish (with `replay` also judge that batch again); returns the figures."""
+    started = time.monotonic()
+    with _progress(quiet) as on_progress, _pipeline(settings, on_progress) as pipeline:
+        taken = pipeline.take()
+        if not quiet and taken.unmatched:
+            names = ", ".join(taken.unmatched[:5]) + (" …" if len(taken.unmatched) > 5 else "")  # noqa: PLR2004
+            progress_console.print(f"[yellow]no source declares {len(taken.unmatched)} file(s): {names}[/]")
+        waiting = [batch.batch_id for batch in pipeline.ledger.pending()]
+        if replay is not None and replay not in waiting:
+            waiting.append(replay)
+        if waiting:
+            pipeline.ingest(waiting)
+        pipeline.publish()
+    return figures(settings, seconds=time.monotonic() - started)
+
+
+def figures(settings: Settings, *, seconds: float) -> dict[str, Any]:
+    """The release that serves and what is in it, plus what landed, as one flat object."""
+    shelf, ledger = ReleaseShelf(settings.data_dir / "releases"), Ledger(settings.data_dir / "ledger.sqlite")
+    current = shelf.current()
+    landed = ledger.current()
+    totals = shelf.load(current).totals.model_dump() if current else dict.fromkeys(_TOTALS, 0)
+    return {
+        "release_id": current,
+        **totals,
+        "rows_landed": sum(batch.rows_landed for batch in landed),
+        "rows_valid": sum(batch.rows_valid for batch in landed),
+        "rows_quarantined": sum(batch.rows_quarantined for batch in landed),
+        "seconds": round(seconds, 2),
+    }
+
+
+_TOTALS = ("rows_landed", "rows_valid", "rows_quarantined", "users", "campaigns", "vectors", "edges")
+
+
+def show_summary(settings: Settings, summary: dict[str, Any]) -> None:
+    """The figures for a person, and what is held."""
+    release = summary["release_id"] or "none: no batch was admitted"
+    console.print(f"[bold]release {release}[/] after {summary['seconds']} s")
+    emit_table("", list(_TOTALS), [[summary[name] for name in _TOTALS]])
+    for batch in Ledger(settings.data_dir / "ledger.sqlite").held():
+        console.print(
+            f"[red]held[/] {batch.batch_id}: {batch.share_valid:.1%} valid, failed {', '.join(batch.failed)};"
+            f" `marketing-platform batches show {batch.batch_id}` says more"
+        )
+
+
+@contextmanager
+def _pipeline(settings: Settings, on_progress: OnProgress) -> Iterator[Pipeline]:
+    from marketing_platform.defs.execution import Pipeline, open_instance
+
+    with open_instance(settings) as instance:
+        yield Pipeline(settings, instance, on_progress)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[OnProgress]:
+    if quiet or not progress_console.is_terminal:
+        yield lambda _: None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=progress_console) as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(progress: Any) -> None:
+            task = tasks.get(progress.job)
+            if task is None:
+                task = tasks[progress.job] = bar.add_task(progress.job, total=progress.steps)
+            bar.update(task, completed=progress.done)
+            if progress.step:
+                bar.update(task, description=f"{progress.job}: {progress.step}")
+
+        yield show

@@ -1,0 +1,56 @@
+"""What the code location offers: one look.
+
+`build_definitions` assembles the graph from settings, so that a test builds the same graph on
+other folders. What an asset does is in `defs/assets/`, what it computes in the packages beside.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from marketing_platform.defs.assets.analytics import aggregate_assets, analytics_report
+from marketing_platform.defs.assets.embeddings import message_embeddings, similar_users, text_embeddings, user_vectors
+from marketing_platform.defs.assets.graph import knowledge_graph
+from marketing_platform.defs.assets.ingestion import admitted_batches, batch_gate, raw_records
+from marketing_platform.defs.assets.recommendations import recommendations, similar_users_lookup
+from marketing_platform.defs.assets.release import release_asset
+from marketing_platform.defs.assets.tables import table_assets
+from marketing_platform.defs.automation import build_schedules, build_sensors
+from marketing_platform.defs.checks import table_checks
+from marketing_platform.defs.jobs import build_jobs
+from marketing_platform.defs.resources import build_resources
+from marketing_platform.gates import load_suites
+from marketing_platform.settings import Settings, load_settings
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """The assets, checks, jobs, sensors, schedules and resources for one installation."""
+    suites = load_suites(settings.expectations_dir)
+    checks = table_checks(suites)
+    return dg.Definitions(
+        assets=[
+            raw_records,
+            batch_gate(suites),
+            admitted_batches,
+            *table_assets(),
+            text_embeddings,
+            message_embeddings,
+            user_vectors,
+            similar_users,
+            knowledge_graph,
+            *aggregate_assets(),
+            analytics_report,
+            similar_users_lookup,
+            recommendations,
+            release_asset(checks),
+        ],
+        asset_checks=checks,
+        jobs=build_jobs(),
+        sensors=build_sensors(),
+        schedules=build_schedules(),
+        resources=build_resources(settings),
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(load_settings())

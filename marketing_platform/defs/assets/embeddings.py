@@ -1,0 +1,160 @@
+"""What users wrote, as vectors, and who writes alike."""
+
+from __future__ import annotations
+
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from marketing_platform.defs.conditions import follow_upstream
+from marketing_platform.defs.io_managers import Collection, latest_metadata
+from marketing_platform.defs.metadata import histogram
+from marketing_platform.encoders import EmbeddingCache, Encoder, encode_cached
+from marketing_platform.encoders.messages import (
+    MESSAGES,
+    TEXTS,
+    WRITTEN,
+    text_table,
+    vector_column,
+    vector_matrix,
+)
+from marketing_platform.errors import UnknownName
+from marketing_platform.graph import RECORD_ID
+from marketing_platform.recommenders.neighbours import nearest, user_vectors_of
+from marketing_platform.settings import Settings
+from marketing_platform.stores.protocols import Select, StoredTable
+from marketing_platform.stores.registry import Stores
+
+GROUP = "embeddings"
+_OWNERS = ["team:data-science"]
+_RETRY = dg.RetryPolicy(max_retries=1, delay=1)
+
+
+@dg.asset(
+    group_name=GROUP,
+    io_manager_key="warehouse_io",
+    kinds={"onnx", "parquet"},
+    owners=_OWNERS,
+    tags={"layer": "embedding"},
+    automation_condition=follow_upstream(),
+    retry_policy=_RETRY,
+)
+def text_embeddings(
+    context: dg.AssetExecutionContext,
+    events: StoredTable,
+    stores: dg.ResourceParam[Stores],
+    encoder: dg.ResourceParam[Encoder],
+    settings: dg.ResourceParam[Settings],
+) -> pa.Table:
+    """Each distinct text of a message and its unit vector; the empty text has the zero vector."""
+    texts: list[str] = stores.warehouse.query(Select(TEXTS, [events.ref]))["text"].to_pylist()
+    cache = EmbeddingCache(settings.data_dir / "embedding_cache", encoder.name)
+    vectors, stats = encode_cached(encoder, cache, texts)
+    context.add_output_metadata(
+        {
+            "model": encoder.name,
+            "dim": encoder.dim,
+            "unique_texts": stats.unique,
+            "cached": stats.cached,
+            "encoded": stats.encoded,
+            "seconds": round(stats.seconds, 2),
+        }
+    )
+    return text_table(texts, vectors)
+
+
+@dg.asset(
+    group_name=GROUP,
+    io_manager_key="vectors_io",
+    kinds={"milvus"},
+    owners=_OWNERS,
+    tags={"layer": "embedding"},
+    automation_condition=follow_upstream(),
+    retry_policy=_RETRY,
+)
+def message_embeddings(
+    context: dg.AssetExecutionContext,
+    events: StoredTable,
+    text_embeddings: StoredTable,
+    stores: dg.ResourceParam[Stores],
+    encoder: dg.ResourceParam[Encoder],
+    settings: dg.ResourceParam[Settings],
+) -> Collection:
+    """One vector per message with a text, ready to be searched."""
+    select = Select(MESSAGES.format(record_id=RECORD_ID), [events.ref, text_embeddings.ref])
+    return Collection(
+        chunks=stores.warehouse.batches(select, chunk_rows=settings.chunk_rows),
+        dim=encoder.dim,
+        model=encoder.name,
+        base=_previous(context, encoder, stores),
+    )
+
+
+def _previous(context: dg.AssetExecutionContext, encoder: Encoder, stores: Stores) -> str | None:
+    """The collection built before, if the same model made it: most of it stays as it is."""
+    try:
+        latest = latest_metadata(context.instance, "message_embeddings")
+    except UnknownName:
+        return None
+    name = str(latest["name"].value)
+    return name if latest["model"].value == encoder.name and name in stores.vectors.names() else None
+
+
+@dg.asset(
+    group_name=GROUP,
+    io_manager_key="warehouse_io",
+    kinds={"parquet"},
+    owners=_OWNERS,
+    tags={"layer": "embedding"},
+    automation_condition=follow_upstream(),
+)
+def user_vectors(
+    events: StoredTable, text_embeddings: StoredTable, stores: dg.ResourceParam[Stores]
+) -> pa.Table:
+    """For each user who wrote something the normalised mean of the message vectors."""
+    texts = stores.warehouse.query(Select("SELECT text, text_embedding FROM text_embeddings", [text_embeddings.ref]))
+    written = stores.warehouse.query(Select(WRITTEN, [events.ref]))
+    row_of = {text: row for row, text in enumerate(texts["text"].to_pylist())}
+    users, vectors = user_vectors_of(
+        written["user_id"].to_pylist(),
+        np.fromiter((row_of[text] for text in written["text"].to_pylist()), dtype=np.int64, count=len(written)),
+        written["times"].to_numpy(),
+        vector_matrix(texts["text_embedding"]),
+    )
+    return pa.table({"user_id": pa.array(users, pa.string()), "vector": vector_column(vectors)})
+
+
+@dg.asset(
+    group_name=GROUP,
+    io_manager_key="warehouse_io",
+    kinds={"numpy"},
+    owners=_OWNERS,
+    tags={"layer": "embedding"},
+    automation_condition=follow_upstream(),
+)
+def similar_users(
+    context: dg.AssetExecutionContext,
+    user_vectors: StoredTable,
+    stores: dg.ResourceParam[Stores],
+    settings: dg.ResourceParam[Settings],
+) -> pa.Table:
+    """For each user the users whose messages mean most nearly the same, by cosine."""
+    rows = stores.warehouse.query(Select("SELECT user_id, vector FROM user_vectors ORDER BY user_id", [user_vectors.ref]))
+    ids = np.asarray(rows["user_id"].to_pylist(), dtype=object)
+    indices, scores = nearest(vector_matrix(rows["vector"]), k=settings.similar_users)
+    if scores.size:
+        context.add_output_metadata({"scores": histogram("Cosine of similar users", scores.reshape(-1))})
+    return _neighbour_table(ids, indices, scores)
+
+
+def _neighbour_table(ids: np.ndarray, indices: np.ndarray, scores: np.ndarray) -> pa.Table:
+    users, neighbours = indices.shape
+    return pa.table(
+        {
+            "user_id": pa.array(np.repeat(ids, neighbours), pa.string()),
+            "rank": pa.array(np.tile(np.arange(1, neighbours + 1), users), pa.int64()),
+            "similar_user_id": pa.array(ids[indices.reshape(-1)], pa.string()),
+            "score": pa.array(scores.reshape(-1), pa.float32()),
+        }
+    )

@@ -1,0 +1,204 @@
+"""The last asset: verifies the candidate, writes its manifest and moves the pointer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from marketing_platform.analytics import aggregates
+from marketing_platform.catalog import tables
+from marketing_platform.defs import evidence
+from marketing_platform.defs.assets.ingestion import NO_RELEASE
+from marketing_platform.defs.conditions import follow_upstream
+from marketing_platform.defs.io_managers import latest_metadata, latest_name
+from marketing_platform.defs.metadata import markdown_table
+from marketing_platform.gates import DeclaredCheck, declared_checks, load_suites
+from marketing_platform.releases.ledger import Batch, Ledger, State
+from marketing_platform.releases.manifest import (
+    AnswersEntry,
+    BatchEntry,
+    CheckEntry,
+    CollectionEntry,
+    GraphEntry,
+    Manifest,
+    ReportEntry,
+    TableEntry,
+    Totals,
+)
+from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.releases.verification import Evidence, verify
+from marketing_platform.releases.version import code_version
+from marketing_platform.settings import Settings
+from marketing_platform.stores.registry import Stores
+
+GROUP = "release"
+
+TABLES = (*tables(), *aggregates(), "user_vectors", "similar_users")
+ANSWERS = ("recommendations", "similar_users_lookup")
+BATCH_GATE = "validated_records"
+CONSISTS_OF = (
+    BATCH_GATE,
+    "admitted_batches",
+    *TABLES,
+    "text_embeddings",
+    "message_embeddings",
+    "knowledge_graph",
+    "analytics_report",
+    *ANSWERS,
+)
+
+
+def release_asset(checks: Sequence[dg.AssetChecksDefinition]) -> dg.AssetsDefinition:
+    """The asset `release`, which knows the checks that the graph was built with."""
+    defined = frozenset((key.asset_key.path[-1], key.name) for definition in checks for key in definition.check_keys)
+
+    @dg.asset(
+        name="release",
+        group_name=GROUP,
+        deps=list(CONSISTS_OF),
+        kinds={"json"},
+        owners=["team:data-platform"],
+        tags={"layer": "release"},
+        automation_condition=follow_upstream(),
+    )
+    def release(
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        stores: dg.ResourceParam[Stores],
+        ledger: dg.ResourceParam[Ledger],
+        shelf: dg.ResourceParam[ReleaseShelf],
+        writer: dg.ResourceParam[object],
+    ) -> dg.MaterializeResult[None]:
+        """Everything that is served, as one immutable manifest; `current` points to it."""
+        instance = context.instance
+        declared = declared_checks(load_suites(settings.expectations_dir))
+        found = _evidence(instance, stores, ledger, declared, defined)
+        verify(found)
+        base = str(latest_metadata(instance, "admitted_batches")["base_release"].value)
+        manifest = _manifest(context, settings, stores, ledger, shelf, found)
+        shelf.publish(manifest, expected=None if base == NO_RELEASE else base)
+        totals = manifest.totals.model_dump()
+        return dg.MaterializeResult(
+            metadata={
+                "release_id": manifest.release_id,
+                "previous": manifest.previous or NO_RELEASE,
+                "held_batches": len(manifest.held),
+                "checks": len(manifest.checks),
+                "totals": markdown_table(list(totals), [list(totals.values())]),
+                **totals,
+            }
+        )
+
+    return release
+
+
+def _evidence(
+    instance: dg.DagsterInstance,
+    stores: Stores,
+    ledger: Ledger,
+    declared: Sequence[DeclaredCheck],
+    defined: frozenset[tuple[str, str]],
+) -> Evidence:
+    names = frozenset((check.asset, check.check) for check in declared)
+    blocking = frozenset((check.asset, check.check) for check in declared if check.blocking)
+    built = evidence.materialized(instance, CONSISTS_OF)
+    complete = all(asset in built for asset in CONSISTS_OF)
+    return Evidence(
+        assets=CONSISTS_OF,
+        materialized=built,
+        declared=names,
+        defined=defined,
+        judged=evidence.judged(instance, names, blocking=blocking),
+        counts=evidence.counts(instance, stores) if complete else [],
+        rows=evidence.rows(ledger.current()),
+    )
+
+
+def _manifest(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    stores: Stores,
+    ledger: Ledger,
+    shelf: ReleaseShelf,
+    found: Evidence,
+) -> Manifest:
+    instance = context.instance
+    now = datetime.now(UTC)
+    admitted, held, current = ledger.admitted(), ledger.held(), ledger.current()
+    entries = {asset: _table(instance, stores, asset) for asset in TABLES}
+    graph_name = latest_name(instance, "knowledge_graph")
+    graph = stores.graphs.count(graph_name)
+    messages = _collection(instance, stores)
+    return Manifest(
+        release_id=shelf.next_release_id(now),
+        created_at=now,
+        previous=shelf.current(),
+        run_id=context.run_id,
+        code_version=code_version(settings),
+        profile=settings.profile,
+        totals=Totals(
+            rows_landed=sum(batch.rows_landed for batch in current),
+            rows_valid=sum(batch.rows_valid for batch in current),
+            rows_quarantined=sum(batch.rows_quarantined for batch in current),
+            users=entries["users"].rows,
+            campaigns=entries["campaigns"].rows,
+            vectors=messages.rows,
+            edges=sum(graph.relations.values()),
+        ),
+        batches=tuple(_batch(batch) for batch in admitted),
+        held=tuple(_batch(batch) for batch in held),
+        tables=entries,
+        vectors={"message_embeddings": messages},
+        graphs={
+            "knowledge_graph": GraphEntry(name=graph_name, nodes=dict(graph.nodes), relations=dict(graph.relations))
+        },
+        answers={asset: _answers(instance, stores, asset) for asset in ANSWERS},
+        reports={"analytics_report": ReportEntry(name=latest_name(instance, "analytics_report"))},
+        checks=tuple(
+            CheckEntry(asset=check.asset, check=check.check, passed=check.passed, blocking=check.blocking)
+            for _, check in sorted(found.judged.items())
+        ),
+    )
+
+
+def _table(instance: dg.DagsterInstance, stores: Stores, asset: str) -> TableEntry:
+    stored = stores.warehouse.open(latest_name(instance, asset))
+    return TableEntry(
+        parts=stored.ref.parts,
+        columns={field.name: str(field.type) for field in stored.ref.schema},
+        rows=stored.rows,
+        fingerprint=stored.fingerprint,
+    )
+
+
+def _collection(instance: dg.DagsterInstance, stores: Stores) -> CollectionEntry:
+    metadata = latest_metadata(instance, "message_embeddings")
+    name = str(metadata["name"].value)
+    return CollectionEntry(
+        name=name,
+        rows=stores.vectors.count(name),
+        dim=int(str(metadata["dim"].value)),
+        model=str(metadata["model"].value),
+    )
+
+
+def _answers(instance: dg.DagsterInstance, stores: Stores, asset: str) -> AnswersEntry:
+    name = latest_name(instance, asset)
+    return AnswersEntry(name=name, rows=stores.answers.count(name))
+
+
+def _batch(batch: Batch) -> BatchEntry:
+    decision = "accepted" if batch.state is State.ACCEPTED else "held"
+    return BatchEntry(
+        batch_id=batch.batch_id,
+        source=batch.source,
+        object=batch.object,
+        content_hash=batch.content_hash,
+        rows_landed=batch.rows_landed,
+        rows_valid=batch.rows_valid,
+        rows_quarantined=batch.rows_quarantined,
+        decision="accepted on purpose" if batch.state is State.ACCEPTED_ON_PURPOSE else decision,
+        why=batch.why,
+    )

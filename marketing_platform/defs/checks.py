@@ -1,0 +1,59 @@
+"""The blocking checks of the canonical tables: one per table rule under `expectations/`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from marketing_platform.catalog import table
+from marketing_platform.defs.io_managers import latest_name
+from marketing_platform.gates import DeclaredCheck, Suites, Verdict, declared_checks, judge_table, load_suites, profile_sql
+from marketing_platform.settings import Settings
+from marketing_platform.stores.protocols import Select
+from marketing_platform.stores.registry import Stores
+
+
+def table_checks(suites: Suites) -> list[dg.AssetChecksDefinition]:
+    """One step per table, which judges all its rules from one profile."""
+    by_table: dict[str, list[DeclaredCheck]] = defaultdict(list)
+    for check in declared_checks(suites):
+        by_table[check.asset].append(check)
+    return [_gate(suites, name, checks) for name, checks in by_table.items()]
+
+
+def _gate(suites: Suites, name: str, checks: Sequence[DeclaredCheck]) -> dg.AssetChecksDefinition:
+    described = {rule.rule: rule.description for rule in suites.table_rules(name)}
+
+    @dg.multi_asset_check(
+        name=f"{name}_gate",
+        specs=[
+            dg.AssetCheckSpec(check.check, asset=name, blocking=check.blocking, description=described[check.rule])
+            for check in checks
+        ],
+    )
+    def gate(
+        context: dg.AssetCheckExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        stores: dg.ResourceParam[Stores],
+    ) -> Iterator[dg.AssetCheckResult]:
+        stored = stores.warehouse.open(latest_name(context.instance, name))
+        select = Select(profile_sql(table(name)), [stored.ref], {"now": datetime.now(UTC)})
+        profile = stores.warehouse.query(select).to_pylist()[0]
+        for verdict in judge_table(load_suites(settings.expectations_dir), name, profile):
+            yield _result(name, verdict)
+
+    return gate
+
+
+def _result(asset: str, verdict: Verdict) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=verdict.rule,
+        passed=verdict.passed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=verdict.reason or verdict.description,
+        metadata={"observed": verdict.observed, "expected": verdict.expected},
+    )

@@ -1,0 +1,14 @@
+"""When an asset is materialized by itself."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+
+def follow_upstream() -> dg.AutomationCondition[dg.AssetKey]:
+    """Materialize when something upstream is newer, and its blocking checks passed.
+
+    A run of the whole graph leaves nothing to do: everything is newer than what it read. The
+    condition acts when a person materializes one asset, or replays a batch, in the UI.
+    """
+    return dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()

@@ -1,0 +1,63 @@
+"""Collection of what no release needs, as an op for the schedule and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from marketing_platform.defs.io_managers import latest_name
+from marketing_platform.errors import UnknownName
+from marketing_platform.releases.collection import Collected, Shelf, collect
+from marketing_platform.releases.ledger import Ledger
+from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.settings import Settings
+from marketing_platform.stores.registry import Stores
+
+
+@dg.op(description="Deletes releases beyond the kept ones, never one that is current or pinned.")
+def collect_old_releases_op(
+    context: dg.OpExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    stores: dg.ResourceParam[Stores],
+    ledger: dg.ResourceParam[Ledger],
+    shelf: dg.ResourceParam[ReleaseShelf],
+    writer: dg.ResourceParam[object],
+) -> None:
+    """Run the collection and log what went."""
+    collected = collect_unneeded(context.instance, stores, ledger, shelf, keep=settings.keep_releases)
+    context.log.info(f"collected {len(collected.releases)} release(s), {len(collected.names)} stored name(s)")
+
+
+@dg.graph
+def collect_old_releases() -> None:
+    """One op; a graph so that it can become a job."""
+    collect_old_releases_op()
+
+
+def collect_unneeded(
+    instance: dg.DagsterInstance,
+    stores: Stores,
+    ledger: Ledger,
+    shelf: ReleaseShelf,
+    *,
+    keep: int,
+    dry_run: bool = False,
+) -> Collected:
+    """Collect from every store that keeps versions; the caller holds the writer lock."""
+    shelves = [
+        Shelf("warehouse", stores.warehouse.names, stores.warehouse.drop),
+        Shelf("vectors", stores.vectors.names, stores.vectors.drop),
+        Shelf("graphs", stores.graphs.names, stores.graphs.drop),
+        Shelf("answers", stores.answers.names, stores.answers.drop),
+        Shelf("reports", stores.reports.names, stores.reports.drop),
+    ]
+    return collect(shelf, ledger, shelves, keep=keep, in_use=_latest_names(instance), dry_run=dry_run)
+
+
+def _latest_names(instance: dg.DagsterInstance) -> Iterator[str]:
+    for key in instance.all_asset_keys():
+        try:
+            yield latest_name(instance, key.path[-1])
+        except (UnknownName, KeyError):  # an asset that is not stored under a name
+            continue

@@ -1,0 +1,44 @@
+"""Which texts are embedded, and how vectors of texts become vectors of messages and users.
+
+A text is embedded once, however many messages say the same. The empty text has the zero vector:
+it stands in `text_embeddings`, but nothing that is empty is ever searched for or found.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+TEXTS = """
+SELECT DISTINCT coalesce(message, '') AS text FROM events
+WHERE event_type = 'message' OR message IS NOT NULL ORDER BY text"""
+
+MESSAGES = """
+SELECT {record_id} AS record_id, events.user_id, text_embeddings.text_embedding
+FROM events JOIN text_embeddings ON text_embeddings.text = events.message
+WHERE events.message IS NOT NULL"""
+
+# How often each user wrote each text.
+WRITTEN = """
+SELECT user_id, message AS text, count(*) AS times FROM events
+WHERE message IS NOT NULL GROUP BY user_id, message ORDER BY user_id, message"""
+
+
+def text_table(texts: list[str], vectors: np.ndarray) -> pa.Table:
+    """Texts (n) and their vectors (n x dim float32) as rows of `text_embeddings`."""
+    return pa.table({"text": pa.array(texts, pa.string()), "text_embedding": vector_column(vectors)})
+
+
+def vector_column(vectors: np.ndarray) -> pa.FixedSizeListArray:
+    """An n x dim float32 matrix as a column without copying."""
+    flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
+
+
+def vector_matrix(column: pa.ChunkedArray) -> np.ndarray:
+    """A column of vectors as an n x dim float32 matrix."""
+    if not len(column):
+        return np.empty((0, 0), dtype=np.float32)
+    array = column.combine_chunks()
+    flat = array.flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(flat, dtype=np.float32).reshape(len(array), -1)

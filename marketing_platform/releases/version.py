@@ -1,0 +1,42 @@
+"""What code and declarations a release is built by, and whether the one that serves still is that."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from marketing_platform import __version__
+from marketing_platform.releases.ledger import Batch, Ledger
+from marketing_platform.releases.manifest import Manifest
+from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.settings import PROJECT_DIR, Settings
+
+
+def code_version(settings: Settings) -> str:
+    """The package's version and a hash over its code, the sources and the expectations."""
+    digest = hashlib.sha256()
+    package = PROJECT_DIR / "marketing_platform"
+    for folder, patterns in (
+        (package, ("*.py", "*.yaml", "*.sql")),
+        (settings.sources_dir, ("*.yaml",)),
+        (settings.expectations_dir, ("*.json",)),
+    ):
+        for path in sorted(path for pattern in patterns for path in folder.rglob(pattern)):
+            digest.update(str(path.relative_to(folder)).encode() + b"\0" + Path(path).read_bytes() + b"\0")
+    return f"{__version__}+{digest.hexdigest()[:12]}"
+
+
+def up_to_date(shelf: ReleaseShelf, ledger: Ledger, settings: Settings) -> bool:
+    """Whether the release that serves is what code and admitted batches would make now."""
+    current = shelf.current()
+    if current is None:
+        return False
+    manifest = shelf.load(current)
+    return made_of(manifest, ledger.admitted()) and manifest.code_version == code_version(settings)
+
+
+def made_of(manifest: Manifest, batches: Iterable[Batch]) -> bool:
+    """Whether a release consists of exactly these batches, as they are judged now."""
+    served = {(entry.batch_id, entry.rows_valid, entry.decision) for entry in manifest.batches}
+    return served == {(batch.batch_id, batch.rows_valid, batch.state.value) for batch in batches}

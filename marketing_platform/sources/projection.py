@@ -1,0 +1,161 @@
+"""Raw records as typed rows of the canonical tables, and what could not be read.
+
+Rules about values (required, known, in range) do not belong here: the gates judge the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from marketing_platform.catalog import Table, TableKind, table
+from marketing_platform.catalog.model import BATCH_ID, ROW_ORDINAL
+from marketing_platform.sources.cells import BLANKS, Cell, cell, quoted
+from marketing_platform.sources.spec import SourceSpec, TableSpec
+
+# What went wrong in which record; a defect of the whole record names no table and no column.
+PROBLEMS_SCHEMA = pa.schema(
+    [
+        (ROW_ORDINAL, pa.int64()),
+        ("table", pa.string()),
+        ("column", pa.string()),
+        ("reason", pa.string()),
+        ("value", pa.string()),
+    ]
+)
+
+_VALUE_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class Projection:
+    """One chunk of records, projected."""
+
+    tables: dict[str, pa.Table]  # by canonical table, each with exactly its `arrow_schema`
+    problems: pa.Table  # PROBLEMS_SCHEMA, in order of row
+
+
+def project(raw: pa.Table, spec: SourceSpec, batch_id: str) -> Projection:
+    """The rows that the records of `raw` (RAW_SCHEMA) give to the tables of `spec`.
+
+    A cell that cannot be read is null in its row and has a problem `<column> unreadable`; the row is
+    there all the same. A record with a defect gives no row and one problem with the defect as reason.
+    """
+    whole = pc.is_null(raw["defect"])
+    texts = _texts(raw.filter(whole), spec)
+    defects = raw.filter(pc.invert(whole))
+    tables: dict[str, pa.Table] = {}
+    problems = [_defect_problems(defects)]
+    with duckdb.connect() as engine:
+        engine.execute(f"SET TimeZone = {quoted(spec.timezone)}")
+        engine.register("records", texts)
+        for name, table_spec in spec.tables.items():
+            projected = _Projected(table(name), table_spec, spec, batch_id)
+            found = engine.execute(projected.sql).to_arrow_table()
+            tables[name] = found.select(projected.table.arrow_schema.names).cast(projected.table.arrow_schema)
+            problems += projected.problems(found)
+    listed = pa.concat_tables(problems)
+    return Projection(tables, listed.sort_by(ROW_ORDINAL) if len(listed) else listed)
+
+
+def _texts(raw: pa.Table, spec: SourceSpec) -> pa.Table:
+    """The fields that some column reads as `f0`, `f1`, …, with the ordinals as `ordinal`."""
+    fields = [pa.field(name, pa.string()) for name in spec.fields or ("_none",)]
+    if not raw.num_rows:
+        columns = [pa.array([], pa.string()) for _ in fields]
+    else:
+        columns = _parsed(raw["document"], pa.schema(fields)).columns
+    names = [f"f{index}" for index in range(len(fields))]
+    return pa.table([raw["ordinal"], *columns], names=["ordinal", *names])
+
+
+def _parsed(documents: pa.ChunkedArray, schema: pa.Schema) -> pa.Table:
+    lines = documents.cast(pa.binary()).to_pylist()
+    parsed = pj.read_json(
+        pa.BufferReader(b"\n".join(lines)),
+        # No document may reach over more than two blocks.
+        read_options=pj.ReadOptions(block_size=max(1 << 20, max(map(len, lines)) + 1)),
+        parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+    )
+    return parsed.select(schema.names)
+
+
+def _defect_problems(defects: pa.Table) -> pa.Table:
+    nothing = pa.nulls(len(defects), pa.string())
+    columns = [defects["ordinal"], nothing, nothing, defects["defect"], nothing]
+    return pa.Table.from_arrays(columns, schema=PROBLEMS_SCHEMA)
+
+
+class _Projected:
+    """The query that fills one canonical table."""
+
+    def __init__(self, canonical: Table, table_spec: TableSpec, spec: SourceSpec, batch_id: str) -> None:
+        self.table = canonical
+        self._batch_id = batch_id
+        self._skip = table_spec.skip_when_missing
+        self._fields = spec.fields
+        self._nulls = spec.nulls
+        texts = {name: f"t{index}" for index, name in enumerate(spec.fields)}
+        self._cells = {
+            name: cell(canonical.column(name), column, texts, spec.timezone)
+            for name, column in table_spec.columns.items()
+        }
+
+    @property
+    def sql(self) -> str:
+        """Rows of the table with, for each declared column, the text that could not be read."""
+        selected = [self._value(column.name, column.type.sql) for column in self.table.columns]
+        selected += [f"{quoted(self._batch_id)} AS {BATCH_ID}", f"ordinal AS {ROW_ORDINAL}"]
+        selected += [_unread(name, found) for name, found in self._cells.items()]
+        kept = " AND ".join(f"{self._cells[name].text} IS NOT NULL" for name in self._skip) or "true"
+        trimmed = ", ".join(["ordinal", *(self._trimmed(index) for index in range(len(self._fields)))])
+        # Only names from the catalog and literals that were quoted are put in.
+        return f"SELECT {', '.join(selected)} FROM (SELECT {trimmed} FROM records) WHERE {kept}"  # noqa: S608
+
+    def problems(self, found: pa.Table) -> Iterator[pa.Table]:
+        """What could not be read in the rows that `sql` gave."""
+        for name in self._cells:
+            unread = found[_unread_name(name)]
+            if unread.null_count == len(unread):
+                continue
+            there = pc.is_valid(unread)
+            rows = found[ROW_ORDINAL].filter(there)
+            yield pa.table(
+                [
+                    rows,
+                    pa.repeat(self.table.name, len(rows)),
+                    pa.repeat(name, len(rows)),
+                    pa.repeat(f"{name} unreadable", len(rows)),
+                    unread.filter(there),
+                ],
+                schema=PROBLEMS_SCHEMA,
+            )
+
+    def _value(self, name: str, sql_type: str) -> str:
+        value = self._cells[name].value if name in self._cells else f"CAST(NULL AS {sql_type})"
+        if self.table.kind is TableKind.FACT and self.table.key == (name,):
+            suffix = self._batch_id.rpartition("@")[2]
+            value = f"coalesce({value}, {quoted(suffix)} || ':' || ordinal)"
+        return f"{value} AS {name}"
+
+    def _trimmed(self, index: int) -> str:
+        trimmed = f"nullif(trim(f{index}, {quoted(BLANKS)}), '')"
+        if not self._nulls:
+            return f"{trimmed} AS t{index}"
+        markers = ", ".join(quoted(marker) for marker in self._nulls)
+        return f"CASE WHEN {trimmed} NOT IN ({markers}) THEN {trimmed} END AS t{index}"
+
+
+def _unread_name(column: str) -> str:
+    return f"unread_{column}"
+
+
+def _unread(name: str, found: Cell) -> str:
+    value = f"left({found.text}, {_VALUE_CHARACTERS})"
+    unread = f"{found.text} IS NOT NULL AND {found.value} IS NULL"
+    return f"CASE WHEN {unread} THEN {value} END AS {_unread_name(name)}"

@@ -1,0 +1,219 @@
+"""Bytes of a landed object as text: decompressed, decoded and cut into lines, piece by piece.
+
+Bytes that the encoding does not know are no error here: each becomes one lone surrogate
+(U+DC00 + byte), which no decoder produces otherwise, so that only the record around it suffers
+and its bytes can be given back.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import io
+import zlib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+PIECE_BYTES = 1 << 20
+_GZIP_MAGIC = b"\x1f\x8b"
+_KEEP_BYTES = "marketing_platform_keep_bytes"
+_BYTE_BASE = 0xDC00
+
+
+class Unreadable(Exception):  # noqa: N818 -- ends the reading, is no fault of the program
+    """The object cannot be read on from here; `rest` is text that was read but is in no record."""
+
+    def __init__(self, reason: str, rest: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.rest = rest
+
+
+@dataclass(frozen=True)
+class LongLine:
+    """A line of more than `limit` bytes, of which only the beginning is kept."""
+
+    beginning: str
+    size: int  # bytes
+    sha256: str
+    limit: int
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Complete lines with their ends; `careful` when one may hold NUL, undecoded bytes or a long cell."""
+
+    lines: list[str]
+    careful: bool
+
+
+def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    wrong = error.object[error.start : error.end]
+    return "".join(chr(_BYTE_BASE + byte) for byte in wrong), error.end
+
+
+codecs.register_error(_KEEP_BYTES, _keep_bytes)
+
+
+def has_surrogates(text: str) -> bool:
+    """Whether the text holds bytes that could not be decoded, or halves of characters."""
+    if text.isascii():
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def original_bytes(text: str, encoding: str) -> bytes:
+    """The bytes that were decoded to `text`; UTF-16 and UTF-32 come back little-endian."""
+    name = codecs.lookup(encoding).name
+    name = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(name, name)
+    if not has_surrogates(text):
+        return text.encode(name, "replace")
+    return b"".join(
+        bytes(ord(character) - _BYTE_BASE for character in run) if undecoded else run.encode(name, "replace")
+        for undecoded, run in _runs(text)
+    )
+
+
+def _runs(text: str) -> Iterator[tuple[bool, str]]:
+    start, kind = 0, False
+    for position, character in enumerate(text):
+        is_byte = _BYTE_BASE <= ord(character) < _BYTE_BASE + 256
+        if is_byte != kind:
+            if position > start:
+                yield kind, text[start:position]
+            start, kind = position, is_byte
+    if start < len(text):
+        yield kind, text[start:]
+
+
+def text_pieces(stream: BinaryIO, *, encoding: str, compression: str) -> Iterator[str]:
+    """The decoded text without a byte order mark.
+
+    Raises:
+        Unreadable: The compressed data is cut off or corrupt; everything before it has been given.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)(_KEEP_BYTES)
+    at_start = True
+    failure: Unreadable | None = None
+    pieces = _byte_pieces(stream, compression)
+    while True:
+        try:
+            piece = next(pieces, b"")
+        except Unreadable as error:
+            failure, piece = error, b""
+        text = _decode(decoder, piece, final=not piece)
+        if at_start and text:
+            text, at_start = text.removeprefix("\ufeff"), False
+        if text:
+            yield text
+        if failure is not None:
+            raise failure
+        if not piece:
+            return
+
+
+def _decode(decoder: codecs.IncrementalDecoder, piece: bytes, *, final: bool) -> str:
+    try:
+        return decoder.decode(piece, final)
+    except UnicodeError as error:
+        # UTF-16 and UTF-32 without the byte order mark they insist on.
+        raise Unreadable(f"no text in the declared encoding ({error})") from None
+
+
+def _byte_pieces(stream: BinaryIO, compression: str) -> Iterator[bytes]:
+    first = stream.read(PIECE_BYTES)
+    if compression == "gzip" or (compression == "auto" and first.startswith(_GZIP_MAGIC)):
+        yield from _gunzip(stream, first)
+        return
+    while first:
+        yield first
+        first = stream.read(PIECE_BYTES)
+
+
+def _gunzip(stream: BinaryIO, piece: bytes) -> Iterator[bytes]:
+    """Every member of a gzip stream; never more than one piece in memory, whatever it unpacks to."""
+    member = zlib.decompressobj(wbits=31)
+    taken = 0
+    while piece:
+        taken += len(piece)
+        try:
+            unpacked = member.decompress(piece, PIECE_BYTES)
+        except zlib.error as error:
+            raise Unreadable(f"gzip data is corrupt before byte {taken} ({error})") from None
+        if unpacked:
+            yield unpacked
+        taken -= len(member.unconsumed_tail) + len(member.unused_data)
+        if member.eof:
+            # Tools pad with zeros behind the last member.
+            piece = (member.unused_data or stream.read(PIECE_BYTES)).lstrip(b"\0")
+            if not piece:
+                return
+            member = zlib.decompressobj(wbits=31)
+        else:
+            piece = member.unconsumed_tail or stream.read(PIECE_BYTES)
+    raise Unreadable(f"gzip data is cut off after byte {taken}")
+
+
+def text_lines(pieces: Iterator[str], *, encoding: str, max_cell_bytes: int) -> Iterator[Lines | LongLine]:
+    """The text cut at LF, CRLF and CR.
+
+    Raises:
+        Unreadable: As `text_pieces`; `rest` is the line that has no end.
+    """
+    limit = line_limit(max_cell_bytes)
+    pending = ""
+    try:
+        for piece in pieces:
+            text = pending + piece
+            if len(text) - len(piece) > limit and not _has_line_end(piece):
+                # Nothing but one endless line so far.
+                pending = ""
+                text = yield from _long_line(text, pieces, encoding, limit)
+            lines = io.StringIO(text, newline="").readlines()
+            # A CR at the end of a piece may be half of a CRLF.
+            pending = lines.pop() if lines and not lines[-1].endswith("\n") else ""
+            if lines:
+                yield Lines(lines, _needs_care(text, lines, max_cell_bytes))
+    except Unreadable as error:
+        raise Unreadable(error.reason, pending + error.rest) from None
+    if pending:
+        yield Lines([pending], _needs_care(pending, [pending], max_cell_bytes))
+
+
+def line_limit(max_cell_bytes: int) -> int:
+    """How long a line may be that is still split into cells."""
+    return max(16 * max_cell_bytes, PIECE_BYTES)
+
+
+def _has_line_end(text: str) -> bool:
+    return "\n" in text or "\r" in text
+
+
+def _needs_care(text: str, lines: list[str], max_cell_bytes: int) -> bool:
+    return "\0" in text or max(map(len, lines)) * 4 > max_cell_bytes or has_surrogates(text)
+
+
+def _long_line(
+    text: str, pieces: Iterator[str], encoding: str, limit: int
+) -> Generator[LongLine, None, str]:
+    """Read a line to its end without keeping it; returns the text behind it."""
+    beginning, digest, size, end = text[:2048], hashlib.sha256(), 0, -1
+    while text and end < 0:
+        end = min((at for at in (text.find("\n"), text.find("\r")) if at >= 0), default=-1)
+        content = original_bytes(text if end < 0 else text[:end], encoding)
+        digest.update(content)
+        size += len(content)
+        if end < 0:
+            try:
+                text = next(pieces, "")
+            except Unreadable as error:
+                raise Unreadable(error.reason, beginning) from None
+    yield LongLine(beginning, size, digest.hexdigest(), limit)
+    return text[end:] if text else ""

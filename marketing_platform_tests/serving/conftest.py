@@ -1,0 +1,260 @@
+"""Small releases, really built through the embedded stores; each generation differs everywhere."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from marketing_platform.analytics import aggregates
+from marketing_platform.catalog import tables
+from marketing_platform.graph import project_graph
+from marketing_platform.recommenders.answers import (
+    CampaignItem,
+    CampaignRecommendationsAnswer,
+    Contribution,
+    PathStep,
+    SimilarUser,
+    SimilarUsersAnswer,
+    answer_table,
+)
+from marketing_platform.releases.manifest import (
+    AnswersEntry,
+    CheckEntry,
+    CollectionEntry,
+    GraphEntry,
+    Manifest,
+    TableEntry,
+    Totals,
+)
+from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.settings import Settings
+from marketing_platform.stores.protocols import Select, StoredTable
+from marketing_platform.stores.registry import Stores, open_stores
+from serving.app import create_app
+from serving.releases import RECOMMENDATIONS, SIMILAR_USERS
+
+MORNING = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+USERS = [f"u-{number}" for number in range(1, 7)]
+KINDS = ["message", "impression", "click", "convert"]
+TEXTS = [
+    "where is my card",
+    "my card is lost",
+    "top up failed",
+    "cannot top up",
+    "change my pin",
+    "new pin please",
+]
+
+
+def campaigns_of(generation: int) -> list[str]:
+    """Campaign ids tell their generation, so that every answer betrays what it was made from."""
+    return [f"c-{number}-gen{generation}" for number in range(1, 5)]
+
+
+@dataclass
+class Platform:
+    """Where releases are built and published."""
+
+    settings: Settings
+    stores: Stores
+    shelf: ReleaseShelf
+
+    def release_id(self, generation: int) -> str:
+        return f"r-gen{generation}"
+
+    def build(self, generation: int, *, passed: bool = True) -> Manifest:
+        """Write everything that a release of this generation needs, and describe it."""
+        stored = self._tables(generation)
+        described = {name: _entry(table) for name, table in stored.items()}
+        return Manifest(
+            release_id=self.release_id(generation),
+            created_at=MORNING + timedelta(days=1, minutes=generation),
+            previous=self.shelf.current(),
+            run_id=f"run-{generation}",
+            code_version="0",
+            profile="embedded",
+            totals=Totals(
+                rows_landed=0, rows_valid=0, rows_quarantined=0, users=6, campaigns=4, vectors=6, edges=0
+            ),
+            batches=(),
+            tables=described,
+            vectors={"message_embeddings": self._vectors(generation)},
+            graphs={"knowledge_graph": self._graph(generation, stored)},
+            answers=self._answers(generation),
+            checks=(CheckEntry(asset="events", check="rules", passed=passed, blocking=True),),
+        )
+
+    def publish(self, generation: int, *, passed: bool = True) -> Manifest:
+        manifest = self.build(generation, passed=passed)
+        self.shelf.publish(manifest, expected=self.shelf.current())
+        return manifest
+
+    def app(self, **overrides: object) -> FastAPI:
+        return create_app(self.settings, poll_seconds=0.02, **overrides)  # type: ignore[arg-type]
+
+    def _tables(self, generation: int) -> dict[str, StoredTable]:
+        rows = _rows(generation)
+        stored = {
+            name: self.stores.warehouse.write(
+                f"{name}__gen{generation}", [_typed(name, rows.get(name, []))], declared.arrow_schema
+            )
+            for name, declared in tables().items()
+        }
+        for name, declared in aggregates().items():
+            reads = [stored[read].ref for read in declared.reads]
+            stored[name] = self.stores.warehouse.create(
+                f"{name}__gen{generation}", Select(declared.query, reads)
+            )
+        return stored
+
+    def _graph(self, generation: int, stored: dict[str, StoredTable]) -> GraphEntry:
+        refs = [table.ref for table in stored.values()]
+        nodes, relations = project_graph(lambda sql: self.stores.warehouse.query(Select(sql, refs)))
+        name = f"knowledge_graph__gen{generation}"
+        counts = self.stores.graphs.write(name, nodes, relations)
+        return GraphEntry(name=name, nodes=dict(counts.nodes), relations=dict(counts.relations))
+
+    def _vectors(self, generation: int) -> CollectionEntry:
+        name = f"message_embeddings__gen{generation}"
+        rows = pa.table(
+            {
+                "record_id": [f"m-{user}" for user in USERS],
+                "user_id": USERS,
+                "text_embedding": pa.array(list(encode(TEXTS)), pa.list_(pa.float32(), 384)),
+            }
+        )
+        count = self.stores.vectors.write(name, [rows], dim=384)
+        return CollectionEntry(name=name, rows=count, dim=384, model="tiny")
+
+    def _answers(self, generation: int) -> dict[str, AnswersEntry]:
+        made = {
+            SIMILAR_USERS: [_similar(user, generation) for user in USERS],
+            RECOMMENDATIONS: [_recommended(user, generation) for user in USERS],
+        }
+        entries = {}
+        for kind, answers in made.items():
+            name = f"{kind}__gen{generation}"
+            entries[kind] = AnswersEntry(
+                name=name, rows=self.stores.answers.write(name, [answer_table(answers)])
+            )
+        return entries
+
+
+def encode(texts: list[str]) -> np.ndarray:
+    """Unit vectors of words: enough for texts that share words to be near, without a model."""
+    vectors = np.zeros((len(texts), 384), dtype=np.float32)
+    for row, text in enumerate(texts):
+        for word in text.lower().split():
+            vectors[row, zlib.crc32(word.encode()) % 384] += 1.0
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(norms == 0, 1, norms)
+
+
+def _rows(generation: int) -> dict[str, list[dict[str, Any]]]:
+    campaigns = campaigns_of(generation)
+    events = [
+        {
+            "event_id": f"e-{user}-{kind}-{number}",
+            "user_id": user,
+            "timestamp": MORNING + timedelta(hours=number * 5),
+            "event_type": kind,
+            "campaign_id": campaigns[(number + index) % 4],
+            "channel": "email" if index % 2 else "app",
+            "message": TEXTS[number] if kind == "message" else None,
+        }
+        for number, user in enumerate(USERS)
+        for index, kind in enumerate([*KINDS, *["view"] * generation])
+    ]
+    return {
+        "events": events,
+        "users": [{"user_id": user} for user in USERS],
+        "campaigns": [{"campaign_id": campaign, "name": f"Campaign {campaign}"} for campaign in campaigns],
+    }
+
+
+def _typed(name: str, rows: list[dict[str, Any]]) -> pa.Table:
+    schema = tables()[name].arrow_schema
+    complete = [{field: row.get(field) for field in schema.names} for row in rows]
+    lineage = [{"batch_id": "sample@0", "row_ordinal": ordinal} for ordinal in range(len(rows))]
+    return pa.Table.from_pylist(
+        [{**row, **line} for row, line in zip(complete, lineage, strict=True)], schema
+    )
+
+
+def _entry(stored: StoredTable) -> TableEntry:
+    columns = {field.name: str(field.type) for field in stored.ref.schema}
+    return TableEntry(
+        parts=stored.ref.parts, columns=columns, rows=stored.rows, fingerprint=stored.fingerprint
+    )
+
+
+def _similar(user: str, generation: int) -> SimilarUsersAnswer:
+    others = [other for other in USERS if other != user]
+    items = [
+        SimilarUser(user_id=other, score=0.9 - rank / 10, common_campaigns=(campaigns_of(generation)[0],))
+        for rank, other in enumerate(others)
+    ]
+    return SimilarUsersAnswer(user_id=user, model="tiny", items=tuple(items))
+
+
+def _recommended(user: str, generation: int) -> CampaignRecommendationsAnswer:
+    items = [
+        CampaignItem(
+            campaign_id=campaign,
+            score=4.0 - rank,
+            engagement=10.0,
+            already_participated=False,
+            reason="1 of 5 similar users took part.",
+            contributions=(Contribution(user_id="u-2", users=1, similarity=0.9, engagement=10.0, share=1.0),),
+            path=(
+                PathStep(kind="node", label="User", id=user),
+                PathStep(kind="node", label="Campaign", id=campaign),
+            ),
+        )
+        for rank, campaign in enumerate(campaigns_of(generation))
+    ]
+    return CampaignRecommendationsAnswer(user_id=user, strategy="similar_users", items=tuple(items))
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    """An empty platform; tests that publish take a fresh one."""
+    return _platform(tmp_path_factory.mktemp("platform"))
+
+
+@pytest.fixture
+def fresh_platform(tmp_path: Path) -> Platform:
+    return _platform(tmp_path)
+
+
+def _platform(folder: Path) -> Platform:
+    settings = Settings(data_dir=folder)  # pyright: ignore[reportCallIssue]
+    return Platform(settings, open_stores(settings), ReleaseShelf(folder / "releases"))
+
+
+@pytest.fixture(scope="module")
+def client(platform: Platform) -> Iterator[TestClient]:
+    """The API over one release, generation 1, with the live path open."""
+    platform.publish(1)
+    with TestClient(platform.app(), raise_server_exceptions=False) as opened:
+        await_until(lambda: opened.get("/api/v1/health").json()["live_path"] == "ready")
+        yield opened
+
+
+def await_until(condition: Callable[[], bool], *, seconds: float = 20.0) -> None:
+    """Wait for what happens in the background; fail when it does not."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.01)

@@ -1,0 +1,76 @@
+"""The published description is true: examples fit their schemas, and so do real answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+from fastapi.testclient import TestClient
+
+from serving.errors import ERRORS
+
+REAL = {
+    "/recommendations/similar-users": "?user_id=u-1",
+    "/recommendations/{user_id}": "",
+    "/graph/user-campaigns": "?user_id=u-1",
+    "/analytics/user-engagement": "",
+    "/analytics/campaign-performance": "",
+    "/analytics/daily-activity": "",
+    "/api/v1/health": "",
+}
+
+
+@pytest.fixture(scope="module")
+def openapi(client: TestClient) -> dict[str, Any]:
+    return client.get("/openapi.json").json()
+
+
+def responses(openapi: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, operations in openapi["paths"].items():
+        for status, response in operations["get"]["responses"].items():
+            yield path, status, response
+
+
+def check(openapi: dict[str, Any], schema: dict[str, Any], document: Any) -> None:
+    whole = {**schema, "components": openapi["components"]}
+    jsonschema.Draft202012Validator(whole, format_checker=jsonschema.FormatChecker()).validate(document)
+
+
+def test_it_lists_exactly_these_routes(openapi: dict[str, Any]) -> None:
+    assert set(openapi["paths"]) == set(REAL)
+
+
+def test_every_response_has_an_example_that_fits(openapi: dict[str, Any]) -> None:
+    for path, status, response in responses(openapi):
+        if status == "304":
+            continue
+        content = response["content"]["application/json"]
+        examples = [content["example"]] if "example" in content else []
+        examples += [example["value"] for example in content.get("examples", {}).values()]
+        assert examples, (path, status)
+        for example in examples:
+            check(openapi, content["schema"], example)
+
+
+def test_every_error_has_its_status(openapi: dict[str, Any]) -> None:
+    for _, status, response in responses(openapi):
+        for code in response.get("content", {}).get("application/json", {}).get("examples", {}):
+            assert ERRORS[code].status == int(status)
+
+
+def test_real_answers_fit(client: TestClient, openapi: dict[str, Any]) -> None:
+    for path, query in REAL.items():
+        answer = client.get(path.replace("{user_id}", "u-1") + query).json()
+        schema = openapi["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        check(openapi, schema, answer)
+
+
+def test_every_operation_and_parameter_is_described(openapi: dict[str, Any]) -> None:
+    for operations in openapi["paths"].values():
+        operation = operations["get"]
+        assert operation["summary"]
+        assert operation["description"]
+        assert operation["tags"]
+        assert all(parameter.get("description") for parameter in operation.get("parameters", [])), operation

@@ -1,0 +1,75 @@
+"""`/recommendations/…`: look-ups of what the pipeline prepared, and the live path."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from serving import errors, responses
+from serving.live import LivePath
+from serving.parameters import PathUserId, QueryUserId, TypedMessage
+from serving.recommendations import schemas, service
+from serving.releases import OpenRelease, leased_release
+
+router = APIRouter(prefix="/recommendations", tags=["recommendations"])
+
+Release = Annotated[OpenRelease, Depends(leased_release)]
+Limit = Annotated[
+    int, Query(description="At most so many items; all that were prepared if left out.", ge=1, le=200)
+]
+
+
+@router.get(
+    "/similar-users",
+    summary="Who writes alike",
+    response_model=schemas.SimilarUsers,
+    responses={
+        **responses.documented(schemas.similar_users_example(), "Similar users, best first."),
+        **errors.documented("unknown_user", "invalid_parameter", "no_release", "internal_error"),
+    },
+)
+async def similar_users(
+    *, request: Request, release: Release, user_id: QueryUserId, limit: Limit | None = None
+) -> Response:
+    """Users whose messages mean much the same; no items for a user who never wrote one."""
+    return responses.answer(request, release.manifest, service.similar_users(release, user_id, limit))
+
+
+# The convertor lets ids contain slashes; `similar-users` above goes first.
+@router.get(
+    "/{user_id:path}",
+    summary="Campaigns for a user, with reasons",
+    response_model=schemas.CampaignRecommendations,
+    responses={
+        **responses.documented(schemas.recommendations_example(), "Campaigns, best first."),
+        **errors.documented(
+            "unknown_user",
+            "invalid_parameter",
+            "no_release",
+            "not_ready",
+            "store_unavailable",
+            "internal_error",
+        ),
+    },
+)
+async def recommendations(
+    *,
+    request: Request,
+    release: Release,
+    user_id: PathUserId,
+    limit: Limit | None = None,
+    message: TypedMessage | None = None,
+) -> Response:
+    """What similar users took part in, ranked by engagement, each with scores and the path behind it.
+
+    Without `message` the answer was prepared with the release. With `message` it is found now, from
+    the users who wrote the most similar messages.
+    """
+    if message is None:
+        body = service.prepared(release, user_id, limit)
+    else:
+        live: LivePath = request.app.state.live
+        body = await run_in_threadpool(service.live, release, live.encoder, user_id, message, limit)
+    return responses.answer(request, release.manifest, body)

@@ -1,0 +1,64 @@
+"""The answers of the pipeline with the head of the API, and an example of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from marketing_platform.recommenders.answers import (
+    CampaignItem,
+    CampaignRecommendationsAnswer,
+    Contribution,
+    PathStep,
+    SimilarUser,
+    SimilarUsersAnswer,
+    to_json,
+)
+from serving import responses
+
+
+class SimilarUsers(SimilarUsersAnswer, responses.Answer):
+    """Users similar to one user, best first, from one release."""
+
+
+class CampaignRecommendations(CampaignRecommendationsAnswer, responses.Answer):
+    """Campaigns recommended to one user, best first, from one release."""
+
+
+def similar_users_example() -> dict[str, Any]:
+    """Two similar users."""
+    items = (
+        SimilarUser(user_id="u-0042", score=0.912345, common_campaigns=("c-07", "c-11")),
+        SimilarUser(user_id="u-0107", score=0.874021, common_campaigns=()),
+    )
+    return _with_head(SimilarUsersAnswer(user_id="u-0001", model="all-MiniLM-L6-v2", items=items))
+
+
+def recommendations_example() -> dict[str, Any]:
+    """One campaign and why."""
+    item = CampaignItem(
+        campaign_id="c-07",
+        score=2.5,
+        engagement=310.0,
+        already_participated=False,
+        reason="7 of 20 similar users took part; the closest, u-0042, is 91 % similar.",
+        contributions=(
+            Contribution(user_id="u-0042", users=1, similarity=0.912345, engagement=4.0, share=0.6),
+            Contribution(user_id=None, users=6, similarity=None, engagement=9.5, share=0.4),
+        ),
+        path=(
+            PathStep(kind="node", label="User", id="u-0001"),
+            PathStep(kind="relation", label="SIMILAR_TO", id=None),
+            PathStep(kind="node", label="User", id="u-0042"),
+            PathStep(kind="relation", label="PARTICIPATED_IN", id=None),
+            PathStep(kind="node", label="Campaign", id="c-07"),
+        ),
+    )
+    return _with_head(
+        CampaignRecommendationsAnswer(user_id="u-0001", strategy="similar_users", items=(item,))
+    )
+
+
+def _with_head(answer: SimilarUsersAnswer | CampaignRecommendationsAnswer) -> dict[str, Any]:
+    return {**responses.head_example(), **orjson.loads(to_json(answer))}
