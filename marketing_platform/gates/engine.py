@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -109,13 +110,16 @@ class _Library:
 def _gx() -> _Library:
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    shown = warnings.showwarning
     import great_expectations as gx
-    from great_expectations.compatibility.pydantic import ValidationError
     from great_expectations.data_context.types.base import ProgressBarsConfig
-    from great_expectations.exceptions import GreatExpectationsError
+    from great_expectations.exceptions.exceptions import GreatExpectationsError
     from great_expectations.expectations import expectation
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
+    # The library sends the warnings of the whole process to its log; they go back where they were.
+    if warnings.showwarning is not shown:
+        logging.captureWarnings(False)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     asset = context.data_sources.add_pandas("gates").add_dataframe_asset("rows")
@@ -127,7 +131,7 @@ def _gx() -> _Library:
             expectation.ColumnPairMapExpectation,
             expectation.MulticolumnMapExpectation,
         ),
-        invalid=(ValidationError, GreatExpectationsError),
+        invalid=(ValueError, TypeError, GreatExpectationsError),
         refusal=GreatExpectationsError,
         door=asset.add_batch_definition_whole_dataframe("chunk"),
     )

@@ -110,7 +110,7 @@ def _try_good(table: str, land: Land, now: datetime) -> Trial:
 
 
 def _row_complaint(rule: Rule, stopped: Stopped) -> str:
-    if stopped.row_rules != {rule.rule}:
+    if stopped.row_rules != frozenset({rule.rule}):
         return f"expected {rule.rule} alone"
     if stopped.gate_rules:
         return f"one wrong row in {SAMPLE_ROWS} also failed {', '.join(sorted(stopped.gate_rules))}"
@@ -121,7 +121,7 @@ def _row_complaint(rule: Rule, stopped: Stopped) -> str:
 
 
 def _gate_complaint(rule: Rule, stopped: Stopped) -> str:
-    if stopped.gate_rules != {rule.rule}:
+    if stopped.gate_rules != frozenset({rule.rule}):
         return f"expected {rule.rule} alone"
     if rule.level == "table" and stopped.reasons:
         return f"row rules stop the example before the table is judged: {dict(stopped.reasons)}"

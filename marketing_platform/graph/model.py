@@ -62,12 +62,8 @@ class Label(_Declared):
     sql: str
 
     @property
-    def key(self) -> str:
-        return next(iter(self.properties))
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The columns of its node set."""
+    def arrow_schema(self) -> pa.Schema:
+        """The columns of its node set, the key first."""
         return _schema(self.properties)
 
 
@@ -98,7 +94,7 @@ class GraphModel(_Declared):
     def schema_of(self, relation: Relation) -> pa.Schema:
         """The columns of a relation set: the keys of both ends, then its properties."""
         ends = zip((SOURCE_KEY, TARGET_KEY), (relation.source, relation.target), strict=True)
-        fields = [pa.field(name, self.label(end).schema.field(0).type) for name, end in ends]
+        fields = [pa.field(name, self.label(end).arrow_schema.field(0).type) for name, end in ends]
         return pa.schema([*fields, *_schema(relation.properties)])
 
     @model_validator(mode="after")

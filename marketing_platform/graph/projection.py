@@ -27,7 +27,7 @@ def project_graph(
 
 def _nodes(query: Query, model: GraphModel) -> Iterator[NodeSet]:
     for label in model.labels:
-        yield NodeSet(label.label, _rows(query, label.sql, label.schema, f"label {label.label}"))
+        yield NodeSet(label.label, _rows(query, label.sql, label.arrow_schema, f"label {label.label}"))
 
 
 def _relations(query: Query, model: GraphModel) -> Iterator[RelationSet]:

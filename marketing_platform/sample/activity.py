@@ -95,12 +95,14 @@ def days_of_events(
     number = start
     for day, count in zip(calendar, shares(events, weights), strict=True):
         if count:
-            yield _one_day(world, people, day, int(count), number, seed)
+            yield _one_day(world, people, day, count=int(count), first_number=number, seed=seed)
         number += int(count)
 
 
-def _one_day(world: World, people: People, day: date, count: int, number: int, seed: int) -> DayOfEvents:
-    rng = stream(seed, Stream.EVENTS, day.toordinal(), number)
+def _one_day(
+    world: World, people: People, day: date, *, count: int, first_number: int, seed: int
+) -> DayOfEvents:
+    rng = stream(seed, Stream.EVENTS, day.toordinal(), first_number)
     user = _who_acts(rng, people, day, count)
     wanted = draw_categories(rng, world, people, user)
     campaign = pick_in_row(rng, stacked(_reach(world, day)), len(world.campaigns), wanted)
@@ -114,7 +116,7 @@ def _one_day(world: World, people: People, day: date, count: int, number: int, s
     category = np.array(world.campaign_category)[campaign]
     return DayOfEvents(
         day=day,
-        number=number + np.arange(count),
+        number=first_number + np.arange(count),
         second=np.sort(_seconds(rng, count)),
         user=user,
         campaign=campaign,

@@ -89,8 +89,8 @@ def write_microsoft(root: Path, world: World, seed: int) -> FileSummary:
     return write_text(root, "ads/microsoft_spend.tsv", layout, columns, flaws.MICROSOFT)
 
 
-def _columns(spend: Spend, day_pattern: str, cost: pa.StringArray, value: pa.StringArray) -> Columns:
-    def chosen(options: list[str], places: Ints) -> pa.StringArray:
+def _columns(spend: Spend, day_pattern: str, cost: texts.Texts, value: texts.Texts) -> Columns:
+    def chosen(options: list[str], places: Ints) -> texts.Texts:
         return texts.chosen(options, places)
 
     return {

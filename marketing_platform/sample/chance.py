@@ -54,7 +54,7 @@ def pick_in_row(rng: np.random.Generator, rows: Floats, columns: int, row: Ints)
 
 def power_law(count: int, *, flat: float, exponent: float) -> Floats:
     """Weights (rank + flat) ** -exponent for ranks 0..count-1; a larger `flat` tames the head."""
-    return (np.arange(count) + flat) ** -exponent
+    return np.power(np.arange(count, dtype=np.float64) + flat, -exponent)
 
 
 def shares(total: int, weights: Floats) -> Ints:

@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from marketing_platform.sample.flaws import Columns, Flaw, plant
-from marketing_platform.sample.texts import joined
+from marketing_platform.sample.texts import Texts, compute, joined
 
 
 @dataclass(frozen=True)
@@ -34,20 +33,23 @@ class FileSummary:
 class Layout(Protocol):
     """How rows become text."""
 
-    encoding: str
+    @property
+    def encoding(self) -> str:
+        """The file's encoding."""
+        ...
 
     def head(self) -> str:
         """What stands before the first row."""
         ...
 
-    def rows(self, columns: Columns) -> pa.StringArray:
+    def rows(self, columns: Columns) -> Texts:
         """Each row with its line end."""
         ...
 
 
 @dataclass(frozen=True)
 class Separated:
-    """CSV and its relatives; `fields` are (header, column) pairs, columns hold text that is quoted already."""
+    """CSV and its relatives; `fields` are (header, column) pairs; columns come quoted already."""
 
     fields: Sequence[tuple[str, str]]
     delimiter: str = ","
@@ -55,11 +57,13 @@ class Separated:
     byte_order_mark: bool = False
 
     def head(self) -> str:
+        """The line of headers."""
         mark = "\ufeff" if self.byte_order_mark else ""
         return mark + self.delimiter.join(header for header, _ in self.fields) + "\n"
 
-    def rows(self, columns: Columns) -> pa.StringArray:
-        parts: list[pa.StringArray | str] = []
+    def rows(self, columns: Columns) -> Texts:
+        """One line per row."""
+        parts: list[Texts | str] = []
         for _, column in self.fields:
             parts += [columns[column], self.delimiter]
         return joined(*parts[:-1], "\n")
@@ -73,10 +77,12 @@ class JsonLines:
     encoding: str = "utf-8"
 
     def head(self) -> str:
+        """Nothing."""
         return ""
 
-    def rows(self, columns: Columns) -> pa.StringArray:
-        parts: list[pa.StringArray | str] = []
+    def rows(self, columns: Columns) -> Texts:
+        """One object per line."""
+        parts: list[Texts | str] = []
         for piece in self.template.split("<"):
             name, end, rest = piece.partition(">")
             parts += [columns[name], rest] if end else [piece]
@@ -96,17 +102,15 @@ class Export:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._raw = _unfinished(self._path).open("wb")
         # No file name and no time in the gzip header, or equal samples would differ in bytes.
-        self._sink: IO[bytes] = (
-            gzip.GzipFile(filename="", mode="wb", fileobj=self._raw, mtime=0, compresslevel=6)  # pyright: ignore[reportAssignmentType] -- it is one
-            if self._name.endswith(".gz")
-            else self._raw
-        )
+        self._sink: BinaryIO | gzip.GzipFile = self._raw
+        if self._name.endswith(".gz"):
+            self._sink = gzip.GzipFile(filename="", mode="wb", fileobj=self._raw, mtime=0, compresslevel=6)
         self._sink.write(self._layout.head().encode(self._layout.encoding))
         return self
 
     def add(self, columns: Columns) -> None:
         """Append rows; all columns have one length."""
-        spoiled, planted = plant(columns, self._rows, self._flaws)
+        spoiled, planted = plant(columns, self._flaws, file=self._name, first_row=self._rows)
         rows = self._layout.rows(spoiled)
         # The texts of an Arrow array lie behind each other: its buffer is the file's content.
         content = memoryview(rows.buffers()[2] or b"")
@@ -130,6 +134,7 @@ class Export:
 
     @property
     def summary(self) -> FileSummary:
+        """What has been written so far."""
         return FileSummary(self._name, self._rows, dict(sorted(self._dirty.items())))
 
 
@@ -153,12 +158,12 @@ def write_json_array(root: Path, name: str, layout: JsonLines, columns: Columns)
 def write_parquet(
     root: Path,
     name: str,
-    fields: Mapping[str, tuple[str, pa.DataType]],
+    fields: Mapping[str, tuple[str, Any]],
     columns: Columns,
     flaws: Sequence[Flaw] = (),
 ) -> FileSummary:
-    """A small Parquet file; `fields` maps its columns to (column, type), an empty text is null."""
-    spoiled, planted = plant(columns, 0, flaws)
+    """A small Parquet file; `fields` maps its columns to (column, pyarrow type), an empty text is null."""
+    spoiled, planted = plant(columns, flaws, file=name, first_row=0)
     table = pa.table(
         {header: _or_null(spoiled[column]).cast(kind) for header, (column, kind) in fields.items()}
     )
@@ -168,8 +173,8 @@ def write_parquet(
     return FileSummary(name, table.num_rows, dict(sorted(planted.items())))
 
 
-def _or_null(texts: pa.StringArray) -> pa.StringArray:
-    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+def _or_null(texts: Texts) -> Texts:
+    return compute.if_else(compute.equal(texts, ""), pa.scalar(None, pa.string()), texts)
 
 
 def _put(path: Path, content: bytes) -> None:

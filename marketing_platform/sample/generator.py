@@ -39,6 +39,7 @@ class SampleSummary:
 
     @property
     def rows(self) -> int:
+        """Rows of all files."""
         return sum(file.rows for file in self.files)
 
     @property

@@ -14,11 +14,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from marketing_platform.sample.chance import Ints, Stream, stream
+from marketing_platform.sample.texts import Texts
 from marketing_platform.sample.world import Category, Phrases, World
 
-# PHRASES is the count of numbers per category. People repeat each other: number k is drawn about in proportion to
-# 1 / (k + _FLAT), so that distinct texts grow slower than messages.
 NO_MESSAGE = -1
+# Numbers per category. People repeat each other: number k is drawn about in proportion to
+# 1 / (k + _FLAT), so that distinct texts grow slower than messages.
 PHRASES = 10_000
 _FLAT = 250.0
 
@@ -42,7 +43,7 @@ class MessageTexts:
         ]
         self._made: dict[int, str] = {}
 
-    def of(self, numbers: Ints) -> pa.StringArray:
+    def of(self, numbers: Ints) -> Texts:
         """The texts of `numbers`, in their order; NO_MESSAGE gives an empty one."""
         distinct, places = np.unique(numbers, return_inverse=True)
         return pa.array([self._text(int(number)) for number in distinct], pa.string()).take(pa.array(places))
@@ -95,14 +96,7 @@ class _Filler:
 
 
 def _after(start: str, ask: str) -> str:
-    """A sentence goes on in lower case after a comma or colon, unless it opens with a name or "I"."""
-    first_word = ask.split(" ", 1)[0]
-    if start.endswith((", ", ": ")) and first_word in _LOWERED:
+    """A sentence goes on in lower case after a comma or colon, unless it opens with "I"."""
+    if start.endswith((", ", ": ")) and ask.split(" ", 1)[0] != "I":
         return ask[0].lower() + ask[1:]
     return ask
-
-
-_LOWERED = frozenset(
-    "After Are At Can Could Do Does How In Is Looking My On Out Please Should Since The Very We What When "
-    "Which Will Would Your".split()
-)

@@ -16,6 +16,7 @@ NO_CATEGORY = -1
 MAIN_SHARE, SECOND_SHARE = 0.66, 0.22
 
 _TWO_INTERESTS = 0.6
+_UNRELATED = 0.2  # of the second interests
 _CONSENT = 0.82
 _SIGN_UP_SPAN = 900  # days before the first day
 _NEW_USERS = 0.08  # sign up while the sample runs
@@ -40,6 +41,7 @@ class People:
 
     @property
     def ids(self) -> list[str]:
+        """Identifiers, in the order of the arrays."""
         return [f"u-{number:06d}" for number in range(1, len(self) + 1)]
 
 
@@ -74,7 +76,7 @@ def _second_interests(rng: np.random.Generator, world: World, main: Ints) -> Int
     )
     second = related[main, (rng.random(len(main)) * 6).astype(np.int64)]
     anything = pick(rng, [category.weight for category in world.categories], len(main))
-    second = np.where(rng.random(len(main)) < 0.2, anything, second)
+    second = np.where(rng.random(len(main)) < _UNRELATED, anything, second)
     return np.where((rng.random(len(main)) < _TWO_INTERESTS) & (second != main), second, NO_CATEGORY)
 
 

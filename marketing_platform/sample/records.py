@@ -24,15 +24,10 @@ from marketing_platform.sample.shop import OrderLines
 from marketing_platform.sample.world import DAYS, FIRST_DAY, World
 
 _INTEREST_SOURCES = ("profile", "survey", "purchase", "message")
-_STATES_INTERESTS = 0.8
+_STATES_INTERESTS, _STATES_ANOTHER = 0.8, 0.35
+_SOLD_OUT = range(17, 1000, 23)  # places in the catalogue
 # How the chat tool calls the channels.
-_CHAT_CHANNELS = {
-    "email": "mailbox",
-    "app": "mobile_app",
-    "web": "web_widget",
-    "sms": "sms_inbox",
-    "ad": "ad",
-}
+_CHAT_CHANNELS = {"app": "mobile_app", "web": "web_widget"}
 
 EVENT_FILE = Separated(
     [
@@ -97,7 +92,7 @@ def write_campaigns(root: Path, world: World) -> FileSummary:
     """The campaign plan, one JSON array."""
     campaigns = world.campaigns
 
-    def column(values: list[str]) -> pa.StringArray:
+    def column(values: list[str]) -> texts.Texts:
         return texts.json(pa.array(values))
 
     columns = {
@@ -126,15 +121,12 @@ def write_interests(root: Path, world: World, people: People, seed: int) -> File
     everybody = np.arange(count)
     other = (rng.random(count) * len(world.categories)).astype(np.int64)
     asked = rng.random(count) < _STATES_INTERESTS
-    says_other = asked & (rng.random(count) < 0.35) & (other != people.main) & (other != people.second)
+    new = (other != people.main) & (other != people.second)
+    says_other = asked & new & (rng.random(count) < _STATES_ANOTHER)
+    says_second = asked & (people.second != NO_CATEGORY)
     parts = [
         (everybody[asked], people.main[asked], 0.7, 1.0),
-        (
-            everybody[asked & (people.second != NO_CATEGORY)],
-            people.second[asked & (people.second != NO_CATEGORY)],
-            0.4,
-            0.75,
-        ),
+        (everybody[says_second], people.second[says_second], 0.4, 0.75),
         (everybody[says_other], other[says_other], 0.1, 0.4),
     ]
     user = np.concatenate([users for users, *_ in parts])
@@ -173,7 +165,7 @@ def write_products(root: Path, world: World) -> FileSummary:
         "category": texts.json(pa.array([world.categories[category].name for _, category in products])),
         "description": texts.json(pa.array([product.description for product, _ in products])),
         "price": texts.decimals(np.array([round(product.price * 100) for product, _ in products])),
-        "available": pa.array(["false" if place % 23 == 17 else "true" for place in range(len(products))]),
+        "available": pa.array(["false" if place in _SOLD_OUT else "true" for place in range(len(products))]),
     }
     template = (
         '{"sku":<id>,"title":<title>,"category":<category>,"description":<description>,'
@@ -208,7 +200,7 @@ class EventColumns:
         self._users = pa.array(people.ids)
         self._campaigns = pa.array([campaign.campaign_id for campaign in world.campaigns])
         self._kinds, self._channels = pa.array(KINDS), pa.array(CHANNELS)
-        self._chat_channels = pa.array([_CHAT_CHANNELS[channel] for channel in CHANNELS])
+        self._chat_channels = pa.array([_CHAT_CHANNELS.get(channel, channel) for channel in CHANNELS])
 
     def events(self, day: DayOfEvents) -> Columns:
         """The fields of EVENT_FILE."""

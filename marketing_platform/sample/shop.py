@@ -31,6 +31,7 @@ _LINES = (52, 26, 13, 6, 3)  # orders with 1, 2, ... lines
 _SAME_CATEGORY = 0.8  # of a basket's lines
 _DISCOUNTED, _DISCOUNT = 0.22, 0.15
 _SMALL_ITEM = 6_000  # cents; what costs less is bought in pairs more often
+_PAIRS = 0.3
 _RATED = 0.3
 _RATINGS = (4, 6, 14, 31, 45)  # 1 to 5
 _RETURNED = 0.05
@@ -55,9 +56,11 @@ class OrderLines:
         return len(self.moment)
 
     def take(self, places: Ints) -> OrderLines:
+        """The lines at `places`, in that order."""
         return OrderLines(*(values[places] for values in vars(self).values()))
 
     def and_also(self, other: OrderLines) -> OrderLines:
+        """These lines followed by the others."""
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)
         return OrderLines(*(np.concatenate(pair) for pair in pairs))
 
@@ -86,9 +89,7 @@ def month_of_orders(
     """
     begins, ends = month
     rng = stream(seed, Stream.ORDERS, begins)
-    orders = _orders(rng, world, people, converts, begins, ends)
-    # Numbers begin with the month's first day, so that months can be written one after the other.
-    bought = _lines(rng, world, people, begins // _DAY * 1_000_000 + 1, *orders)
+    bought = _lines(rng, world, people, _orders(rng, world, people, converts, month))
     everything = bought.and_also(_returns(rng, bought))
     if sent_back is not None:
         everything = everything.and_also(sent_back)
@@ -97,12 +98,22 @@ def month_of_orders(
     return everything.take(np.flatnonzero(in_time)), everything.take(np.flatnonzero(~in_time))
 
 
+@dataclass(frozen=True)
+class _Orders:
+    """Parallel arrays over orders, in order of time; `user` is NOBODY for an anonymous one."""
+
+    number: Ints
+    moment: Ints
+    user: Ints
+    category: Ints
+
+
 def _orders(
-    rng: np.random.Generator, world: World, people: People, converts: Converts, begins: int, ends: int
-) -> tuple[Ints, Ints, Ints]:
-    """Moment, user and category of each order, in order of time; NOBODY for an anonymous one."""
+    rng: np.random.Generator, world: World, people: People, converts: Converts, month: tuple[int, int]
+) -> _Orders:
+    """One order for each convert, and those no campaign led to, between seven and ten at night."""
+    begins, ends = month
     organic = int(len(converts.user) * _ORGANIC_PER_CONVERT)
-    # Shops sell by day: the third of the day before seven stays quiet.
     day = (rng.random(organic) * ((ends - begins) // _DAY)).astype(np.int64)
     moment = begins + day * _DAY + (7 * 3600 + rng.random(organic) * 15 * 3600).astype(np.int64)
     already = people.signed_up <= begins // _DAY - FIRST_DAY.toordinal() + _EPOCH
@@ -113,41 +124,36 @@ def _orders(
     after_click = converts.moment + 60 + (rng.random(len(converts.user)) * 1500).astype(np.int64)
     moments = np.concatenate([np.minimum(after_click, ends - 1), moment])
     order = np.argsort(moments, kind="stable")
-    return (
-        moments[order],
-        np.concatenate([converts.user, user])[order],
-        np.concatenate([converts.category, category])[order],
+    return _Orders(
+        # Numbers begin with the month's first day, so that months can be written one after the other.
+        number=begins // _DAY * 1_000_000 + 1 + np.arange(len(order)),
+        moment=moments[order],
+        user=np.concatenate([converts.user, user])[order],
+        category=np.concatenate([converts.category, category])[order],
     )
 
 
-def _lines(
-    rng: np.random.Generator,
-    world: World,
-    people: People,
-    first_number: int,
-    moment: Ints,
-    user: Ints,
-    category: Ints,
-) -> OrderLines:
-    count = pick(rng, _LINES, len(moment)) + 1
-    order = np.repeat(np.arange(len(moment)), count)
+def _lines(rng: np.random.Generator, world: World, people: People, orders: _Orders) -> OrderLines:
+    user, orders_placed = orders.user, len(orders.number)
+    count = pick(rng, _LINES, orders_placed) + 1
+    order = np.repeat(np.arange(orders_placed), count)
     first_line = np.repeat(np.cumsum(count) - count, count)
     total = len(order)
     own = draw_categories(rng, world, people, np.maximum(user[order], 0))
-    wanted = np.where(rng.random(total) < _SAME_CATEGORY, category[order], own)
+    wanted = np.where(rng.random(total) < _SAME_CATEGORY, orders.category[order], own)
     product = pick_in_row(rng, stacked(_demand(world)), len(world.products), wanted)
     list_price = np.array([round(one.price * 100) for one, _ in world.products])[product]
-    reduced = (rng.random(len(moment)) < _DISCOUNTED)[order]
+    reduced = (rng.random(orders_placed) < _DISCOUNTED)[order]
     country = np.where(
         user == NOBODY,
-        pick(rng, [one.weight for one in world.countries], len(moment)),
+        pick(rng, [one.weight for one in world.countries], orders_placed),
         people.country[np.maximum(user, 0)],
     )
-    pairs = (list_price < _SMALL_ITEM) & (rng.random(total) < 0.3)
+    pairs = (list_price < _SMALL_ITEM) & (rng.random(total) < _PAIRS)
     rated = (rng.random(total) < _RATED) & (user[order] != NOBODY)
     return OrderLines(
-        moment=moment[order],
-        order=first_number + order,
+        moment=orders.moment[order],
+        order=orders.number[order],
         line=np.arange(total) - first_line + 1,
         user=user[order],
         country=country[order],

@@ -55,6 +55,7 @@ class Campaign(_Part):
     budget: int
 
     def runs_on(self, day: date) -> bool:
+        """Whether the campaign is out on `day`."""
         return self.starts_on <= day and (self.ends_on is None or day <= self.ends_on)
 
 
@@ -88,6 +89,7 @@ class World(_Part):
 
     @cached_property
     def category_index(self) -> dict[str, int]:
+        """The place of each category."""
         return {category.name: index for index, category in enumerate(self.categories)}
 
     @cached_property

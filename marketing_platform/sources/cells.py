@@ -32,6 +32,7 @@ class Cell:
 
     text: str
     value: str
+    may_fail: bool
 
 
 def cell(column: Column, spec: ColumnSpec, texts: Mapping[str, str], timezone: str) -> Cell:
@@ -42,7 +43,8 @@ def cell(column: Column, spec: ColumnSpec, texts: Mapping[str, str], timezone: s
     replaced = _mapped(spec, text)
     # `otherwise: missing` makes a text that the map lacks a missing one; else it stays there to be blamed.
     present = replaced if spec.otherwise == "missing" else text
-    return Cell(present, _typed(column.type, spec, replaced, timezone))
+    may_fail = column.type is not ColumnType.STRING or spec.otherwise == "unreadable"
+    return Cell(present, _typed(column.type, spec, replaced, timezone), may_fail)
 
 
 def quoted(text: str) -> str:
@@ -73,7 +75,9 @@ def _typed(kind: ColumnType, spec: ColumnSpec, text: str, timezone: str) -> str:
         case ColumnType.STRING:
             return text
         case ColumnType.INTEGER:
-            return f"TRY_CAST(split_part({_number(spec, text, fraction='0*', exponent='')}, '.', 1) AS BIGINT)"
+            return (
+                f"TRY_CAST(split_part({_number(spec, text, fraction='0*', exponent='')}, '.', 1) AS BIGINT)"
+            )
         case ColumnType.NUMBER:
             value = f"TRY_CAST({_number(spec, text)} AS DOUBLE)"
             return f"(CASE WHEN isfinite({value}) THEN {value} END)"
@@ -118,7 +122,9 @@ def _money(spec: ColumnSpec, text: str) -> str:
 
 def _iso_day(text: str) -> str:
     day = f"regexp_extract({text}, '^{_ISO_DAY}')"
-    return f"(CASE WHEN regexp_full_match({text}, '{_ISO_DAY}({_ISO_TIME})?') THEN TRY_CAST({day} AS DATE) END)"
+    return (
+        f"(CASE WHEN regexp_full_match({text}, '{_ISO_DAY}({_ISO_TIME})?') THEN TRY_CAST({day} AS DATE) END)"
+    )
 
 
 def _moment(spec: ColumnSpec, text: str, timezone: str) -> str:

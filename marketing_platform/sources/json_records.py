@@ -107,7 +107,9 @@ class _Array:
     def elements(self) -> Iterator[tuple[Any, str]]:
         """Each element and its text."""
         if self._next_character() != "[":
-            raise self._unreadable("empty file, expected a JSON array" if self._is_empty() else "no JSON array")
+            raise self._unreadable(
+                "empty file, expected a JSON array" if self._is_empty() else "no JSON array"
+            )
         self._at += 1
         count = 0
         while self._next_character() != "]" or count:

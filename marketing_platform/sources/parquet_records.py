@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
@@ -82,10 +83,17 @@ def _texts(column: Any) -> Any:
     if pt.is_duration(kind):
         return column.cast(pa.int64()).cast(pa.string())
     if pt.is_nested(kind):
-        return pa.array([None if value is None else _json(value) for value in column.to_pylist()], pa.string())
+        return pa.array(
+            [None if value is None else _json(value) for value in column.to_pylist()], pa.string()
+        )
     if pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_fixed_size_binary(kind):
         return pa.array([_text_or_base64(value) for value in column.to_pylist()], pa.string())
-    return column.cast(pa.string())
+    texts = column.cast(pa.string())
+    if pt.is_timestamp(kind):
+        # Arrow writes every digit the unit has, whatever there is to say.
+        texts = pc.replace_substring_regex(texts, r"\.0+(Z|[+-]\d{4})?$", r"\1")
+        texts = pc.replace_substring_regex(texts, r"(\.\d*[1-9])0+(Z|[+-]\d{4})?$", r"\1\2")
+    return texts
 
 
 def _json(value: Any) -> str:

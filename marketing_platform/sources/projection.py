@@ -5,7 +5,7 @@ Rules about values (required, known, in range) do not belong here: the gates jud
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -56,7 +56,7 @@ def project(raw: pa.Table, spec: SourceSpec, batch_id: str) -> Projection:
         engine.register("records", texts)
         for name, table_spec in spec.tables.items():
             projected = _Projected(table(name), table_spec, spec, batch_id)
-            found = engine.execute(projected.sql).to_arrow_table()
+            found = engine.sql(projected.sql).to_arrow_table()
             tables[name] = found.select(projected.table.arrow_schema.names).cast(projected.table.arrow_schema)
             problems += projected.problems(found)
     listed = pa.concat_tables(problems)
@@ -64,14 +64,19 @@ def project(raw: pa.Table, spec: SourceSpec, batch_id: str) -> Projection:
 
 
 def _texts(raw: pa.Table, spec: SourceSpec) -> pa.Table:
-    """The fields that some column reads as `f0`, `f1`, …, with the ordinals as `ordinal`."""
-    fields = [pa.field(name, pa.string()) for name in spec.fields or ("_none",)]
-    if not raw.num_rows:
-        columns = [pa.array([], pa.string()) for _ in fields]
-    else:
-        columns = _parsed(raw["document"], pa.schema(fields)).columns
-    names = [f"f{index}" for index in range(len(fields))]
+    """The fields that some column reads, trimmed, as `t0`, `t1`, …, with the ordinals as `ordinal`."""
+    fields = pa.schema([(name, pa.string()) for name in spec.fields or ("_none",)])
+    found = _parsed(raw["document"], fields) if raw.num_rows else fields.empty_table()
+    columns = [_present(column, spec.nulls) for column in found.columns]
+    names = [f"t{index}" for index in range(len(columns))]
     return pa.table([raw["ordinal"], *columns], names=["ordinal", *names])
+
+
+def _present(column: pa.ChunkedArray, nulls: Sequence[str]) -> pa.ChunkedArray:
+    """The column without surrounding blanks; null where nothing is left or a marker says so."""
+    trimmed = pc.utf8_trim(column, characters=BLANKS)
+    missing = pc.is_in(trimmed, value_set=pa.array(["", *nulls], pa.string()))
+    return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
 
 
 def _parsed(documents: pa.ChunkedArray, schema: pa.Schema) -> pa.Table:
@@ -98,8 +103,6 @@ class _Projected:
         self.table = canonical
         self._batch_id = batch_id
         self._skip = table_spec.skip_when_missing
-        self._fields = spec.fields
-        self._nulls = spec.nulls
         texts = {name: f"t{index}" for index, name in enumerate(spec.fields)}
         self._cells = {
             name: cell(canonical.column(name), column, texts, spec.timezone)
@@ -111,15 +114,14 @@ class _Projected:
         """Rows of the table with, for each declared column, the text that could not be read."""
         selected = [self._value(column.name, column.type.sql) for column in self.table.columns]
         selected += [f"{quoted(self._batch_id)} AS {BATCH_ID}", f"ordinal AS {ROW_ORDINAL}"]
-        selected += [_unread(name, found) for name, found in self._cells.items()]
+        selected += [_unread(name, found) for name, found in self._cells.items() if found.may_fail]
         kept = " AND ".join(f"{self._cells[name].text} IS NOT NULL" for name in self._skip) or "true"
-        trimmed = ", ".join(["ordinal", *(self._trimmed(index) for index in range(len(self._fields)))])
         # Only names from the catalog and literals that were quoted are put in.
-        return f"SELECT {', '.join(selected)} FROM (SELECT {trimmed} FROM records) WHERE {kept}"  # noqa: S608
+        return f"SELECT {', '.join(selected)} FROM records WHERE {kept}"  # noqa: S608
 
     def problems(self, found: pa.Table) -> Iterator[pa.Table]:
         """What could not be read in the rows that `sql` gave."""
-        for name in self._cells:
+        for name in (name for name, found in self._cells.items() if found.may_fail):
             unread = found[_unread_name(name)]
             if unread.null_count == len(unread):
                 continue
@@ -142,13 +144,6 @@ class _Projected:
             suffix = self._batch_id.rpartition("@")[2]
             value = f"coalesce({value}, {quoted(suffix)} || ':' || ordinal)"
         return f"{value} AS {name}"
-
-    def _trimmed(self, index: int) -> str:
-        trimmed = f"nullif(trim(f{index}, {quoted(BLANKS)}), '')"
-        if not self._nulls:
-            return f"{trimmed} AS t{index}"
-        markers = ", ".join(quoted(marker) for marker in self._nulls)
-        return f"CASE WHEN {trimmed} NOT IN ({markers}) THEN {trimmed} END AS t{index}"
 
 
 def _unread_name(column: str) -> str:

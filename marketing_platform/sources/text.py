@@ -200,9 +200,7 @@ def _needs_care(text: str, lines: list[str], max_cell_bytes: int) -> bool:
     return "\0" in text or max(map(len, lines)) * 4 > max_cell_bytes or has_surrogates(text)
 
 
-def _long_line(
-    text: str, pieces: Iterator[str], encoding: str, limit: int
-) -> Generator[LongLine, None, str]:
+def _long_line(text: str, pieces: Iterator[str], encoding: str, limit: int) -> Generator[LongLine, None, str]:
     """Read a line to its end without keeping it; returns the text behind it."""
     beginning, digest, size, end = text[:2048], hashlib.sha256(), 0, -1
     while text and end < 0:

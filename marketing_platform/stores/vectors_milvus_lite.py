@@ -36,6 +36,7 @@ _LONGEST_TEXT = 65_535  # bytes; Milvus allows no more in a VARCHAR
 _BATCH_ROWS = 2_000  # larger ones are not faster (Milvus Lite checks every number in Python), only bigger
 _FLUSH_ROWS = 20_000  # a flush holds every number as a Python object, 12 KB per row of 384
 _TIMEOUT_SECONDS = 30.0
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}  # in string literals of Milvus, backslash first
 _IMMUTABLE = {".parquet", ".idx"}
 
 
@@ -187,7 +188,7 @@ def _write(client: MilvusClient, chunks: Iterable[pa.Table], dim: int) -> int:
                 client.flush(_COLLECTION)
                 unflushed = 0
         for start in range(0, len(ids := sorted(gone)), _BATCH_ROWS):
-            client.delete(_COLLECTION, ids=ids[start : start + _BATCH_ROWS])
+            client.delete(_COLLECTION, filter=_is_one_of(ids[start : start + _BATCH_ROWS]))
         client.flush(_COLLECTION)
         count = _count(client)
     if count != given:
@@ -195,6 +196,17 @@ def _write(client: MilvusClient, chunks: Iterable[pa.Table], dim: int) -> int:
             f"{given} records were given but {count} are stored: record ids repeat; make them unique"
         )
     return count
+
+
+def _is_one_of(ids: list[str]) -> str:
+    """A filter of quoted ids: `delete(ids=…)` of pymilvus quotes them without escaping."""
+    return f"record_id in [{', '.join(map(_literal, ids))}]"
+
+
+def _literal(text: str) -> str:
+    for character, escaped in _ESCAPES.items():
+        text = text.replace(character, escaped)
+    return f'"{text}"'
 
 
 def _batches(chunks: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from fastapi import FastAPI
@@ -18,6 +18,7 @@ from fastapi.testclient import TestClient
 
 from marketing_platform.analytics import aggregates
 from marketing_platform.catalog import tables
+from marketing_platform.encoders import Encoder, open_encoder
 from marketing_platform.graph import project_graph
 from marketing_platform.recommenders.answers import (
     CampaignItem,
@@ -100,17 +101,16 @@ class Platform:
         self.shelf.publish(manifest, expected=self.shelf.current())
         return manifest
 
-    def app(self, **overrides: object) -> FastAPI:
-        return create_app(self.settings, poll_seconds=0.02, **overrides)  # type: ignore[arg-type]
+    def app(self) -> FastAPI:
+        return create_app(self.settings, encoder=encoder, poll_seconds=0.02)
 
     def _tables(self, generation: int) -> dict[str, StoredTable]:
         rows = _rows(generation)
-        stored = {
-            name: self.stores.warehouse.write(
-                f"{name}__gen{generation}", [_typed(name, rows.get(name, []))], declared.arrow_schema
-            )
-            for name, declared in tables().items()
-        }
+        stored: dict[str, StoredTable] = {}
+        for name, declared in tables().items():
+            with self.stores.warehouse.writer(f"{name}__gen{generation}", declared.arrow_schema) as part:
+                part.add(_typed(name, rows.get(name, [])))
+            stored[name] = part.stored
         for name, declared in aggregates().items():
             reads = [stored[read].ref for read in declared.reads]
             stored[name] = self.stores.warehouse.create(
@@ -131,7 +131,7 @@ class Platform:
             {
                 "record_id": [f"m-{user}" for user in USERS],
                 "user_id": USERS,
-                "text_embedding": pa.array(list(encode(TEXTS)), pa.list_(pa.float32(), 384)),
+                "text_embedding": pa.array(list(encoder().encode(TEXTS)), pa.list_(pa.float32(), 384)),
             }
         )
         count = self.stores.vectors.write(name, [rows], dim=384)
@@ -151,14 +151,10 @@ class Platform:
         return entries
 
 
-def encode(texts: list[str]) -> np.ndarray:
-    """Unit vectors of words: enough for texts that share words to be near, without a model."""
-    vectors = np.zeros((len(texts), 384), dtype=np.float32)
-    for row, text in enumerate(texts):
-        for word in text.lower().split():
-            vectors[row, zlib.crc32(word.encode()) % 384] += 1.0
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(norms == 0, 1, norms)
+@cache
+def encoder() -> Encoder:
+    """The platform's own encoder, built once for all tests of this folder."""
+    return open_encoder(Path(tempfile.mkdtemp(prefix="models-")))
 
 
 def _rows(generation: int) -> dict[str, list[dict[str, Any]]]:

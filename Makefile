@@ -1,0 +1,65 @@
+# make demo    everything once, on sample data       make up      Dagster UI, daemon and API together
+# make test    the tests                             make check   linters, types, layers
+# Uses uv when it is there, plain venv and pip otherwise; versions are pinned in requirements*.lock.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(shell command -v uv 2>/dev/null)
+
+ifneq ($(UV),)
+INSTALL = uv pip install --quiet --python $(BIN)/python
+VENV = uv venv --quiet --allow-existing --python $(PYTHON) .venv
+else
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+VENV = $(PYTHON) -m venv .venv
+endif
+
+.PHONY: demo test up check lock bench-pipeline screenshots clean
+
+demo: .venv/.installed
+	@$(BIN)/marketing-platform demo
+
+up: .venv/.installed
+	@test -d .data || $(BIN)/marketing-platform sample write .data/landing
+	@$(BIN)/marketing-platform up
+
+test: .venv/.installed-dev
+	@$(BIN)/python -m pytest
+
+check: .venv/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pyright
+
+bench-pipeline: .venv/.installed-torch
+	@$(BIN)/python -m benchmarks.pipeline
+
+screenshots: .venv/.installed-dev
+	@$(BIN)/python -m scripts.screenshots
+
+# The lock files hold everything: they are installed without asking what packages depend on.
+.venv/.installed: requirements.lock pyproject.toml
+	@$(VENV)
+	@$(INSTALL) --no-deps -r requirements.lock
+	@$(INSTALL) --no-deps -e .
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.lock .venv/.installed
+	@$(INSTALL) --no-deps -r requirements-dev.lock
+	@touch $@
+
+.venv/.installed-torch: requirements-torch.lock .venv/.installed-dev
+	@$(INSTALL) --no-deps -r requirements-torch.lock
+	@touch $@
+
+# Writes the lock files anew; needs uv. No file may say where packages are downloaded from.
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header
+lock:
+	$(COMPILE) --overrides requirements.overrides pyproject.toml -o requirements.lock
+	$(COMPILE) --overrides requirements.overrides pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra torch -c requirements.lock -o requirements-torch.lock
+
+clean:
+	rm -rf .venv .data

@@ -1,0 +1,95 @@
+"""`demo`: sample data through the graph, three questions to the API, one line of JSON."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from typing import Any
+from urllib.parse import quote
+
+from marketing_platform.cli.options import DataDir, settings_of
+from marketing_platform.cli.output import console, emit_json, emit_table
+
+_START_SECONDS = 60
+
+
+def demo(data_dir: DataDir = None) -> None:
+    """Show everything once: make sample data, run the graph, start the API, ask it, say what it said.
+
+    The last line is the JSON object that `run --json` prints.
+    """
+    from marketing_platform.cli.processes import api_command, free_port, running, wait_for
+    from marketing_platform.cli.run import run_pipeline, show_summary
+    from marketing_platform.sample import write_sample
+
+    started = time.monotonic()
+    settings = settings_of(data_dir)
+    console.rule("[bold]1. Files land")
+    sample = write_sample(settings.landing_dir)
+    emit_table("", ["file", "rows"], sample.files.items())
+    console.rule("[bold]2. The graph runs: kept, checked, embedded, related, aggregated, released")
+    summary = run_pipeline(settings, quiet=False)
+    show_summary(settings, summary)
+    console.rule("[bold]3. The API answers from that release")
+    port = free_port()
+    with running({"api": api_command("127.0.0.1", port)}, settings) as processes:
+        base = f"http://127.0.0.1:{port}"
+        wait_for(f"{base}/api/v1/health", processes["api"], seconds=_START_SECONDS)
+        _ask(base)
+    console.print("\nNext: [bold]make up[/] starts the Dagster UI, the daemon and the API on this data.")
+    emit_json({**summary, "seconds": round(time.monotonic() - started, 2)})
+
+
+def _ask(base: str) -> None:
+    user = _get(base, "/analytics/user-engagement?sort=engagement_score&order=desc&limit=1")["items"][0]["user_id"]
+    _show_recommendations(base, user)
+    _show_graph(base, user)
+    _show_analytics(base)
+
+
+def _show_recommendations(base: str, user: str) -> None:
+    path = f"/recommendations/{quote(user, safe='')}?limit=3"
+    answer = _get(base, path)
+    console.print(f"\n[bold]What should we show {user}?[/]  GET {path}")
+    emit_table(
+        "", ["campaign", "score", "why"], [(item["campaign_id"], item["score"], item["reason"]) for item in answer["items"]]
+    )
+
+
+def _show_graph(base: str, user: str) -> None:
+    path = f"/graph/user-campaigns?user_id={quote(user)}&limit=5"
+    answer = _get(base, path)
+    console.print(f"\n[bold]What has {user} to do with our campaigns?[/]  GET {path}")
+    emit_table(
+        "",
+        ["campaign", "events", "engagement", "last"],
+        [(item["campaign_id"], item["events"], item["engagement_score"], item["last_at"]) for item in answer["items"]],
+    )
+
+
+def _show_analytics(base: str) -> None:
+    path = "/analytics/campaign-performance?sort=engagement_score&order=desc&limit=5"
+    answer = _get(base, path)
+    console.print(f"\n[bold]Which campaigns work?[/]  GET {path}")
+    emit_table(
+        "",
+        ["campaign", "name", "users", "clicks", "conversions", "click rate", "engagement"],
+        [
+            (
+                item["campaign_id"],
+                item["name"],
+                item["users"],
+                item["clicks"],
+                item["conversions"],
+                item["click_rate"],
+                item["engagement_score"],
+            )
+            for item in answer["items"]
+        ],
+    )
+
+
+def _get(base: str, path: str) -> dict[str, Any]:
+    with urllib.request.urlopen(base + path, timeout=10) as response:  # noqa: S310 -- our own API on loopback
+        return json.load(response)

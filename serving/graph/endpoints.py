@@ -1,0 +1,35 @@
+"""`/graph/…`: one-hop questions that a developer asks about a user. Blocking reads, so plain `def`s."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from serving import errors, responses
+from serving.graph import schemas, service
+from serving.parameters import QueryUserId
+from serving.releases import OpenRelease, leased_release
+
+router = APIRouter(prefix="/graph", tags=["graph"])
+
+Release = Annotated[OpenRelease, Depends(leased_release)]
+Limit = Annotated[int, Query(description="At most so many campaigns.", ge=1, le=500)]
+
+
+@router.get(
+    "/user-campaigns",
+    summary="What a user took part in",
+    response_model=schemas.UserCampaignsAnswer,
+    responses={
+        **responses.documented(schemas.example(), "Campaigns of the user, most engaged first."),
+        **errors.documented(
+            "unknown_user", "invalid_parameter", "no_release", "store_unavailable", "internal_error"
+        ),
+    },
+)
+def user_campaigns(
+    *, request: Request, release: Release, user_id: QueryUserId, limit: Limit = 100
+) -> Response:
+    """Campaigns with at least one event of the user; no items for a user without events."""
+    return responses.answer(request, release.manifest, service.user_campaigns(release, user_id, limit))
