@@ -9,7 +9,12 @@ from __future__ import annotations
 import dagster as dg
 
 from marketing_platform.defs.assets.analytics import aggregate_assets, analytics_report
-from marketing_platform.defs.assets.embeddings import message_embeddings, similar_users, text_embeddings, user_vectors
+from marketing_platform.defs.assets.embeddings import (
+    message_embeddings,
+    similar_users,
+    text_embeddings,
+    user_vectors,
+)
 from marketing_platform.defs.assets.graph import knowledge_graph
 from marketing_platform.defs.assets.ingestion import admitted_batches, batch_gate, raw_records
 from marketing_platform.defs.assets.recommendations import recommendations, similar_users_lookup

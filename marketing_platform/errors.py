@@ -1,17 +1,17 @@
 """The errors people meet. Each says what happened, where, and what to do.
 
-    MarketingPlatformError
-    ├── SourceError          a source declaration is wrong (file, line, key)
-    ├── UnreadableObject     a landed object cannot be split into rows any further
-    ├── ExpectationError     a suite under expectations/ is wrong
-    ├── UnknownBatch         no batch of that name
-    ├── UnknownRelease       no release of that name, or it has been collected
-    ├── ReleaseRefused       the release's requirements do not hold; nothing was published
-    ├── ReleaseConflict      somebody else moved the pointer first; nothing was published
-    ├── UnknownName          a store has nothing complete under that name
-    ├── EncoderUnavailable   the language model's files are not installed
-    ├── StoreUnavailable     a datastore does not answer
-    └── StoreBusy            another process holds a store that only one may write
+MarketingPlatformError
+├── SourceError          a source declaration is wrong (file, line, key)
+├── UnreadableObject     a landed object cannot be split into rows any further
+├── ExpectationError     a suite under expectations/ is wrong
+├── UnknownBatch         no batch of that name
+├── UnknownRelease       no release of that name, or it has been collected
+├── ReleaseRefused       the release's requirements do not hold; nothing was published
+├── ReleaseConflict      somebody else moved the pointer first; nothing was published
+├── UnknownName          a store has nothing complete under that name
+├── EncoderUnavailable   the language model's files are not installed
+├── StoreUnavailable     a datastore does not answer
+└── StoreBusy            another process holds a store that only one may write
 """
 
 from __future__ import annotations

@@ -21,15 +21,29 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MARKETING_", extra="ignore", frozen=True)
 
     profile: Literal["embedded"] = Field("embedded", description="Which datastores stand behind the graph.")
-    data_dir: Path = Field(Path(".data"), description="Everything the embedded stores write lies below this folder.")
-    input_dir: Path | None = Field(None, description="The landing folder; `landing/` in the data folder unless given.")
+    data_dir: Path = Field(
+        Path(".data"), description="Everything the embedded stores write lies below this folder."
+    )
+    input_dir: Path | None = Field(
+        None, description="The landing folder; `landing/` in the data folder unless given."
+    )
     sources_dir: Path = Field(PROJECT_DIR / "sources", description="Declared sources, one YAML file each.")
-    expectations_dir: Path = Field(PROJECT_DIR / "expectations", description="Great Expectations suites, one per table.")
-    chunk_rows: int = Field(50_000, ge=100, le=1_000_000, description="Rows handled at once while reading and checking.")
+    expectations_dir: Path = Field(
+        PROJECT_DIR / "expectations", description="Great Expectations suites, one per table."
+    )
+    chunk_rows: int = Field(
+        50_000, ge=100, le=1_000_000, description="Rows handled at once while reading and checking."
+    )
     max_cell_bytes: int = Field(1 << 20, ge=1 << 10, description="A longer cell goes to quarantine.")
-    settle_seconds: float = Field(2.0, ge=0, description="A landed file is taken once it has not changed for so long.")
-    keep_releases: int = Field(5, ge=1, description="How many releases `releases collect` keeps besides current and pinned.")
-    duckdb_memory: str = Field("2GB", pattern=r"^\d+(\.\d+)?[MG]B$", description="Memory DuckDB may use before it spills to disk.")
+    settle_seconds: float = Field(
+        2.0, ge=0, description="A landed file is taken once it has not changed for so long."
+    )
+    keep_releases: int = Field(
+        5, ge=1, description="How many releases `releases collect` keeps besides current and pinned."
+    )
+    duckdb_memory: str = Field(
+        "2GB", pattern=r"^\d+(\.\d+)?[MG]B$", description="Memory DuckDB may use before it spills to disk."
+    )
     similar_users: int = Field(20, ge=1, le=200, description="Neighbours kept per user.")
     recommendations: int = Field(10, ge=1, le=100, description="Items kept per user.")
     api_host: str = Field("127.0.0.1", description="Address the API listens on.")

@@ -14,7 +14,7 @@ from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.settings import Settings, load_settings
 from marketing_platform.stores.registry import Stores, open_stores
-from serving import errors
+from serving import errors, openapi
 from serving.analytics.endpoints import router as analytics
 from serving.graph.endpoints import router as graph
 from serving.health.endpoints import router as health
@@ -53,7 +53,11 @@ def create_app(
     settings = settings or load_settings()
     shelf = shelf or ReleaseShelf(settings.data_dir / "releases")
     stores = stores or open_stores(settings)
-    live = LivePath(encoder or partial(open_encoder, settings.data_dir / "models"))
+    live = LivePath(
+        encoder or partial(open_encoder, settings.data_dir / "models"),
+        neighbours=settings.similar_users,
+        items=settings.recommendations,
+    )
 
     def open_release(manifest: Manifest) -> OpenRelease:
         release = OpenRelease(manifest, stores)
@@ -77,11 +81,14 @@ def create_app(
         description=_DESCRIPTION,
         openapi_tags=_TAGS,
         lifespan=lifespan,
+        redirect_slashes=False,
     )
     app.state.holder = holder
     app.state.live = live
     errors.install(app)
     app.add_middleware(RequestMiddleware)
-    for router in (recommendations, graph, analytics, health):
+    routers = (recommendations, graph, analytics, health)
+    for router in routers:
         app.include_router(router)
+    openapi.install(app, routers)
     return app

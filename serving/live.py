@@ -22,9 +22,11 @@ _log: Any = structlog.get_logger("serving.live")
 
 
 class LivePath:
-    """Holds the encoder once it is open."""
+    """Holds the encoder once it is open, and how many `neighbours` and `items` an answer is made of."""
 
-    def __init__(self, open_encoder: Callable[[], Encoder]) -> None:
+    def __init__(self, open_encoder: Callable[[], Encoder], *, neighbours: int, items: int) -> None:
+        self.neighbours = neighbours
+        self.items = items
         self._open_encoder = open_encoder
         self._encoder: Encoder | None = None
         self.problem: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import AfterValidator
+from pydantic import AfterValidator, StringConstraints
 
 
 def _text(value: str) -> str:
@@ -21,20 +21,20 @@ def _written(value: str) -> str:
     return value
 
 
-Text = AfterValidator(_text)
+Id = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_text)]
+Message = Annotated[str, StringConstraints(max_length=4_000), AfterValidator(_text), AfterValidator(_written)]
+
 _USER = "Identifier of a user, as the sources give it."
 
-PathUserId = Annotated[str, Path(description=_USER, min_length=1, max_length=256, examples=["u-0001"]), Text]
-QueryUserId = Annotated[
-    str, Query(description=_USER, min_length=1, max_length=256, examples=["u-0001"]), Text
-]
+PathUserId = Annotated[Id, Path(description=_USER, examples=["u-0001"])]
+QueryUserId = Annotated[Id, Query(description=_USER, examples=["u-0001"])]
+OnlyUserId = Annotated[Id | None, Query(description="Only this user.", examples=["u-0001"])]
+OnlyCampaignId = Annotated[Id | None, Query(description="Only this campaign.", examples=["c-07"])]
+OnlyChannel = Annotated[Id | None, Query(description="Only this channel.", examples=["email"])]
 TypedMessage = Annotated[
-    str,
+    Message | None,
     Query(
-        description="A message typed now; similar messages then decide instead of the user's history.",
-        max_length=4_000,
+        description="A message typed now; who wrote similar ones then decides, not the user's history.",
         examples=["My card has not arrived yet"],
     ),
-    Text,
-    AfterValidator(_written),
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
@@ -31,9 +31,16 @@ SIMILAR_USERS = "similar_users_lookup"
 RECOMMENDATIONS = "recommendations"
 KNOWLEDGE_GRAPH = "knowledge_graph"
 MESSAGE_EMBEDDINGS = "message_embeddings"
-AGGREGATES = ("user_engagement", "campaign_performance", "daily_activity")
+AGGREGATES = ("user_engagement", "campaign_performance", "daily_activity", "user_campaign_engagement")
 
 _LONGEST_PAUSE = 30.0  # seconds between attempts to open a release that fails
+# Anonymous events count for a campaign, not for recommending it.
+_ENGAGEMENT = """
+SELECT campaign_performance.campaign_id, coalesce(sum(part.engagement_score), 0) AS engagement
+FROM campaign_performance
+LEFT JOIN user_campaign_engagement AS part
+  ON part.campaign_id = campaign_performance.campaign_id AND part.user_id IS NOT NULL
+GROUP BY campaign_performance.campaign_id"""
 _log: Any = structlog.get_logger("serving.releases")
 
 
@@ -45,6 +52,7 @@ class OpenRelease:
         self._stores = stores
         self._answers: dict[str, AnswersReader] = {}
         self._tables: dict[str, TableRef] = {}
+        self.engagement: Mapping[str, float] = {}  # of all users, by campaign
         self._graph: GraphReader | None = None
         self._vectors: VectorReader | None = None
         self._vectors_lock = Lock()
@@ -63,6 +71,7 @@ class OpenRelease:
                 for part in entry.parts:
                     self._stores.warehouse.open(part)
                 self._tables[name] = TableRef(name, entry.parts, aggregate(name).arrow_schema)
+            self.engagement = self._engagement()
             self._graph = self._stores.graphs.open(_entry(self.manifest, "graphs", KNOWLEDGE_GRAPH).name)
             opening.callback(self._graph.close)
             self._open = opening.pop_all()
@@ -73,10 +82,10 @@ class OpenRelease:
         """The ready answer for a user, or None when the release does not know them."""
         return self._answers[kind].get(user_id)
 
-    def rows(self, table: str, sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-        """Rows of one of `AGGREGATES`; `sql` is ours, values come as parameters."""
-        found = self._stores.warehouse.query(Select(sql, (self._tables[table],), parameters))
-        return found.to_pylist()
+    def rows(self, sql: str, tables: Sequence[str], parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The result of a query over some of `AGGREGATES`; `sql` is ours, values come as parameters."""
+        select = Select(sql, [self._tables[table] for table in tables], parameters)
+        return self._stores.warehouse.query(select).to_pylist()
 
     @property
     def graph(self) -> GraphReader:
@@ -97,6 +106,10 @@ class OpenRelease:
     def close(self) -> None:
         """Close every reader; no request may hold a lease any more."""
         self._open.close()
+
+    def _engagement(self) -> dict[str, float]:
+        rows = self.rows(_ENGAGEMENT, ("campaign_performance", "user_campaign_engagement"), {})
+        return {row["campaign_id"]: float(row["engagement"]) for row in rows}
 
     def _open_vectors_or_close(self) -> None:
         try:

@@ -16,7 +16,9 @@ app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("up")(serve.up)
 app.add_typer(sources.app, name="sources", help="Declared sources: check them, try them on a file.")
-app.add_typer(batches.app, name="batches", help="What landed and what became of it.", invoke_without_command=True)
+app.add_typer(
+    batches.app, name="batches", help="What landed and what became of it.", invoke_without_command=True
+)
 app.add_typer(quarantine.app, name="quarantine", help="Records that were refused, with reasons; replay them.")
 app.add_typer(gates.app, name="gates", help="Prove that every rule stops what it should stop.")
 app.add_typer(releases.app, name="releases", help="What is served, what was served, and going back.")

@@ -52,7 +52,13 @@ def show(batch_id: BatchId, data_dir: DataDir = None, json: JsonOption = False) 
     history = ledger.history(batch.batch_id)
     if json:
         events = [
-            {"at": event.at, "action": event.action, "who": event.who, "why": event.why, "details": event.details}
+            {
+                "at": event.at,
+                "action": event.action,
+                "who": event.who,
+                "why": event.why,
+                "details": event.details,
+            }
             for event in history
         ]
         emit_json({**as_dict(batch), "history": events})

@@ -27,7 +27,7 @@ def demo(data_dir: DataDir = None) -> None:
     settings = settings_of(data_dir)
     console.rule("[bold]1. Files land")
     sample = write_sample(settings.landing_dir)
-    emit_table("", ["file", "rows"], sample.files.items())
+    emit_table("", ["file", "rows"], [(file.path, file.rows) for file in sample.files])
     console.rule("[bold]2. The graph runs: kept, checked, embedded, related, aggregated, released")
     summary = run_pipeline(settings, quiet=False)
     show_summary(settings, summary)
@@ -42,7 +42,9 @@ def demo(data_dir: DataDir = None) -> None:
 
 
 def _ask(base: str) -> None:
-    user = _get(base, "/analytics/user-engagement?sort=engagement_score&order=desc&limit=1")["items"][0]["user_id"]
+    user = _get(base, "/analytics/user-engagement?sort=engagement_score&order=desc&limit=1")["items"][0][
+        "user_id"
+    ]
     _show_recommendations(base, user)
     _show_graph(base, user)
     _show_analytics(base)
@@ -53,7 +55,9 @@ def _show_recommendations(base: str, user: str) -> None:
     answer = _get(base, path)
     console.print(f"\n[bold]What should we show {user}?[/]  GET {path}")
     emit_table(
-        "", ["campaign", "score", "why"], [(item["campaign_id"], item["score"], item["reason"]) for item in answer["items"]]
+        "",
+        ["campaign", "score", "why"],
+        [(item["campaign_id"], item["score"], item["reason"]) for item in answer["items"]],
     )
 
 
@@ -64,7 +68,10 @@ def _show_graph(base: str, user: str) -> None:
     emit_table(
         "",
         ["campaign", "events", "engagement", "last"],
-        [(item["campaign_id"], item["events"], item["engagement_score"], item["last_at"]) for item in answer["items"]],
+        [
+            (item["campaign_id"], item["events"], item["engagement_score"], item["last_at"])
+            for item in answer["items"]
+        ],
     )
 
 

@@ -12,7 +12,9 @@ from marketing_platform.settings import Settings, load_settings
 
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Folder with everything the platform writes.", envvar="MARKETING_DATA_DIR"),
+    typer.Option(
+        "--data-dir", help="Folder with everything the platform writes.", envvar="MARKETING_DATA_DIR"
+    ),
 ]
 InputDir = Annotated[
     Path | None,

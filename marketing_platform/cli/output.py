@@ -20,7 +20,9 @@ progress_console = Console(stderr=True)
 
 def emit_json(document: Any) -> None:
     """Print `document` as one line of JSON."""
-    sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY))
+    sys.stdout.buffer.write(
+        orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+    )
     sys.stdout.flush()
 
 
@@ -32,5 +34,10 @@ def emit_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
         numeric = bool(body) and all(isinstance(row[position], int | float) for row in body)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in body:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell) for cell in row))
+        table.add_row(
+            *(
+                f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
+                for cell in row
+            )
+        )
     console.print(table)

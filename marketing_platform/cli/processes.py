@@ -27,18 +27,29 @@ class ProcessEnded(MarketingPlatformError):
 def environment(settings: Settings) -> dict[str, str]:
     """The settings as variables, so that children see what this process was given."""
     given = {
-        f"MARKETING_{name.upper()}": str(value) for name, value in settings.model_dump().items() if value is not None
+        f"MARKETING_{name.upper()}": str(value)
+        for name, value in settings.model_dump().items()
+        if value is not None
     }
-    return {**os.environ, **given, "DAGSTER_HOME": str(settings.dagster_home.resolve()), "PYTHONUNBUFFERED": "1"}
+    return {
+        **os.environ,
+        **given,
+        "DAGSTER_HOME": str(settings.dagster_home.resolve()),
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 @contextmanager
-def running(commands: Mapping[str, Sequence[str]], settings: Settings) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+def running(
+    commands: Mapping[str, Sequence[str]], settings: Settings
+) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """Start every command, in order; on leaving, end them in reverse."""
     started: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, command in commands.items():
-            started[name] = subprocess.Popen(list(command), env=environment(settings), stdin=subprocess.DEVNULL)  # noqa: S603
+            started[name] = subprocess.Popen(
+                list(command), env=environment(settings), stdin=subprocess.DEVNULL
+            )
         yield started
     finally:
         for process in reversed(started.values()):
@@ -56,7 +67,9 @@ def watch(processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
         while True:
             for name, process in processes.items():
                 if process.poll() is not None:
-                    raise ProcessEnded(f"{name} ended with exit code {process.returncode}; see what it wrote above")
+                    raise ProcessEnded(
+                        f"{name} ended with exit code {process.returncode}; see what it wrote above"
+                    )
             time.sleep(_POLL)
 
 
@@ -66,7 +79,10 @@ def wait_for(url: str, process: subprocess.Popen[bytes], *, seconds: float) -> N
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise ProcessEnded(f"the process behind {url} ended with exit code {process.returncode}")
-        with suppress(urllib.error.URLError, ConnectionError, TimeoutError), urllib.request.urlopen(url, timeout=2):  # noqa: S310
+        with (
+            suppress(urllib.error.URLError, ConnectionError, TimeoutError),
+            urllib.request.urlopen(url, timeout=2),
+        ):
             return
         time.sleep(_POLL)
     raise ProcessEnded(f"{url} did not answer within {seconds:.0f} s")

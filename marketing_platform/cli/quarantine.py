@@ -38,7 +38,12 @@ def show(
         f"quarantine ({sum(batch.rows_quarantined for batch in found):,} records)",
         ["batch", "row", "reasons", "record"],
         [
-            (record["batch_id"], record["ordinal"], "; ".join(record["reasons"]), orjson.dumps(record["document"]).decode())
+            (
+                record["batch_id"],
+                record["ordinal"],
+                "; ".join(record["reasons"]),
+                orjson.dumps(record["document"]).decode(),
+            )
             for record in records
         ],
     )

@@ -40,10 +40,22 @@ def list_releases(data_dir: DataDir = None, json: JsonOption = False) -> None:
         return
     emit_table(
         "releases",
-        ["", "release", "created (UTC)", "batches", "held", "valid rows", "users", "campaigns", "vectors", "edges"],
+        [
+            "",
+            "release",
+            "created (UTC)",
+            "batches",
+            "held",
+            "valid rows",
+            "users",
+            "campaigns",
+            "vectors",
+            "edges",
+        ],
         [
             (
-                ("serves" if manifest.release_id == current else "") + (" pinned" if manifest.release_id in pins else ""),
+                ("serves" if manifest.release_id == current else "")
+                + (" pinned" if manifest.release_id in pins else ""),
                 manifest.release_id,
                 f"{manifest.created_at:%Y-%m-%d %H:%M:%S}",
                 len(manifest.batches),
@@ -67,7 +79,9 @@ def show(release_id: ReleaseId = "current", data_dir: DataDir = None, json: Json
     if json:
         emit_json(manifest.model_dump(mode="json"))
         return
-    console.print(f"[bold]{manifest.release_id}[/] of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC, run {manifest.run_id}")
+    console.print(
+        f"[bold]{manifest.release_id}[/] of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC, run {manifest.run_id}"
+    )
     emit_table(
         "tables",
         ["table", "rows", "parts", "fingerprint"],
@@ -88,7 +102,10 @@ def show(release_id: ReleaseId = "current", data_dir: DataDir = None, json: Json
 
 @app.command()
 def diff(
-    old: ReleaseId = "previous", new: ReleaseId = "current", data_dir: DataDir = None, json: JsonOption = False
+    old: ReleaseId = "previous",
+    new: ReleaseId = "current",
+    data_dir: DataDir = None,
+    json: JsonOption = False,
 ) -> None:
     """What changed from one release to another: batches, rows, contents of tables."""
     shelf = _shelf(data_dir)
@@ -114,7 +131,9 @@ def diff(
 @app.command()
 def rollback(
     release_id: ReleaseId = "previous",
-    why: Annotated[str, typer.Option("--why", help="The reason, kept in the history.")] = "rolled back by hand",
+    why: Annotated[
+        str, typer.Option("--why", help="The reason, kept in the history.")
+    ] = "rolled back by hand",
     data_dir: DataDir = None,
     json: JsonOption = False,
 ) -> None:

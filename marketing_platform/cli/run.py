@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from marketing_platform.cli.options import DataDir, InputDir, SourcesDir, settings_of
 from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table, progress_console
@@ -20,7 +27,10 @@ if TYPE_CHECKING:
 
 
 def run(
-    input_dir: InputDir = None, sources_dir: SourcesDir = None, data_dir: DataDir = None, json: JsonOption = False
+    input_dir: InputDir = None,
+    sources_dir: SourcesDir = None,
+    data_dir: DataDir = None,
+    json: JsonOption = False,
 ) -> None:
     """Take what landed, judge it, and publish a release of everything admitted.
 
@@ -100,7 +110,13 @@ def _progress(quiet: bool) -> Iterator[OnProgress]:
     if quiet or not progress_console.is_terminal:
         yield lambda _: None
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=progress_console) as bar:
         tasks: dict[str, Any] = {}
 

@@ -10,8 +10,13 @@ from marketing_platform.cli.options import DataDir, InputDir, SourcesDir, settin
 from marketing_platform.cli.output import console
 from marketing_platform.settings import PROJECT_DIR
 
-Host = Annotated[str | None, typer.Option("--host", help="Address to listen on.", envvar="MARKETING_API_HOST")]
-Port = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Port to listen on.", envvar="MARKETING_API_PORT")]
+Host = Annotated[
+    str | None, typer.Option("--host", help="Address to listen on.", envvar="MARKETING_API_HOST")
+]
+Port = Annotated[
+    int | None,
+    typer.Option("--port", min=1, max=65535, help="Port to listen on.", envvar="MARKETING_API_PORT"),
+]
 
 
 def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
@@ -20,7 +25,9 @@ def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> Non
 
     settings = settings_of(data_dir)
     given = {"api_host": host, "api_port": port}
-    serving.run(settings.model_copy(update={name: value for name, value in given.items() if value is not None}))
+    serving.run(
+        settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+    )
 
 
 def up(data_dir: DataDir = None, input_dir: InputDir = None, sources_dir: SourcesDir = None) -> None:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pyarrow as pa
 import typer
 
+from marketing_platform.cli.options import SourcesDir, settings_of
 from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table
 from marketing_platform.errors import SourceError
-from marketing_platform.settings import load_settings
-from marketing_platform.sources import SourceSpec, load_sources, match_source, project, read_rows
 
-app = typer.Typer(
-    help="Declared sources: which files are read, and what becomes of them.", no_args_is_help=True
-)
+if TYPE_CHECKING:
+    from marketing_platform.sources import SourceSpec
 
-SourcesOption = Annotated[
-    Path | None,
-    typer.Option("--sources", metavar="DIR", help="Folder of declarations; the settings' unless given."),
-]
+app = typer.Typer(help="Declared sources: check them, try them on a file.", no_args_is_help=True)
 
 
 @app.command()
-def validate(sources: SourcesOption = None, as_json: JsonOption = False) -> None:
+def validate(sources: SourcesDir = None, as_json: JsonOption = False) -> None:
     """List the declared sources, or everything that is wrong with them (exit code 1)."""
     specs = _load(sources, as_json)
     if as_json:
@@ -41,23 +36,23 @@ def validate(sources: SourcesOption = None, as_json: JsonOption = False) -> None
 @app.command()
 def preview(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file as it would be landed.")],
-    sources: SourcesOption = None,
-    source: Annotated[
-        str | None, typer.Option(help="Read it with this source, whatever its path says.")
-    ] = None,
+    sources: SourcesDir = None,
+    source: Annotated[str | None, typer.Option(help="Read it with this source, whatever its path.")] = None,
     rows: Annotated[int, typer.Option(min=1, max=1000, help="How many records to read.")] = 5,
     as_json: JsonOption = False,
 ) -> None:
     """Show which source reads a file, and the rows and problems of its first records."""
+    from marketing_platform.sources import project, read_rows
+
     spec = _choose(_load(sources, as_json), file, source, as_json)
     with file.open("rb") as stream:
-        chunks = read_rows(stream, spec, chunk_rows=rows, max_cell_bytes=load_settings().max_cell_bytes)
+        chunks = read_rows(stream, spec, chunk_rows=rows, max_cell_bytes=settings_of().max_cell_bytes)
         raw = next(chunks, None)
     if raw is None:
         _show({"source": spec.name, "records": 0, "tables": {}, "problems": []}, as_json)
         return
     projection = project(raw, spec, f"{spec.name}@preview")
-    tables = {name: _json_rows(table) for name, table in projection.tables.items()}
+    tables = {name: _json_rows(table.to_pylist()) for name, table in projection.tables.items()}
     _show(
         {
             "source": spec.name,
@@ -70,13 +65,17 @@ def preview(
 
 
 def _load(folder: Path | None, as_json: bool) -> tuple[SourceSpec, ...]:
+    from marketing_platform.sources import load_sources
+
     try:
-        return load_sources(folder or load_settings().sources_dir)
+        return load_sources(settings_of(sources_dir=folder).sources_dir)
     except SourceError as error:
         raise _failure(str(error).splitlines(), as_json) from None
 
 
 def _choose(specs: tuple[SourceSpec, ...], file: Path, name: str | None, as_json: bool) -> SourceSpec:
+    from marketing_platform.sources import match_source
+
     if name is not None:
         for spec in specs:
             if spec.name == name:
@@ -100,12 +99,12 @@ def _failure(errors: list[str], as_json: bool) -> typer.Exit:
     return typer.Exit(1)
 
 
-def _json_rows(table: pa.Table) -> list[dict[str, Any]]:
-    """Rows with decimals as exact text; dates and moments are JSON's business."""
-    plain = [
-        column.cast(pa.string()) if pa.types.is_decimal(column.type) else column for column in table.columns
+def _json_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same rows with decimals as exact text, which JSON has no type for."""
+    return [
+        {name: str(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+        for row in rows
     ]
-    return pa.table(plain, names=table.column_names).to_pylist()
 
 
 def _show(document: dict[str, Any], as_json: bool) -> None:

@@ -1,7 +1,5 @@
 """When things happen by themselves: conditions on assets, sensors, schedules."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence
@@ -151,15 +149,24 @@ def publish_admitted(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Says which steps of a failed run failed, and which release goes on serving.",
 )
-def run_failed(context: dg.RunFailureSensorContext, shelf: dg.ResourceParam[ReleaseShelf], settings: dg.ResourceParam[Settings]) -> None:
+def run_failed(
+    context: dg.RunFailureSensorContext,
+    shelf: dg.ResourceParam[ReleaseShelf],
+    settings: dg.ResourceParam[Settings],
+) -> None:
     """Log what failed and what still serves, and add it to `notices.jsonl` in the data folder."""
     failed = [
-        {"step": event.step_key, "error": event.step_failure_data.error.message if event.step_failure_data.error else None}
+        {
+            "step": event.step_key,
+            "error": event.step_failure_data.error.message if event.step_failure_data.error else None,
+        }
         for event in context.get_step_failure_events()
     ]
     current = shelf.current()
     serves = f"release {current} goes on serving" if current else "no release serves yet"
-    context.log.error(f"run {context.dagster_run.run_id} failed in {[step['step'] for step in failed]}; {serves}")
+    context.log.error(
+        f"run {context.dagster_run.run_id} failed in {[step['step'] for step in failed]}; {serves}"
+    )
     notice = {
         "at": datetime.now(UTC).isoformat(),
         "run_id": context.dagster_run.run_id,

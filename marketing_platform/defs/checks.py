@@ -1,7 +1,5 @@
 """The blocking checks of the canonical tables: one per table rule under `expectations/`."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -10,7 +8,15 @@ import dagster as dg
 
 from marketing_platform.catalog import table
 from marketing_platform.defs.io_managers import latest_name
-from marketing_platform.gates import DeclaredCheck, Suites, Verdict, declared_checks, judge_table, load_suites, profile_sql
+from marketing_platform.gates import (
+    DeclaredCheck,
+    Suites,
+    Verdict,
+    declared_checks,
+    judge_table,
+    load_suites,
+    profile_sql,
+)
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select
 from marketing_platform.stores.registry import Stores
@@ -30,7 +36,9 @@ def _gate(suites: Suites, name: str, checks: Sequence[DeclaredCheck]) -> dg.Asse
     @dg.multi_asset_check(
         name=f"{name}_gate",
         specs=[
-            dg.AssetCheckSpec(check.check, asset=name, blocking=check.blocking, description=described[check.rule])
+            dg.AssetCheckSpec(
+                check.check, asset=name, blocking=check.blocking, description=described[check.rule]
+            )
             for check in checks
         ],
     )

@@ -89,7 +89,9 @@ def counts(instance: dg.DagsterInstance, stores: Stores) -> list[Count]:
             {
                 "events": rows("events"),
                 "knowledge_graph": graph.nodes.get("Event", 0),
-                "user_campaign_engagement": ask("SELECT sum(events) FROM user_campaign_engagement", "user_campaign_engagement"),
+                "user_campaign_engagement": ask(
+                    "SELECT sum(events) FROM user_campaign_engagement", "user_campaign_engagement"
+                ),
                 "daily_activity": ask("SELECT sum(events) FROM daily_activity", "daily_activity"),
             },
         ),
@@ -98,6 +100,7 @@ def counts(instance: dg.DagsterInstance, stores: Stores) -> list[Count]:
             {
                 "events": ask("SELECT count(message) FROM events", "events"),
                 "message_embeddings": stores.vectors.count(latest_name(instance, "message_embeddings")),
+                "knowledge_graph": graph.nodes.get("Message", 0),
             },
         ),
         Count(

@@ -168,7 +168,9 @@ def _what_failed(result: dg.ExecuteInProcessResult, run_id: str) -> str:
             error = event.step_failure_data.error
             while error is not None and error.cause is not None:
                 error = error.cause
-            lines.append(f"  - {event.step_key}: {error.message.strip() if error else 'no error was recorded'}")
+            lines.append(
+                f"  - {event.step_key}: {error.message.strip() if error else 'no error was recorded'}"
+            )
     return f"run {run_id} failed:\n" + "\n".join(lines)
 
 

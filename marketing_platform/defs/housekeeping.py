@@ -1,7 +1,5 @@
 """Collection of what no release needs, as an op for the schedule and the command line."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

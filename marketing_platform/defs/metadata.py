@@ -37,10 +37,17 @@ def column_schema(schema: pa.Schema, table: Table | None) -> dg.TableSchema:
 
 def preview(rows: pa.Table, table: Table | None) -> dg.MarkdownMetadataValue:
     """Rows as a Markdown table; personal columns other than ids are hidden."""
-    hidden = {column.name for column in table.columns if column.personal and not column.name.endswith("_id")} if table else set()
+    hidden = (
+        {column.name for column in table.columns if column.personal and not column.name.endswith("_id")}
+        if table
+        else set()
+    )
     return markdown_table(
         rows.column_names,
-        [[_HIDDEN if name in hidden and row[name] is not None else row[name] for name in row] for row in rows.to_pylist()],
+        [
+            [_HIDDEN if name in hidden and row[name] is not None else row[name] for name in row]
+            for row in rows.to_pylist()
+        ],
     )
 
 

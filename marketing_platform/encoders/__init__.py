@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from marketing_platform.encoders.cache import EmbeddingCache, EncodeStats, encode_cached
 from marketing_platform.encoders.protocol import Encoder
 
-__all__ = ["Encoder", "open_encoder"]
+__all__ = ["EmbeddingCache", "EncodeStats", "Encoder", "encode_cached", "open_encoder"]
 
 
 def open_encoder(models_dir: Path) -> Encoder:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import tempfile
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -48,21 +49,14 @@ class MiniLM:
     def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> np.ndarray:
         """See `Encoder.encode`; texts are cut off at 256 tokens like the original's."""
         vectors = np.zeros((len(texts), DIM), np.float32)
-        if not texts:
-            return vectors
         with ThreadPoolExecutor(self._workers) as pool:
             for start in range(0, len(texts), _WINDOW):
-                window = texts[start : start + _WINDOW]
-                tokens = self._tokens(window)
+                tokens = self._tokens(texts[start : start + _WINDOW])
                 batches = list(_batches(tokens))
-                if progress:
-                    progress(len(window) - sum(map(len, batches)))
-                for batch, encoded in zip(
-                    batches, pool.map(lambda rows: self._run(tokens, rows), batches), strict=True
-                ):
-                    vectors[start + batch] = encoded
-                    if progress:
-                        progress(len(batch))
+                _report(progress, len(tokens) - sum(map(len, batches)))
+                for rows, encoded in zip(batches, pool.map(partial(self._run, tokens), batches), strict=True):
+                    vectors[start + rows] = encoded
+                    _report(progress, len(rows))
         return vectors
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
@@ -83,6 +77,11 @@ def _batches(tokens: Sequence[list[int]]) -> Iterator[np.ndarray]:
         size = max(1, _BATCH_TOKENS // int(length))
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
+
+
+def _report(progress: Callable[[int], None] | None, done: int) -> None:
+    if progress and done:
+        progress(done)
 
 
 def _cores() -> int:
@@ -112,8 +111,6 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     # One thread per run and one run per core: no core waits for another inside a layer.
     options.intra_op_num_threads = 1
-    # Without it, 8-bit sums overflow on x86 processors older than VNNI.
-    pass
     return onnxruntime.InferenceSession(
         str(path),
         options,
@@ -134,9 +131,11 @@ def _built_model(weights: Path, models_dir: Path) -> Path:
 
     models_dir.mkdir(parents=True, exist_ok=True)
     model = build_graph(load_file(weights)).SerializeToString()
-    with tempfile.NamedTemporaryFile(dir=models_dir, prefix=f".{built.name}.", delete=False) as file:
+    # Others may build it at the same moment: each has a file of its own, the last one stays.
+    unfinished = built.with_name(f".{built.name}.{uuid.uuid4().hex}")
+    with unfinished.open("xb") as file:
         file.write(model)
         file.flush()
         os.fsync(file.fileno())
-    Path(file.name).replace(built)
+    unfinished.replace(built)
     return built

@@ -4,6 +4,9 @@ What the text could not be typed as is the sources' to say; what follows for the
 `split.py`.
 """
 
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable

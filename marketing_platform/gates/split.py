@@ -3,6 +3,9 @@
 Pure: takes what typing and the row rules found, decides about records, touches no store.
 """
 
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from marketing_platform.catalog import registry
 from marketing_platform.catalog.model import BATCH_ID, ROW_ORDINAL, ColumnType
+from marketing_platform.stores.protocols import RELATION_ENDS
 
 RECORD_ID = f"split_part({BATCH_ID}, '@', -1) || ':' || {ROW_ORDINAL}"
 """SQL that names one landed row: the version of its object and its position there.
@@ -23,9 +24,6 @@ RECORD_ID = f"split_part({BATCH_ID}, '@', -1) || ':' || {ROW_ORDINAL}"
 It stands wherever a table's lineage columns are in reach, and gives events, messages and their
 vectors the same identity.
 """
-
-SOURCE_KEY = "source_key"
-TARGET_KEY = "target_key"
 
 _HERE = Path(__file__).parent
 
@@ -93,7 +91,7 @@ class GraphModel(_Declared):
 
     def schema_of(self, relation: Relation) -> pa.Schema:
         """The columns of a relation set: the keys of both ends, then its properties."""
-        ends = zip((SOURCE_KEY, TARGET_KEY), (relation.source, relation.target), strict=True)
+        ends = zip(RELATION_ENDS, (relation.source, relation.target), strict=True)
         fields = [pa.field(name, self.label(end).arrow_schema.field(0).type) for name, end in ends]
         return pa.schema([*fields, *_schema(relation.properties)])
 

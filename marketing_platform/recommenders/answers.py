@@ -59,7 +59,7 @@ class Contribution(_Answer):
     )
     users: int = Field(description="How many users the entry stands for.", examples=[1])
     similarity: Figure | None = Field(
-        description="Similarity to the user asked about; null for others and for the popular strategy.",
+        description="Similarity to the user asked about; null for others.",
         examples=[0.912345],
     )
     engagement: Figure = Field(
@@ -84,7 +84,7 @@ class CampaignItem(_Answer):
     campaign_id: str = Field(description="The campaign.", examples=["c-07"])
     score: Figure = Field(
         description="Mean engagement of the similar users, weighted by similarity; "
-        "engagement per participant for the popular strategy.",
+        "engagement of all users for the popular strategy.",
         examples=[2.5],
     )
     engagement: Figure = Field(
@@ -98,7 +98,9 @@ class CampaignItem(_Answer):
     contributions: tuple[Contribution, ...] = Field(
         description="The largest contributions, then all others as one."
     )
-    path: tuple[PathStep, ...] = Field(description="From the user to the campaign.")
+    path: tuple[PathStep, ...] = Field(
+        description="From the user to the campaign; the campaign alone for the popular strategy."
+    )
 
 
 class CampaignRecommendationsAnswer(_Answer):

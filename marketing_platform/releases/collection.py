@@ -58,9 +58,7 @@ def collect(
     needed = {name for manifest in kept for name in manifest.stored_names()}
     needed.update(in_use)
     needed.update(part for batch in ledger.batches() for part in batch.parts.values())
-    doomed = [
-        (store, name) for store in stores for name in store.names() if name not in needed
-    ]
+    doomed = [(store, name) for store in stores for name in store.names() if name not in needed]
     if not dry_run:
         for manifest in gone:
             shelf.remove(manifest.release_id)

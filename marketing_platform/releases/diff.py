@@ -22,7 +22,8 @@ def diff_releases(old: Manifest, new: Manifest) -> dict[str, Any]:
             if figure != getattr(new.totals, name)
         },
         "tables": {
-            name: _table(old.tables.get(name), new.tables.get(name)) for name in sorted({*old.tables, *new.tables})
+            name: _table(old.tables.get(name), new.tables.get(name))
+            for name in sorted({*old.tables, *new.tables})
         },
     }
 

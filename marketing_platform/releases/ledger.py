@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -125,7 +125,9 @@ class Ledger:
         with self._connected() as connection:
             return set(connection.execute("SELECT object, generation FROM landings"))
 
-    def register(self, landed: LandedObject, *, source: str, content_hash: str, now: datetime) -> tuple[str, bool]:
+    def register(
+        self, landed: LandedObject, *, source: str, content_hash: str, now: datetime
+    ) -> tuple[str, bool]:
         """Note that an object landed; returns its batch id and whether that content is new here."""
         with self._connected() as connection:
             row = connection.execute(
@@ -141,12 +143,26 @@ class Ledger:
                 connection.execute(
                     "INSERT INTO batches (batch_id, source, object, content_hash, size, landed_at, sequence, state)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (batch_id, source, landed.name, content_hash, landed.size, now.isoformat(), sequence, State.LANDED),
+                    (
+                        batch_id,
+                        source,
+                        landed.name,
+                        content_hash,
+                        landed.size,
+                        now.isoformat(),
+                        sequence,
+                        State.LANDED,
+                    ),
                 )
-                _note(connection, batch_id, "landed", now, details={"object": landed.name, "size": landed.size})
-            elif landed.name != connection.execute(
-                "SELECT object FROM batches WHERE batch_id = ?", (batch_id,)
-            ).fetchone()[0]:
+                _note(
+                    connection, batch_id, "landed", now, details={"object": landed.name, "size": landed.size}
+                )
+            elif (
+                landed.name
+                != connection.execute(
+                    "SELECT object FROM batches WHERE batch_id = ?", (batch_id,)
+                ).fetchone()[0]
+            ):
                 _note(connection, batch_id, "landed again", now, details={"object": landed.name})
             return batch_id, row is None
 
@@ -241,7 +257,9 @@ class Ledger:
                 "SELECT at, batch_id, action, who, why, details FROM audit WHERE batch_id = ? ORDER BY rowid",
                 (batch_id,),
             ).fetchall()
-        return [Event(datetime.fromisoformat(row[0]), *row[1:5], details=orjson.loads(row[5])) for row in rows]
+        return [
+            Event(datetime.fromisoformat(row[0]), *row[1:5], details=orjson.loads(row[5])) for row in rows
+        ]
 
     def _newest(self, states: Iterable[State]) -> list[Batch]:
         wanted = tuple(states)
@@ -276,7 +294,7 @@ class Ledger:
             )
 
     @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
+    def _connected(self) -> Generator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self._path, timeout=60)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")

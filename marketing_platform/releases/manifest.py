@@ -107,5 +107,12 @@ class Manifest(_Part):
 
     def stored_names(self) -> set[str]:
         """Every name in any store that this release needs, parts of tables included."""
-        entries = (*self.vectors.values(), *self.graphs.values(), *self.answers.values(), *self.reports.values())
-        return {entry.name for entry in entries} | {part for table in self.tables.values() for part in table.parts}
+        entries = (
+            *self.vectors.values(),
+            *self.graphs.values(),
+            *self.answers.values(),
+            *self.reports.values(),
+        )
+        return {entry.name for entry in entries} | {
+            part for table in self.tables.values() for part in table.parts
+        }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ _LOOK_AGAIN = 0.5  # seconds
 @contextmanager
 def single_writer(
     path: Path, *, wait_seconds: float = 3600, on_wait: Callable[[str], None] | None = None
-) -> Iterator[None]:
+) -> Generator[None]:
     """Hold the lock at `path` during the block; StoreBusy when it is not free within `wait_seconds`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait_seconds

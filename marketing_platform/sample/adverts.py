@@ -114,7 +114,7 @@ def _demand(world: World, campaigns: tuple[Campaign, ...]) -> Floats:
     demand = np.ones((DAYS, len(campaigns)))
     for offset in range(DAYS):
         day = FIRST_DAY + timedelta(offset)
-        weekday = 1.12 if day.weekday() in (6, 0) else 0.95
+        weekday = 1.06 if day.weekday() in (6, 0) else 0.9
         for place, campaign in enumerate(campaigns):
             season = world.categories[world.category_index[campaign.category]].season
             # Budgets are planned with the season in mind; the market moves them only a little further.

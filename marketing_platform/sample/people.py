@@ -53,7 +53,8 @@ def make_people(world: World, users: int, seed: int) -> People:
     last_names = np.array([len(country.last) for country in world.countries])
     main = pick(rng, [category.weight for category in world.categories], users)
     signed_up = -1 - (rng.random(users) ** 1.5 * _SIGN_UP_SPAN).astype(np.int64)
-    late = rng.random(users) < _NEW_USERS
+    # Somebody is there on the first day.
+    late = (rng.random(users) < _NEW_USERS) & (np.arange(users) > 0)
     return People(
         country=country,
         first=(rng.random(users) * first_names[country]).astype(np.int64),

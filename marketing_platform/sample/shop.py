@@ -179,10 +179,10 @@ def _returns(rng: np.random.Generator, bought: OrderLines) -> OrderLines:
     """The lines that come back some days later; who sends back is seldom happy."""
     back = bought.take(np.flatnonzero((rng.random(len(bought)) < _RETURNED) & (bought.user != NOBODY)))
     shortest, longest = _RETURN_DAYS
-    delay = (shortest + rng.random(len(back)) * (longest - shortest)) * _DAY
+    days = shortest + (rng.random(len(back)) * (longest - shortest)).astype(np.int64)
     unhappy = np.where(back.rating == NOT_RATED, NOT_RATED, np.minimum(back.rating, 3))
     return OrderLines(
-        moment=back.moment + delay.astype(np.int64),
+        moment=back.moment + days * _DAY,
         order=back.order,
         line=back.line,
         user=back.user,

@@ -16,6 +16,8 @@ from marketing_platform.sources.spec import PLACEHOLDER, ColumnSpec
 # What counts as blank around a text: ASCII blanks, no-break space, ideographic space, byte order mark.
 BLANKS = " \t\r\n\v\f\u00a0\u3000\ufeff"
 
+_FIRST_DAY = "DATE '1900-01-01'"
+_LAST_DAY = "DATE '2200-12-31'"
 _EARLIEST = "TIMESTAMPTZ '1900-01-01 00:00:00+00'"
 _LATEST = "TIMESTAMPTZ '2200-12-31 23:59:59.999999+00'"
 _ISO_DAY = r"\d{4}-\d{1,2}-\d{1,2}"
@@ -73,24 +75,25 @@ def _mapped(spec: ColumnSpec, text: str) -> str:
 def _typed(kind: ColumnType, spec: ColumnSpec, text: str, timezone: str) -> str:
     match kind:
         case ColumnType.STRING:
-            return text
+            value = text
         case ColumnType.INTEGER:
-            return (
-                f"TRY_CAST(split_part({_number(spec, text, fraction='0*', exponent='')}, '.', 1) AS BIGINT)"
-            )
+            digits = _number(spec, text, fraction="0*", exponent="")
+            value = f"TRY_CAST(split_part({digits}, '.', 1) AS BIGINT)"
         case ColumnType.NUMBER:
-            value = f"TRY_CAST({_number(spec, text)} AS DOUBLE)"
-            return f"(CASE WHEN isfinite({value}) THEN {value} END)"
+            number = f"TRY_CAST({_number(spec, text)} AS DOUBLE)"
+            value = f"(CASE WHEN isfinite({number}) THEN {number} END)"
         case ColumnType.MONEY:
-            return _money(spec, text)
+            value = _money(spec, text)
         case ColumnType.BOOLEAN:
-            return f"(CASE WHEN lower({text}) IN {_TRUE} THEN true WHEN lower({text}) IN {_FALSE} THEN false END)"
+            word = f"lower({text})"
+            value = f"(CASE WHEN {word} IN {_TRUE} THEN true WHEN {word} IN {_FALSE} THEN false END)"
         case ColumnType.DATE:
             day = _formatted(spec, text, timezone, as_date=True) if spec.format else _iso_day(text)
-            return f"(CASE WHEN {day} BETWEEN DATE '1900-01-01' AND DATE '2200-12-31' THEN {day} END)"
+            value = f"(CASE WHEN {day} BETWEEN {_FIRST_DAY} AND {_LAST_DAY} THEN {day} END)"
         case ColumnType.TIMESTAMP:
             moment = _moment(spec, text, timezone)
-            return f"(CASE WHEN {moment} BETWEEN {_EARLIEST} AND {_LATEST} THEN {moment} END)"
+            value = f"(CASE WHEN {moment} BETWEEN {_EARLIEST} AND {_LATEST} THEN {moment} END)"
+    return value
 
 
 def _number(
@@ -121,10 +124,8 @@ def _money(spec: ColumnSpec, text: str) -> str:
 
 
 def _iso_day(text: str) -> str:
-    day = f"regexp_extract({text}, '^{_ISO_DAY}')"
-    return (
-        f"(CASE WHEN regexp_full_match({text}, '{_ISO_DAY}({_ISO_TIME})?') THEN TRY_CAST({day} AS DATE) END)"
-    )
+    is_iso = f"regexp_full_match({text}, '{_ISO_DAY}({_ISO_TIME})?')"
+    return f"(CASE WHEN {is_iso} THEN TRY_CAST(regexp_extract({text}, '^{_ISO_DAY}') AS DATE) END)"
 
 
 def _moment(spec: ColumnSpec, text: str, timezone: str) -> str:

@@ -39,7 +39,7 @@ _DECODER = json.JSONDecoder(
 )
 
 
-class _Defect(Exception):  # noqa: N818 -- never leaves this module
+class _Defect(Exception):
     """Why a value is no record."""
 
 
@@ -107,9 +107,8 @@ class _Array:
     def elements(self) -> Iterator[tuple[Any, str]]:
         """Each element and its text."""
         if self._next_character() != "[":
-            raise self._unreadable(
-                "empty file, expected a JSON array" if self._is_empty() else "no JSON array"
-            )
+            found = "empty file" if self._at >= len(self._text) else "no JSON array"
+            raise self._unreadable(f"{found}, expected a JSON array of objects")
         self._at += 1
         count = 0
         while self._next_character() != "]" or count:
@@ -125,9 +124,6 @@ class _Array:
         self._at += 1
         if self._next_character():
             raise self._unreadable("text behind the JSON array")
-
-    def _is_empty(self) -> bool:
-        return self._failure is None and self._at >= len(self._text)
 
     def _element(self, otherwise: str) -> tuple[Any, str]:
         self._next_character()
@@ -190,8 +186,11 @@ def _document(value: Any, raw: str, limits: Limits, *, careful: bool) -> bytes:
         document = orjson.dumps(record)
     except RecursionError:
         raise _Defect("invalid JSON") from None
-    except orjson.JSONEncodeError:
-        raise _Defect("lone surrogate") from None
+    except orjson.JSONEncodeError as error:
+        if isinstance(error.__cause__, _Defect):
+            raise error.__cause__ from None
+        # The other thing that cannot be written is nesting that has no end.
+        raise _Defect("lone surrogate" if "surrogate" in str(error) else "invalid JSON") from None
     if (careful or b"\\u0000" in document) and (flaw := limits.flaw((*record, *record.values()))):
         raise _Defect(flaw)
     return document
@@ -222,4 +221,4 @@ def _text(value: Any) -> str:
 def _number(value: Any) -> Any:
     if isinstance(value, _Repeated):
         raise _Defect("duplicate JSON key")
-    return orjson.Fragment(value)
+    return orjson.Fragment(str(value))

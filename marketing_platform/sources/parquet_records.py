@@ -96,8 +96,8 @@ def _texts(column: Any) -> Any:
     return texts
 
 
-def _json(value: Any) -> str:
-    return orjson.dumps(value, default=str).decode()
+def _json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value, default=str).decode()
 
 
 def _text_or_base64(value: bytes | None) -> str | None:

@@ -13,15 +13,17 @@ import io
 import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 PIECE_BYTES = 1 << 20
+# Small, so that little has to be read a second time where the data is corrupt.
+_GZIP_STEP = 1 << 15
 _GZIP_MAGIC = b"\x1f\x8b"
 _KEEP_BYTES = "marketing_platform_keep_bytes"
 _BYTE_BASE = 0xDC00
 
 
-class Unreadable(Exception):  # noqa: N818 -- ends the reading, is no fault of the program
+class Unreadable(Exception):
     """The object cannot be read on from here; `rest` is text that was read but is in no record."""
 
     def __init__(self, reason: str, rest: str = "") -> None:
@@ -105,17 +107,17 @@ def text_pieces(stream: BinaryIO, *, encoding: str, compression: str) -> Iterato
     pieces = _byte_pieces(stream, compression)
     while True:
         try:
-            piece = next(pieces, b"")
+            piece = next(pieces, None)
         except Unreadable as error:
-            failure, piece = error, b""
-        text = _decode(decoder, piece, final=not piece)
+            failure, piece = error, None
+        text = _decode(decoder, piece or b"", final=piece is None)
         if at_start and text:
             text, at_start = text.removeprefix("\ufeff"), False
         if text:
             yield text
         if failure is not None:
             raise failure
-        if not piece:
+        if piece is None:
             return
 
 
@@ -141,24 +143,36 @@ def _gunzip(stream: BinaryIO, piece: bytes) -> Iterator[bytes]:
     """Every member of a gzip stream; never more than one piece in memory, whatever it unpacks to."""
     member = zlib.decompressobj(wbits=31)
     taken = 0
-    while piece:
-        taken += len(piece)
+    waiting = piece
+    while waiting:
+        piece, waiting = waiting[:_GZIP_STEP], waiting[_GZIP_STEP:]
+        before = member.copy()
         try:
             unpacked = member.decompress(piece, PIECE_BYTES)
         except zlib.error as error:
-            raise Unreadable(f"gzip data is corrupt before byte {taken} ({error})") from None
+            yield from _until_it_breaks(before, piece)
+            raise Unreadable(f"gzip data is corrupt behind byte {taken} ({error})") from None
         if unpacked:
             yield unpacked
-        taken -= len(member.unconsumed_tail) + len(member.unused_data)
+        rest = member.unused_data if member.eof else member.unconsumed_tail
+        taken += len(piece) - len(rest)
+        waiting = rest + waiting or stream.read(PIECE_BYTES)
         if member.eof:
             # Tools pad with zeros behind the last member.
-            piece = (member.unused_data or stream.read(PIECE_BYTES)).lstrip(b"\0")
-            if not piece:
+            waiting = waiting.lstrip(b"\0")
+            if not waiting:
                 return
             member = zlib.decompressobj(wbits=31)
-        else:
-            piece = member.unconsumed_tail or stream.read(PIECE_BYTES)
     raise Unreadable(f"gzip data is cut off after byte {taken}")
+
+
+def _until_it_breaks(member: Any, piece: bytes) -> Iterator[bytes]:
+    """What a corrupt piece still gives; zlib returns nothing from the call that fails."""
+    for position in range(len(piece)):
+        try:
+            yield member.decompress(piece[position : position + 1])
+        except zlib.error:
+            return
 
 
 def text_lines(pieces: Iterator[str], *, encoding: str, max_cell_bytes: int) -> Iterator[Lines | LongLine]:

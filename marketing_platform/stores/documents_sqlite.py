@@ -7,7 +7,7 @@ it was. Batch ids are long, so rows carry a small number for them.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -63,7 +63,9 @@ class SqliteDocuments:
             "SELECT ordinal, document, reasons FROM quarantined"
             " WHERE batch = (SELECT number FROM batches WHERE batch_id = ?) ORDER BY ordinal LIMIT ?"
         )
-        yield from self._read(statement, (batch_id, -1 if limit is None else limit), QUARANTINE_SCHEMA, 10_000)
+        yield from self._read(
+            statement, (batch_id, -1 if limit is None else limit), QUARANTINE_SCHEMA, 10_000
+        )
 
     def drop(self, batch_id: str) -> None:
         """Forget a batch's records."""
@@ -76,7 +78,7 @@ class SqliteDocuments:
             connection.execute("DELETE FROM batches WHERE batch_id = ?", (batch_id,))
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Generator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self._path, timeout=60, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")

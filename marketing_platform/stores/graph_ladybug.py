@@ -20,10 +20,9 @@ import pyarrow as pa
 
 from marketing_platform.errors import StoreUnavailable
 from marketing_platform.stores.named_folders import NamedFolders, OpenFolder
-from marketing_platform.stores.protocols import GraphCounts, NodeSet, RelationSet
+from marketing_platform.stores.protocols import RELATION_ENDS, GraphCounts, NodeSet, RelationSet
 
 _FILE = "graph.lbug"
-_ENDS = ["source_key", "target_key"]
 _MOMENT = pa.timestamp("us", tz="UTC")
 
 
@@ -121,8 +120,10 @@ def _write_nodes(connection: ladybug.Connection, nodes: NodeSet) -> None:
 
 def _write_relations(connection: ladybug.Connection, relations: RelationSet) -> None:
     what = f"relations ({relations.source})-[{relations.type}]->({relations.target})"
-    if relations.rows.column_names[:2] != _ENDS:
-        raise ValueError(f"{what}: the first columns must be {_ENDS}, not {relations.rows.column_names[:2]}")
+    if relations.rows.column_names[:2] != list(RELATION_ENDS):
+        raise ValueError(
+            f"{what}: the first columns must be {RELATION_ENDS}, not {relations.rows.column_names[:2]}"
+        )
     rows = _storable(relations.rows, what)
     ends = f"FROM {_quoted(relations.source)} TO {_quoted(relations.target)}"
     declared = ", ".join([ends, *_declared(rows.schema)[2:]])
@@ -177,6 +178,10 @@ def _execute(
 def _storable(rows: pa.Table, what: str) -> pa.Table:
     """The rows in types Ladybug stores and computes with; it cannot add up decimals, nor can Neo4j."""
     fields = [pa.field(field.name, _stored_type(field, what)) for field in rows.schema]
+    for position, field in enumerate(rows.schema):
+        if pa.types.is_decimal(field.type):
+            # By way of text: Arrow's own cast from decimal to double is off in the last digit.
+            rows = rows.set_column(position, field.name, rows.column(position).cast(pa.string()))
     return rows.cast(pa.schema(fields))
 
 

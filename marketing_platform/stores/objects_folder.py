@@ -62,7 +62,9 @@ class FolderObjects:
                 target.flush()
                 os.fsync(target.fileno())
             if self._describe(path).generation != landed.generation:
-                raise ChangedWhileRead(f"{landed.name} changed while it was read; it is taken once it is still")
+                raise ChangedWhileRead(
+                    f"{landed.name} changed while it was read; it is taken once it is still"
+                )
             copy.replace(self._kept / digest.hexdigest())
         finally:
             copy.unlink(missing_ok=True)

@@ -205,9 +205,13 @@ class NodeSet:
     rows: pa.Table
 
 
+# The first columns of a relation set: the keys of the nodes at its ends.
+RELATION_ENDS = ("source_key", "target_key")
+
+
 @dataclass(frozen=True)
 class RelationSet:
-    """Relations of one type; `rows` starts with the columns `source_key`, `target_key` (keys of the nodes)."""
+    """Relations of one type between two labels; `rows` starts with the columns RELATION_ENDS."""
 
     type: str
     source: str

@@ -9,7 +9,15 @@ from marketing_platform.stores.answers_sqlite import SqliteAnswers
 from marketing_platform.stores.documents_sqlite import SqliteDocuments
 from marketing_platform.stores.graph_ladybug import LadybugGraphs
 from marketing_platform.stores.objects_folder import FolderObjects
-from marketing_platform.stores.protocols import Answers, Documents, Graphs, Objects, Reports, Vectors, Warehouse
+from marketing_platform.stores.protocols import (
+    Answers,
+    Documents,
+    Graphs,
+    Objects,
+    Reports,
+    Vectors,
+    Warehouse,
+)
 from marketing_platform.stores.reports_folder import FolderReports
 from marketing_platform.stores.vectors_milvus_lite import MilvusLiteVectors
 from marketing_platform.stores.warehouse_duckdb import Connect, DuckDBWarehouse, in_memory

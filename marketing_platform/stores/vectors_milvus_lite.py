@@ -36,7 +36,12 @@ _LONGEST_TEXT = 65_535  # bytes; Milvus allows no more in a VARCHAR
 _BATCH_ROWS = 2_000  # larger ones are not faster (Milvus Lite checks every number in Python), only bigger
 _FLUSH_ROWS = 20_000  # a flush holds every number as a Python object, 12 KB per row of 384
 _TIMEOUT_SECONDS = 30.0
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}  # in string literals of Milvus, backslash first
+_ESCAPES = {
+    "\\": "\\\\",
+    '"': '\\"',
+    "\n": "\\n",
+    "\r": "\\r",
+}  # in string literals of Milvus, backslash first
 _IMMUTABLE = {".parquet", ".idx"}
 
 

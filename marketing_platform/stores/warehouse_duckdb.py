@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ _ROW_GROUP = 122_880
 
 
 @contextmanager
-def in_memory() -> Iterator[duckdb.DuckDBPyConnection]:
+def in_memory() -> Generator[duckdb.DuckDBPyConnection]:
     """A DuckDB that holds nothing itself; the data lies in the parts."""
     connection = duckdb.connect(":memory:")
     try:
@@ -68,7 +68,7 @@ class DuckDBWarehouse:
         self._connect = connect
 
     @contextmanager
-    def writer(self, part: str, schema: pa.Schema) -> Iterator[PartWriter]:
+    def writer(self, part: str, schema: pa.Schema) -> Generator[PartWriter]:
         """Stream chunks into one Parquet file."""
         with self._unfinished(part) as path:
             writer = _ParquetPartWriter(path, schema)
@@ -80,7 +80,8 @@ class DuckDBWarehouse:
         """Let DuckDB write the result of a query into one Parquet file."""
         with self._unfinished(part) as path, self._bound(select) as connection:
             connection.execute(
-                f"COPY ({select.sql}) TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd)", dict(select.parameters)
+                f"COPY ({select.sql}) TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd)",
+                dict(select.parameters),
             )
             return self._finish(part, path)
 
@@ -137,7 +138,7 @@ class DuckDBWarehouse:
         return self._root / _logical(part) / f"{part}.json"
 
     @contextmanager
-    def _unfinished(self, part: str) -> Iterator[Path]:
+    def _unfinished(self, part: str) -> Generator[Path]:
         folder = self._file(part).parent
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f".{uuid.uuid4().hex}.parquet"
@@ -174,7 +175,7 @@ class DuckDBWarehouse:
         unfinished.replace(path)
 
     @contextmanager
-    def _bound(self, select: Select) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _bound(self, select: Select) -> Generator[duckdb.DuckDBPyConnection]:
         """A connection in which every table of the query is a view over its parts."""
         with self._connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,14 +89,19 @@ def test_a_rule_that_is_not_listed_is_named(suites: Suites) -> None:
 
 
 def test_the_command_exits_with_1_and_says_which_rule_sleeps(
-    edited: Any, monkeypatch: pytest.MonkeyPatch
+    edited: Callable[[str, Edit], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def loosen(expectations: list[dict[str, Any]]) -> None:
         (rule,) = (entry for entry in expectations if entry["meta"]["rule"] == "products_price_negative")
         rule["kwargs"]["min_value"] = -1000
 
-    edit: Edit = loosen
-    folder: Path = edited("products", edit)
+    folder = edited("products", loosen)
+    # The other tables' rules only cost time here.
+    for path in folder.glob("*.json"):
+        if path.stem != "products":
+            path.write_text(f'{{"name": "{path.stem}", "expectations": []}}', encoding="utf-8")
+    listed = [f"{rule.table}.{rule.rule}" for rule in RULES if rule.table == "products"]
+    (folder / "rules.txt").write_text("\n".join(listed), encoding="utf-8")
     monkeypatch.setenv("MARKETING_EXPECTATIONS_DIR", str(folder))
     result = CliRunner().invoke(app, ["test", "--json"])
     assert result.exit_code == 1, result.output

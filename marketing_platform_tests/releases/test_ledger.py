@@ -93,7 +93,9 @@ def test_an_unknown_batch_is_named(ledger: Ledger) -> None:
 
 @given(st.text(), st.text(), st.text())
 def test_batch_ids_are_fit_for_partitions_and_files(source: str, name: str, content: str) -> None:
-    batch_id = batch_id_of(source.encode(errors="replace").decode(), name, content.encode(errors="replace").decode())
+    batch_id = batch_id_of(
+        source.encode(errors="replace").decode(), name, content.encode(errors="replace").decode()
+    )
     assert "..." not in batch_id
     assert batch_id.isprintable()
     assert len(batch_id) <= 133

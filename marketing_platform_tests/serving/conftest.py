@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from structlog.testing import capture_logs
 
 from marketing_platform.analytics import aggregates
 from marketing_platform.catalog import tables
@@ -44,6 +45,9 @@ from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores, open_stores
 from serving.app import create_app
 from serving.releases import RECOMMENDATIONS, SIMILAR_USERS
+
+Response = Any  # of the test client, whichever HTTP library stands behind it
+Logged = list[MutableMapping[str, Any]]
 
 MORNING = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 USERS = [f"u-{number}" for number in range(1, 7)]
@@ -221,6 +225,13 @@ def _recommended(user: str, generation: int) -> CampaignRecommendationsAnswer:
         for rank, campaign in enumerate(campaigns_of(generation))
     ]
     return CampaignRecommendationsAnswer(user_id=user, strategy="similar_users", items=tuple(items))
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[Logged]:
+    """What was logged during the test."""
+    with capture_logs() as lines:
+        yield lines
 
 
 @pytest.fixture(scope="module")

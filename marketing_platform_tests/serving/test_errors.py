@@ -6,18 +6,17 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from marketing_platform_tests.serving.conftest import Platform
+from marketing_platform_tests.serving.conftest import Logged, Platform, Response
 from serving.errors import ERRORS
 
 
-def error_of(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+def error_of(response: Response, status: int, code: str) -> dict[str, Any]:
     """The body of an error that has the right shape, status and code."""
     body = response.json()
     assert (response.status_code, body["error_code"]) == (status, code), response.text
@@ -135,8 +134,7 @@ def test_no_text_crashes_it(client: TestClient, text: str, number: str) -> None:
         assert client.get(url).status_code in {200, 404, 422}, url
 
 
-def test_a_crash_is_a_500_without_its_story(fresh_platform: Platform) -> None:
-    fresh_platform.publish(1)
+def test_a_crash_is_a_500_whose_story_is_in_the_log(fresh_platform: Platform, logged: Logged) -> None:
     app: FastAPI = fresh_platform.app()
 
     @app.get("/crash")
@@ -145,8 +143,19 @@ def test_a_crash_is_a_500_without_its_story(fresh_platform: Platform) -> None:
 
     with TestClient(app) as client:
         response = client.get("/crash")
-    error_of(response, 500, "internal_error")
+    body = error_of(response, 500, "internal_error")
     assert "secret" not in response.text
+    crashes = [line for line in logged if line["event"] == "crash"]
+    assert [(line["request_id"], line["exc_info"]) for line in crashes] == [(body["request_id"], True)]
+
+
+def test_the_log_has_a_line_per_request_and_no_personal_data(client: TestClient, logged: Logged) -> None:
+    client.get("/recommendations/u-1?message=my+secret")
+    line = logged[-1]
+    assert (line["event"], line["method"], line["status"]) == ("request", "GET", 200)
+    assert (line["route"], line["release_id"]) == ("/recommendations/{user_id}", "r-gen1")
+    assert "u-1" not in str(line)
+    assert "secret" not in str(line)
 
 
 def test_without_a_release_everything_says_when_to_come_back(fresh_platform: Platform) -> None:
@@ -156,4 +165,3 @@ def test_without_a_release_everything_says_when_to_come_back(fresh_platform: Pla
             error_of(response, 503, "no_release")
             assert response.headers["Retry-After"] == "2"
         error_of(client.get("/api/v1/health"), 503, "no_release")
-        error_of(client.get("/analytics/user-engagement?limit=x"), 422, "invalid_parameter")

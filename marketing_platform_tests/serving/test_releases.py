@@ -6,10 +6,9 @@ import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 from fastapi.testclient import TestClient
 
-from marketing_platform_tests.serving.conftest import Platform, await_until
+from marketing_platform_tests.serving.conftest import Platform, Response, await_until
 
 ROUTES = (
     "/recommendations/similar-users?user_id=u-1",
@@ -23,7 +22,7 @@ ROUTES = (
 EVENTS_PER_USER = {f"r-gen{generation}": 4 + generation for generation in range(1, 4)}
 
 
-def assert_one_release(response: httpx.Response) -> str:
+def assert_one_release(response: Response) -> str:
     """Everything in the answer belongs to the release it names; returns that."""
     assert response.status_code == 200, response.text
     answer = response.json()

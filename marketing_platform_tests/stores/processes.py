@@ -41,7 +41,17 @@ def then_hang(chunk: Any, half_way: Event) -> Iterator[Any]:
 
 
 # Ids and texts that break naive quoting, joining and encoding.
-AWKWARD = ["plain", "O'Brien", 'say "hi"', "ünïcødé 🙂", "a:b@c/d", "tab\there", "new\nline", "$limit {x} `y`", "\\"]
+AWKWARD = [
+    "plain",
+    "O'Brien",
+    'say "hi"',
+    "ünïcødé 🙂",
+    "a:b@c/d",
+    "tab\there",
+    "new\nline",
+    "$limit {x} `y`",
+    "\\",
+]
 
 
 def one_row_per_chunk(rows: pa.Table) -> Iterator[pa.Table]:

@@ -28,12 +28,15 @@ def documents(request: pytest.FixtureRequest, tmp_path: Path) -> Documents:
 def raw(start: int, rows: int) -> pa.Table:
     ordinals = range(start, start + rows)
     return pa.table(
-        [[*ordinals], [f'{{"n": "{n}", "text": "ä|\\"\\u0000"}}' for n in ordinals], [None] * rows], schema=RAW_SCHEMA
+        [[*ordinals], [f'{{"n": "{n}", "text": "ä|\\"\\u0000"}}' for n in ordinals], [None] * rows],
+        schema=RAW_SCHEMA,
     )
 
 
 def refused(*ordinals: int) -> pa.Table:
-    return pa.table([[*ordinals], ["{}"] * len(ordinals), ['["why"]'] * len(ordinals)], schema=QUARANTINE_SCHEMA)
+    return pa.table(
+        [[*ordinals], ["{}"] * len(ordinals), ['["why"]'] * len(ordinals)], schema=QUARANTINE_SCHEMA
+    )
 
 
 def ordinals(chunks: Iterator[pa.Table]) -> list[int]:

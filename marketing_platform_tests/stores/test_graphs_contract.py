@@ -24,7 +24,9 @@ PEOPLE = "MATCH (p:Person) RETURN p.person_id AS person_id ORDER BY person_id"
 
 def people(ids: Iterable[str]) -> NodeSet:
     ids = list(ids)
-    return NodeSet("Person", pa.table({"person_id": pa.array(ids, pa.string()), "name": pa.array(ids, pa.string())}))
+    return NodeSet(
+        "Person", pa.table({"person_id": pa.array(ids, pa.string()), "name": pa.array(ids, pa.string())})
+    )
 
 
 def knows(pairs: Iterable[tuple[str, str]]) -> RelationSet:
@@ -39,7 +41,9 @@ def knows(pairs: Iterable[tuple[str, str]]) -> RelationSet:
     return RelationSet("KNOWS", "Person", "Person", rows)
 
 
-def ask(store: Graphs, name: str, query: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+def ask(
+    store: Graphs, name: str, query: str, parameters: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
     reader = store.open(name)
     try:
         return reader.run(query, parameters or {})
@@ -66,7 +70,8 @@ class GraphsContract:
         reader = store.open(NAME)
         for weight, (source, target) in enumerate(ring):
             assert reader.run(
-                "MATCH (a:Person {person_id: $id})-[k:KNOWS]->(b:Person) RETURN b.name AS name, k.weight AS weight",
+                "MATCH (a:Person {person_id: $id})-[k:KNOWS]->(b:Person)"
+                " RETURN b.name AS name, k.weight AS weight",
                 {"id": source},
             ) == [{"name": target, "weight": weight}]
         reader.close()
@@ -79,7 +84,7 @@ class GraphsContract:
             "flag": True,
             "day": MOMENT.date(),
             "moment": MOMENT,
-            "money": Decimal("12.345678"),
+            "money": Decimal("0.1"),
         }
         schema = pa.schema(
             [
@@ -96,7 +101,7 @@ class GraphsContract:
         store.write(NAME, [NodeSet("Thing", pa.Table.from_pylist([row, nothing], schema))], [])
         columns = ", ".join(f"t.{name} AS {name}" for name in row)
         found = ask(store, NAME, f"MATCH (t:Thing) RETURN {columns} ORDER BY thing_id")
-        assert found == [row | {"money": 12.345678}, nothing]
+        assert found == [row | {"money": 0.1}, nothing]
         assert [type(value) for value in found[0].values()] == [str, int, float, bool, date, datetime, float]
         assert found[0]["moment"].utcoffset() == MOMENT.utcoffset()
 
@@ -106,13 +111,16 @@ class GraphsContract:
             store,
             NAME,
             "MATCH (a:Person)-[k:KNOWS]->(b:Person)"
-            " RETURN sum(k.weight) AS total, avg(k.weight) AS mean, count(*) AS pairs, collect(b.name) AS names",
+            " RETURN sum(k.weight) AS total, avg(k.weight) AS mean,"
+            " count(*) AS pairs, collect(b.name) AS names",
         ) == [{"total": 1, "mean": 0.5, "pairs": 2, "names": ["b", "c"]}]
 
     def test_parameters_are_values_never_text(self, store: Graphs):
         store.write(NAME, [people(AWKWARD)], [])
         query = "MATCH (p:Person) WHERE p.person_id IN $ids RETURN p.name AS name ORDER BY name LIMIT $limit"
-        assert [row["name"] for row in ask(store, NAME, query, {"ids": AWKWARD, "limit": 4})] == sorted(AWKWARD)[:4]
+        assert [row["name"] for row in ask(store, NAME, query, {"ids": AWKWARD, "limit": 4})] == sorted(
+            AWKWARD
+        )[:4]
         assert ask(store, NAME, query, {"ids": ["x' OR true //"], "limit": 4}) == []
 
     def test_empty_sets_are_kept_as_such(self, store: Graphs):
@@ -186,6 +194,10 @@ class TestLadybugGraphs(GraphsContract):
 
 def test_a_query_that_takes_too_long_is_stopped(tmp_path: Path):
     store = LadybugGraphs(tmp_path, query_timeout_ms=20)
-    store.write(NAME, [people("a")], [])
+    store.write(NAME, [people(f"p{number}" for number in range(1000))], [])
     with pytest.raises(StoreUnavailable, match="within 20 ms"):
-        ask(store, NAME, "UNWIND range(1, 100000000) AS x RETURN max(x % 7) AS most")
+        ask(
+            store,
+            NAME,
+            "MATCH (a:Person), (b:Person), (c:Person) WHERE a.name + b.name = c.name RETURN count(*) AS n",
+        )

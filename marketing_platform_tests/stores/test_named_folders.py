@@ -46,9 +46,8 @@ def test_a_name_appears_when_the_block_ends(folders: NamedFolders):
 
 def test_an_error_leaves_what_was_there(folders: NamedFolders, tmp_path: Path):
     write(folders, "a", "1")
-    with pytest.raises(RuntimeError), folders.replace("a") as folder:
-        (folder / "content").write_text("2")
-        raise RuntimeError
+    with pytest.raises(FileNotFoundError), folders.replace("a") as folder:
+        (folder / "content" / "nowhere").write_text("2")
     assert contents(folders, "a") == "1"
     assert hidden_folders(tmp_path) == 1
 

@@ -36,9 +36,13 @@ def records(numbers: Sequence[int], vectors: np.ndarray | None = None) -> pa.Tab
         vectors = np.array([axis(number) for number in numbers], dtype=np.float32).reshape(len(numbers), DIM)
     return pa.table(
         {
-            "record_id": pa.array([AWKWARD[number] if number < len(AWKWARD) else f"r{number}" for number in numbers]),
+            "record_id": pa.array(
+                [AWKWARD[number] if number < len(AWKWARD) else f"r{number}" for number in numbers]
+            ),
             "user_id": pa.array([f"{AWKWARD[number % len(AWKWARD)]}-user" for number in numbers]),
-            "text_embedding": pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1]),
+            "text_embedding": pa.FixedSizeListArray.from_arrays(
+                pa.array(vectors.reshape(-1)), vectors.shape[1]
+            ),
         }
     )
 
@@ -159,7 +163,9 @@ class VectorsContract:
         store.write(NAME, [records(range(DIM))], dim=DIM)
         reader = store.open(NAME)
         with ThreadPoolExecutor(4) as threads:
-            found = list(threads.map(lambda number: reader.search(axis(number)[None], limit=1)[0][0], range(DIM)))
+            found = list(
+                threads.map(lambda number: reader.search(axis(number)[None], limit=1)[0][0], range(DIM))
+            )
         assert [hit.score for hit in found] == pytest.approx([1.0] * DIM)
         assert len({hit.record_id for hit in found}) == DIM
         assert in_another_process(nearest, store, NAME, axis(2)[None], 1)[0][0].record_id == AWKWARD[2]

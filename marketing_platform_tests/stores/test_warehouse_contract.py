@@ -80,7 +80,9 @@ def test_a_union_of_parts_is_their_rows_whatever_the_order(warehouse: Warehouse)
     assert both.rows == 3
     assert both.fingerprint == turned.fingerprint not in {one.fingerprint, two.fingerprint}
     assert both.ref.parts == ("purchases__1", "purchases__2")
-    assert warehouse.query(Select("SELECT count(*) AS n FROM purchases", [both.ref])).to_pylist() == [{"n": 3}]
+    assert warehouse.query(Select("SELECT count(*) AS n FROM purchases", [both.ref])).to_pylist() == [
+        {"n": 3}
+    ]
 
 
 def test_the_fingerprint_follows_the_content_alone(warehouse: Warehouse) -> None:
@@ -95,13 +97,20 @@ def test_nothing_is_a_table_too(warehouse: Warehouse) -> None:
     written = store(warehouse, "purchases__zero")
     for stored in (empty, written):
         assert stored.rows == 0
-        assert warehouse.query(Select("SELECT count(unit_price) AS n FROM purchases", [stored.ref])).to_pylist() == [{"n": 0}]
+        assert warehouse.query(
+            Select("SELECT count(unit_price) AS n FROM purchases", [stored.ref])
+        ).to_pylist() == [{"n": 0}]
 
 
 def test_a_query_is_stored_inside_the_engine(warehouse: Warehouse) -> None:
     lines_ref = store(warehouse, "purchases__1", lines("1", "2", "4")).ref
     made = warehouse.create(
-        "totals__1", Select("SELECT user_id, sum(unit_price) AS total FROM purchases WHERE unit_price < $most GROUP BY 1", [lines_ref], {"most": 3})
+        "totals__1",
+        Select(
+            "SELECT user_id, sum(unit_price) AS total FROM purchases WHERE unit_price < $most GROUP BY 1",
+            [lines_ref],
+            {"most": 3},
+        ),
     )
     assert made.rows == 2
     rows = warehouse.query(Select("SELECT * FROM totals ORDER BY total", [made.ref])).to_pylist()
@@ -110,13 +119,17 @@ def test_a_query_is_stored_inside_the_engine(warehouse: Warehouse) -> None:
 
 def test_parameters_are_values_never_sql(warehouse: Warehouse) -> None:
     stored = store(warehouse, "purchases__1", lines("1"))
-    select = Select("SELECT count(*) AS n FROM purchases WHERE order_id = $id", [stored.ref], {"id": "' OR 1=1 --"})
+    select = Select(
+        "SELECT count(*) AS n FROM purchases WHERE order_id = $id", [stored.ref], {"id": "' OR 1=1 --"}
+    )
     assert warehouse.query(select).to_pylist() == [{"n": 0}]
 
 
 def test_rows_stream_in_chunks(warehouse: Warehouse) -> None:
     stored = store(warehouse, "purchases__1", *[lines(*["1"] * 1000)] * 5)
-    chunks = list(warehouse.batches(Select("SELECT unit_price FROM purchases", [stored.ref]), chunk_rows=2048))
+    chunks = list(
+        warehouse.batches(Select("SELECT unit_price FROM purchases", [stored.ref]), chunk_rows=2048)
+    )
     assert sum(chunk.num_rows for chunk in chunks) == 5000
     assert len(chunks) > 1
 

@@ -12,7 +12,7 @@ from marketing_platform.analytics import aggregate
 from serving import errors, responses
 from serving.analytics import schemas, service
 from serving.errors import ApiError
-from serving.parameters import QueryUserId, Text
+from serving.parameters import OnlyCampaignId, OnlyChannel, OnlyUserId
 from serving.releases import OpenRelease, leased_release
 
 router = APIRouter(prefix="/analytics", tags=["analytics"])
@@ -21,7 +21,6 @@ Release = Annotated[OpenRelease, Depends(leased_release)]
 Order = Annotated[service.Order, Query(description="Rows without a value come last either way.")]
 Limit = Annotated[int, Query(description="Rows of a page.", ge=1, le=500)]
 Offset = Annotated[int, Query(description="Rows to skip; take it from next_offset.", ge=0, le=1_000_000_000)]
-Name = Annotated[str, Query(min_length=1, max_length=256), Text]
 
 
 def _sortable(table: str) -> AfterValidator:
@@ -56,7 +55,7 @@ def user_engagement(
     *,
     request: Request,
     release: Release,
-    user_id: QueryUserId | None = None,
+    user_id: OnlyUserId = None,
     sort: Annotated[str, _sort("user_engagement"), _sortable("user_engagement")] = "engagement_score",
     order: Order = "desc",
     limit: Limit = 100,
@@ -82,7 +81,7 @@ def campaign_performance(
     *,
     request: Request,
     release: Release,
-    campaign_id: Name | None = None,
+    campaign_id: OnlyCampaignId = None,
     sort: Annotated[
         str, _sort("campaign_performance"), _sortable("campaign_performance")
     ] = "engagement_score",
@@ -112,7 +111,7 @@ def daily_activity(
     release: Release,
     first: Annotated[date | None, Query(alias="from", description="First day, UTC.")] = None,
     last: Annotated[date | None, Query(alias="to", description="Last day, UTC; included.")] = None,
-    channel: Name | None = None,
+    channel: OnlyChannel = None,
     sort: Annotated[str, _sort("daily_activity"), _sortable("daily_activity")] = "date",
     order: Order = "asc",
     limit: Limit = 100,

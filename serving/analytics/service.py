@@ -69,7 +69,7 @@ def _rows(
     order = ", ".join([f'"{declared.column(page.sort).name}" {page.order} NULLS LAST', *declared.key])
     sql = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY {order} LIMIT $limit OFFSET $offset"  # noqa: S608
     values = {f"value{i}": condition.value for i, condition in enumerate(asked)}
-    return release.rows(table, sql, {**values, "limit": page.limit + 1, "offset": page.offset})
+    return release.rows(sql, [table], {**values, "limit": page.limit + 1, "offset": page.offset})
 
 
 def _page_of(rows: Sequence[dict[str, Any]], page: Page) -> bytes:

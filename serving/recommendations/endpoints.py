@@ -17,7 +17,7 @@ router = APIRouter(prefix="/recommendations", tags=["recommendations"])
 
 Release = Annotated[OpenRelease, Depends(leased_release)]
 Limit = Annotated[
-    int, Query(description="At most so many items; all that were prepared if left out.", ge=1, le=200)
+    int | None, Query(description="At most so many items; all that were prepared if left out.", ge=1, le=200)
 ]
 
 
@@ -31,7 +31,7 @@ Limit = Annotated[
     },
 )
 async def similar_users(
-    *, request: Request, release: Release, user_id: QueryUserId, limit: Limit | None = None
+    *, request: Request, release: Release, user_id: QueryUserId, limit: Limit = None
 ) -> Response:
     """Users whose messages mean much the same; no items for a user who never wrote one."""
     return responses.answer(request, release.manifest, service.similar_users(release, user_id, limit))
@@ -59,8 +59,8 @@ async def recommendations(
     request: Request,
     release: Release,
     user_id: PathUserId,
-    limit: Limit | None = None,
-    message: TypedMessage | None = None,
+    limit: Limit = None,
+    message: TypedMessage = None,
 ) -> Response:
     """What similar users took part in, ranked by engagement, each with scores and the path behind it.
 
@@ -71,5 +71,5 @@ async def recommendations(
         body = service.prepared(release, user_id, limit)
     else:
         live: LivePath = request.app.state.live
-        body = await run_in_threadpool(service.live, release, live.encoder, user_id, message, limit)
+        body = await run_in_threadpool(service.live, release, live, user_id, message, limit)
     return responses.answer(request, release.manifest, body)

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import orjson
 
+from marketing_platform.graph import queries
+from marketing_platform.recommenders.answers import to_json
+from marketing_platform.recommenders.campaigns import neighbours_of_messages, rank_campaigns
 from serving.errors import ApiError
+from serving.live import LivePath
 from serving.releases import RECOMMENDATIONS, SIMILAR_USERS, OpenRelease
+
+# Enough to find as many different users as are asked for when some wrote many of the messages.
+_SIMILAR_MESSAGES = 200
 
 
 def similar_users(release: OpenRelease, user_id: str, limit: int | None) -> bytes:
@@ -16,6 +23,27 @@ def similar_users(release: OpenRelease, user_id: str, limit: int | None) -> byte
 def prepared(release: OpenRelease, user_id: str, limit: int | None) -> bytes:
     """The prepared recommendations; `unknown_user` (404) when the release has no such user."""
     return _first(_known(release, RECOMMENDATIONS, user_id), limit)
+
+
+def live(release: OpenRelease, path: LivePath, user_id: str, message: str, limit: int | None) -> bytes:
+    """Recommendations for a message typed now, from the users who wrote the most similar ones.
+
+    `unknown_user` (404), `not_ready` (503) before the encoder is open, `invalid_parameter` (422)
+    for a message in which the encoder finds no word.
+    """
+    _known(release, RECOMMENDATIONS, user_id)
+    vector = path.encoder.encode([message])
+    if not vector.any():
+        problem = {"in": "query", "name": "message", "problem": "must contain words"}
+        raise ApiError("invalid_parameter", problems=[problem])
+    hits = release.vectors().search(vector, limit=_SIMILAR_MESSAGES)[0]
+    neighbours = neighbours_of_messages(hits, user_id=user_id)[: path.neighbours]
+    users = [user_id, *(neighbour.user_id for neighbour in neighbours)]
+    participation: dict[str, dict[str, float]] = {}
+    for part in queries.participation_of_users(release.graph, users):
+        participation.setdefault(part.user_id, {})[part.campaign_id] = part.engagement_score
+    answer = rank_campaigns(user_id, neighbours, participation, release.engagement, limit=limit or path.items)
+    return to_json(answer)
 
 
 def _known(release: OpenRelease, kind: str, user_id: str) -> bytes:

@@ -29,7 +29,7 @@ class Aggregate(Table):
             f"SELECT '{event_type}' AS event_type, CAST({weight} AS DOUBLE) AS weight"
             for event_type, weight in engagement_weights().items()
         )
-        return f"WITH engagement_weights AS ({rows})\n{self.sql}"  # noqa: S608 -- our own declaration
+        return f"WITH engagement_weights AS ({rows})\n{self.sql}"
 
 
 @cache

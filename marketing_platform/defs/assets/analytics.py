@@ -1,7 +1,5 @@
 """Aggregates, one asset per declaration in `analytics/aggregates/`, and the report about them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg
@@ -66,7 +64,9 @@ def analytics_report(
     days = report["activity"]["by_day"]
     context.add_output_metadata(
         {
-            "events_per_day": line("Events per day", [day["date"] for day in days], [day["events"] for day in days]),
+            "events_per_day": line(
+                "Events per day", [day["date"] for day in days], [day["events"] for day in days]
+            ),
             "most_engaging_campaigns": bars(
                 "Engagement by campaign",
                 [campaign["name"] or campaign["campaign_id"] for campaign in top],

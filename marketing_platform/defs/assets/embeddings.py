@@ -1,8 +1,5 @@
 """What users wrote, as vectors, and who writes alike."""
 
-from __future__ import annotations
-
-
 import dagster as dg
 import numpy as np
 import pyarrow as pa
@@ -113,12 +110,16 @@ def user_vectors(
     events: StoredTable, text_embeddings: StoredTable, stores: dg.ResourceParam[Stores]
 ) -> pa.Table:
     """For each user who wrote something the normalised mean of the message vectors."""
-    texts = stores.warehouse.query(Select("SELECT text, text_embedding FROM text_embeddings", [text_embeddings.ref]))
+    texts = stores.warehouse.query(
+        Select("SELECT text, text_embedding FROM text_embeddings", [text_embeddings.ref])
+    )
     written = stores.warehouse.query(Select(WRITTEN, [events.ref]))
     row_of = {text: row for row, text in enumerate(texts["text"].to_pylist())}
     users, vectors = user_vectors_of(
         written["user_id"].to_pylist(),
-        np.fromiter((row_of[text] for text in written["text"].to_pylist()), dtype=np.int64, count=len(written)),
+        np.fromiter(
+            (row_of[text] for text in written["text"].to_pylist()), dtype=np.int64, count=len(written)
+        ),
         written["times"].to_numpy(),
         vector_matrix(texts["text_embedding"]),
     )
@@ -140,7 +141,9 @@ def similar_users(
     settings: dg.ResourceParam[Settings],
 ) -> pa.Table:
     """For each user the users whose messages mean most nearly the same, by cosine."""
-    rows = stores.warehouse.query(Select("SELECT user_id, vector FROM user_vectors ORDER BY user_id", [user_vectors.ref]))
+    rows = stores.warehouse.query(
+        Select("SELECT user_id, vector FROM user_vectors ORDER BY user_id", [user_vectors.ref])
+    )
     ids = np.asarray(rows["user_id"].to_pylist(), dtype=object)
     indices, scores = nearest(vector_matrix(rows["vector"]), k=settings.similar_users)
     if scores.size:

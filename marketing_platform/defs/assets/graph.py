@@ -1,7 +1,5 @@
 """The knowledge graph of a release candidate."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from marketing_platform.defs.conditions import follow_upstream

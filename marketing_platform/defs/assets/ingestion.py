@@ -1,7 +1,5 @@
 """Batches: from landed bytes to raw records, valid rows and quarantine, each judged by its gate."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -56,7 +54,7 @@ def raw_records(
 
         return read
 
-    return {batch_id: reader(ledger.batch(batch_id)) for batch_id in context.partition_keys}
+    return RawBatches({batch_id: reader(ledger.batch(batch_id)) for batch_id in context.partition_keys})
 
 
 def batch_gate(suites: Suites) -> dg.AssetsDefinition:
@@ -104,7 +102,7 @@ def batch_gate(suites: Suites) -> dg.AssetsDefinition:
         specs = {spec.source: spec for spec in load_sources(settings.sources_dir)}
         current = load_suites(settings.expectations_dir)
         judged: dict[str, Validated] = {}
-        for batch_id, read in raw_records.items():
+        for batch_id, read in raw_records.readers.items():
             batch = ledger.batch(batch_id)
             judged[batch_id] = validate(
                 batch_id,
@@ -146,7 +144,8 @@ def admitted_batches(
             "base_release": shelf.current() or NO_RELEASE,
             "held": len(held),
             "held_batches": markdown_table(
-                ["batch", "failed", "valid"], [(b.batch_id, ", ".join(b.failed), f"{b.share_valid:.1%}") for b in held]
+                ["batch", "failed", "valid"],
+                [(b.batch_id, ", ".join(b.failed), f"{b.share_valid:.1%}") for b in held],
             ),
         }
     )

@@ -1,7 +1,5 @@
 """The last asset: verifies the candidate, writes its manifest and moves the pointer."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -52,7 +50,9 @@ CONSISTS_OF = (
 
 def release_asset(checks: Sequence[dg.AssetChecksDefinition]) -> dg.AssetsDefinition:
     """The asset `release`, which knows the checks that the graph was built with."""
-    defined = frozenset((key.asset_key.path[-1], key.name) for definition in checks for key in definition.check_keys)
+    defined = frozenset(
+        (key.asset_key.path[-1], key.name) for definition in checks for key in definition.check_keys
+    )
 
     @dg.asset(
         name="release",
@@ -152,7 +152,9 @@ def _manifest(
         tables=entries,
         vectors={"message_embeddings": messages},
         graphs={
-            "knowledge_graph": GraphEntry(name=graph_name, nodes=dict(graph.nodes), relations=dict(graph.relations))
+            "knowledge_graph": GraphEntry(
+                name=graph_name, nodes=dict(graph.nodes), relations=dict(graph.relations)
+            )
         },
         answers={asset: _answers(instance, stores, asset) for asset in ANSWERS},
         reports={"analytics_report": ReportEntry(name=latest_name(instance, "analytics_report"))},

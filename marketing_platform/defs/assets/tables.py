@@ -1,7 +1,5 @@
 """The canonical tables of a release candidate."""
 
-from __future__ import annotations
-
 import dagster as dg
 import pyarrow.compute as pc
 

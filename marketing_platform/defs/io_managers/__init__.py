@@ -4,7 +4,7 @@ Every materialization is stored under a name of its own, `<asset>__<run>`, and t
 the materialization's metadata. A release pins names; nothing that could be pinned is overwritten.
 """
 
-from marketing_platform.defs.io_managers.answers import AnswersIOManager
+from marketing_platform.defs.io_managers.answers import AnswersIOManager, Prepared
 from marketing_platform.defs.io_managers.documents import DocumentsIOManager, RawBatches
 from marketing_platform.defs.io_managers.graphs import GraphIOManager, KnowledgeGraph
 from marketing_platform.defs.io_managers.reports import ReportIOManager
@@ -19,6 +19,7 @@ __all__ = [
     "GraphIOManager",
     "KnowledgeGraph",
     "Parts",
+    "Prepared",
     "RawBatches",
     "ReportIOManager",
     "VectorsIOManager",

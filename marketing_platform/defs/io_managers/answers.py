@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import dagster as dg
 import pyarrow as pa
@@ -11,16 +12,23 @@ from marketing_platform.defs.io_managers.versions import NAME, input_name, outpu
 from marketing_platform.stores.protocols import Answers
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """Answers to store: chunks with `key` and `answer`."""
+
+    chunks: Iterable[pa.Table]
+
+
 class AnswersIOManager(dg.IOManager):
-    """Stores chunks with `key` and `answer`; loads the name of the set."""
+    """Stores `Prepared` answers; loads the name of the set."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
 
-    def handle_output(self, context: dg.OutputContext, obj: Iterable[pa.Table]) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: Prepared) -> None:
         """Write the answers."""
         name = output_name(context)
-        rows = self._answers.write(name, obj)
+        rows = self._answers.write(name, obj.chunks)
         context.add_output_metadata({NAME: name, "dagster/row_count": rows})
 
     def load_input(self, context: dg.InputContext) -> str:

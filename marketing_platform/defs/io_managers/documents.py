@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -10,7 +11,12 @@ import pyarrow as pa
 
 from marketing_platform.stores.protocols import Documents
 
-RawBatches = Mapping[str, Callable[[], Iterable[pa.Table]]]
+
+@dataclass(frozen=True)
+class RawBatches:
+    """For each batch something that yields its records when called, so that none waits in memory."""
+
+    readers: Mapping[str, Callable[[], Iterable[pa.Table]]]
 
 
 class DocumentsIOManager(dg.IOManager):
@@ -24,17 +30,17 @@ class DocumentsIOManager(dg.IOManager):
         """Write batch by batch, each in one transaction."""
         now = datetime.now(UTC)
         rows = 0
-        for batch_id, read in obj.items():
+        for batch_id, read in obj.readers.items():
             written = self._documents.write_raw(batch_id, read(), ingested_at=now)
             context.log.info(f"{batch_id}: {written:,} raw records")
             rows += written
         context.add_output_metadata(
-            {"dagster/row_count": rows, "batches": len(obj), "ingested_at": dg.MetadataValue.timestamp(now)}
+            {"dagster/row_count": rows, "batches": len(obj.readers), "ingested_at": dg.MetadataValue.timestamp(now)}
         )
 
     def load_input(self, context: dg.InputContext) -> RawBatches:
         """The batches of the run, read when iterated."""
-        return {batch_id: self._reader(batch_id) for batch_id in context.asset_partition_keys}
+        return RawBatches({batch_id: self._reader(batch_id) for batch_id in context.asset_partition_keys})
 
     def _reader(self, batch_id: str) -> Callable[[], Iterator[pa.Table]]:
         return lambda: self._documents.read_raw(batch_id, chunk_rows=self._chunk_rows)

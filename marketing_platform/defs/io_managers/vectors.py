@@ -32,7 +32,9 @@ class VectorsIOManager(dg.IOManager):
         """Write the collection."""
         name = output_name(context)
         rows = self._vectors.write(name, obj.chunks, dim=obj.dim, base=obj.base)
-        context.add_output_metadata({NAME: name, "dagster/row_count": rows, "dim": obj.dim, "model": obj.model})
+        context.add_output_metadata(
+            {NAME: name, "dagster/row_count": rows, "dim": obj.dim, "model": obj.model}
+        )
 
     def load_input(self, context: dg.InputContext) -> str:
         """The name of the upstream collection."""

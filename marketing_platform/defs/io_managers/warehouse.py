@@ -61,7 +61,9 @@ class WarehouseIOManager(dg.IOManager):
         return writer.stored
 
     def _first_rows(self, stored: StoredTable) -> pa.Table:
-        columns = ", ".join(f'"{field.name}"' for field in stored.ref.schema if not pa.types.is_nested(field.type))
+        columns = ", ".join(
+            f'"{field.name}"' for field in stored.ref.schema if not pa.types.is_nested(field.type)
+        )
         sql = f'SELECT {columns} FROM "{stored.ref.name}" LIMIT {_PREVIEW_ROWS}'  # noqa: S608 -- our own names
         return self._warehouse.query(Select(sql, [stored.ref]))
 
