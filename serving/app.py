@@ -16,6 +16,7 @@ from marketing_platform.settings import Settings, load_settings
 from marketing_platform.stores.registry import Stores, open_stores
 from serving import errors, openapi
 from serving.analytics.endpoints import router as analytics
+from serving.duckdb_sharing import shared_duckdb
 from serving.graph.endpoints import router as graph
 from serving.health.endpoints import router as health
 from serving.live import LivePath
@@ -52,7 +53,7 @@ def create_app(
     """The API over the releases of `settings`; keyword arguments put something else in a place."""
     settings = settings or load_settings()
     shelf = shelf or ReleaseShelf(settings.data_dir / "releases")
-    stores = stores or open_stores(settings)
+    stores = stores or open_stores(settings, connect=shared_duckdb(settings.duckdb_memory))
     live = LivePath(
         encoder or partial(open_encoder, settings.data_dir / "models"),
         neighbours=settings.similar_users,

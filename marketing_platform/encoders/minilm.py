@@ -41,9 +41,9 @@ class MiniLM:
     dim = DIM
 
     def __init__(self, models_dir: Path) -> None:
-        weights_dir = _weights_dir()
-        self._tokenizer = _tokenizer(weights_dir / "tokenizer.json")
-        self._session = _session(_built_model(weights_dir / "model.safetensors", models_dir))
+        weights = weights_dir()
+        self._tokenizer = _tokenizer(weights / "tokenizer.json")
+        self._session = _session(_built_model(weights / "model.safetensors", models_dir))
         self._workers = _cores()
 
     def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> np.ndarray:
@@ -90,7 +90,8 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _weights_dir() -> Path:
+def weights_dir() -> Path:
+    """The published model's own files; raises EncoderUnavailable when they are not installed."""
     # Found without importing: the package itself imports sentence-transformers and PyTorch.
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:

@@ -181,7 +181,7 @@ def _explain(detail: Any, data: Any) -> Problem:
         case "union_tag_invalid":
             return Problem((*path, "type"), *one_of(detail["ctx"]["tag"], FORMATS))
         case "union_tag_not_found":
-            expected, path = f"one of {', '.join(FORMATS)}", (*path, "type")
+            return Problem((*path, "type"), f"one of {', '.join(FORMATS)}", "nothing")
         case "literal_error":
             expected = f"one of {detail['ctx']['expected']}".replace(" or ", ", ")
         case "value_error":

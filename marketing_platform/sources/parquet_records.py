@@ -1,5 +1,8 @@
 """Parquet rows as records: every value becomes text without loss."""
 
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import base64

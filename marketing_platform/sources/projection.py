@@ -3,6 +3,9 @@
 Rules about values (required, known, in range) do not belong here: the gates judge the rows.
 """
 
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

@@ -158,7 +158,8 @@ class Platform:
 @cache
 def encoder() -> Encoder:
     """The platform's own encoder, built once for all tests of this folder."""
-    return open_encoder(Path(tempfile.mkdtemp(prefix="models-")))
+    with tempfile.TemporaryDirectory() as folder:  # the model is in memory once it is open
+        return open_encoder(Path(folder))
 
 
 def _rows(generation: int) -> dict[str, list[dict[str, Any]]]:

@@ -170,18 +170,13 @@ def test_all_problems_of_all_files_are_told(tmp_path: Path) -> None:
         .replace("source: shop", "source: 7 shops")
     )
     errors = _errors(tmp_path, bad, "- a list", "")
+    keys = "source, description, path, format, timezone, nulls, tables"
     assert [error.split(": ")[:2] for error in errors] == [
         ["s0.yaml:1", "source"],
         ["s0.yaml:4", "format.type"],
         ["s0.yaml:6", "tables.purchase"],
-        [
-            "s1.yaml:1",
-            "expected a mapping with the keys source, description, path, format, timezone, nulls, tables, found a list",
-        ],
-        [
-            "s2.yaml:1",
-            "expected a mapping with the keys source, description, path, format, timezone, nulls, tables, found nothing",
-        ],
+        ["s1.yaml:1", f"expected a mapping with the keys {keys}, found a list"],
+        ["s2.yaml:1", f"expected a mapping with the keys {keys}, found nothing"],
     ]
 
 
@@ -224,7 +219,7 @@ def test_patterns(tmp_path: Path, pattern: str, name: str, found: bool) -> None:
 
 def test_two_sources_for_one_object(tmp_path: Path) -> None:
     specs = _load(tmp_path, GOOD, GOOD.replace("source: shop", "source: other").replace("shop/", ""))
-    with pytest.raises(SourceError, match="shop/orders.csv: matched by the sources 'shop' .* and 'other'"):
+    with pytest.raises(SourceError, match=r"shop/orders.csv: matched by the sources 'shop' .* and 'other'"):
         match_source(specs, "shop/orders.csv")
     assert match_source(specs, "web/orders.csv") == specs[1]
 
