@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 
-def follow_upstream() -> dg.AutomationCondition[dg.AssetKey]:
+def follow_upstream() -> dg.AutomationCondition:
     """Materialize when something upstream is newer, and its blocking checks passed.
 
     A run of the whole graph leaves nothing to do: everything is newer than what it read. The

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,7 +47,7 @@ OnProgress = Callable[[Progress], None]
 
 
 @contextmanager
-def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+def open_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
     """The Dagster instance of the data folder, configured by the project's dagster.yaml."""
     home = prepare_home(settings)
     os.environ.setdefault("DAGSTER_HOME", home)

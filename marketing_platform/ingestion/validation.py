@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -61,14 +62,16 @@ def validate(
     warehouse: Warehouse,
     documents: Documents,
     version: str,
+    landed_at: datetime,
 ) -> Validated:
     """Type and judge the raw records of a batch; store valid rows and quarantine.
 
     Valid rows go to the warehouse as one part per table, under names that carry `version`, so that
-    judging a batch again never touches what a release was built from.
+    judging a batch again never touches what a release was built from. Rules about "now" mean
+    `landed_at`, so that a replay judges as the first run did.
     """
     tally = _Tally()
-    gate = RowGate(suites)
+    gate = RowGate(suites, now=landed_at)
     with ExitStack() as stack:
         writers = {
             name: stack.enter_context(

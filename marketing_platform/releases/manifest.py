@@ -27,7 +27,7 @@ class BatchEntry(_Part):
 
 
 class TableEntry(_Part):
-    """A table: the stored parts it consists of, in SQL's type names."""
+    """A table: the stored parts it consists of, its columns with the names of their Arrow types."""
 
     parts: tuple[str, ...]
     columns: dict[str, str]

@@ -112,6 +112,7 @@ def batch_gate(suites: Suites) -> dg.AssetsDefinition:
                 warehouse=stores.warehouse,
                 documents=stores.documents,
                 version=context.run_id[:8],
+                landed_at=batch.landed_at,
             )
             state = ledger.judge(batch_id, judged[batch_id].outcome, now=datetime.now(UTC))
             _describe(context, batch_id, judged[batch_id])

@@ -70,7 +70,7 @@ def release_asset(checks: Sequence[dg.AssetChecksDefinition]) -> dg.AssetsDefini
         ledger: dg.ResourceParam[Ledger],
         shelf: dg.ResourceParam[ReleaseShelf],
         writer: dg.ResourceParam[object],
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         """Everything that is served, as one immutable manifest; `current` points to it."""
         instance = context.instance
         declared = declared_checks(load_suites(settings.expectations_dir))
