@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 
 
-def follow_upstream() -> dg.AutomationCondition:
+def follow_upstream() -> dg.AutomationCondition[Any]:
     """Materialize when something upstream is newer, and its blocking checks passed.
 
     A run of the whole graph leaves nothing to do: everything is newer than what it read. The

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -70,7 +71,7 @@ def release_asset(checks: Sequence[dg.AssetChecksDefinition]) -> dg.AssetsDefini
         ledger: dg.ResourceParam[Ledger],
         shelf: dg.ResourceParam[ReleaseShelf],
         writer: dg.ResourceParam[object],
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[Any]:
         """Everything that is served, as one immutable manifest; `current` points to it."""
         instance = context.instance
         declared = declared_checks(load_suites(settings.expectations_dir))
