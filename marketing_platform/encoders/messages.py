@@ -36,9 +36,6 @@ def vector_column(vectors: np.ndarray) -> pa.FixedSizeListArray:
 
 
 def vector_matrix(column: pa.ChunkedArray) -> np.ndarray:
-    """A column of vectors as an n x dim float32 matrix."""
-    if not len(column):
-        return np.empty((0, 0), dtype=np.float32)
-    array = column.combine_chunks()
-    flat = array.flatten().to_numpy(zero_copy_only=False)
-    return np.asarray(flat, dtype=np.float32).reshape(len(array), -1)
+    """A column of vectors as an n x dim float32 matrix, 0 x dim when nobody wrote anything."""
+    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(flat, dtype=np.float32).reshape(len(column), column.type.list_size)
