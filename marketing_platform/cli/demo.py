@@ -61,7 +61,7 @@ def _show_recommendations(base: str, user: str) -> None:
     )
 
 
-def _show_graph(base: str, user: str) -> None:
+def _show_graph(base: str, user: str, names: dict[str, str]) -> None:
     path = f"/graph/user-campaigns?user_id={quote(user)}&limit=5"
     answer = _get(base, path)
     console.print(f"\n[bold]What has {user} to do with our campaigns?[/]  GET {path}")
@@ -81,10 +81,9 @@ def _show_analytics(base: str) -> None:
     console.print(f"\n[bold]Which campaigns work?[/]  GET {path}")
     emit_table(
         "",
-        ["campaign", "name", "users", "clicks", "conversions", "click rate", "engagement"],
+        ["campaign", "users", "clicks", "conversions", "click rate", "engagement"],
         [
             (
-                item["campaign_id"],
                 item["name"],
                 item["users"],
                 item["clicks"],

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines instead.")]
@@ -27,17 +29,28 @@ def emit_json(document: Any) -> None:
 
 
 def emit_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print rows as a table; numbers stand right, nothing shows as an empty cell."""
-    table = Table(title=title, title_justify="left", header_style="bold")
-    body = [["" if cell is None else cell for cell in row] for row in rows]
+    """Print rows as a table; numbers stand right and are rounded, nothing shows as an empty cell."""
+    table = Table(title=title or None, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
+    body = [list(row) for row in rows]
     for position, column in enumerate(columns):
-        numeric = bool(body) and all(isinstance(row[position], int | float) for row in body)
+        numeric = bool(body) and all(_is_number(row[position]) for row in body)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in body:
-        table.add_row(
-            *(
-                f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
-                for cell in row
-            )
-        )
+        table.add_row(*(_cell(cell) for cell in row))
     console.print(table)
+
+
+def _is_number(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, int | float) and not isinstance(cell, bool))
+
+
+def _cell(cell: Any) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    if isinstance(cell, float):
+        return f"{cell:,.4g}" if abs(cell) < 1000 else f"{cell:,.0f}"  # noqa: PLR2004 -- four digits say enough
+    return escape(str(cell))
