@@ -15,7 +15,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 VENV = $(PYTHON) -m venv .venv
 endif
 
-.PHONY: demo test up check lock bench-pipeline screenshots clean
+.PHONY: demo test up check lock bench-pipeline reference screenshots clean
 
 demo: .venv/.installed
 	@$(BIN)/marketing-platform demo
@@ -35,6 +35,10 @@ check: .venv/.installed-dev
 
 bench-pipeline: .venv/.installed-torch
 	@$(BIN)/python -m benchmarks.pipeline
+
+# The pages of docs/reference/, from what they describe.
+reference: .venv/.installed-dev
+	@$(BIN)/python -m scripts.reference
 
 screenshots: .venv/.installed-dev
 	@$(BIN)/python -m scripts.screenshots

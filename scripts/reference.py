@@ -1,0 +1,251 @@
+"""Writes docs/reference/ from the declarations and the code: `python -m scripts.reference`.
+
+Each page is made by one function from what the platform itself reads, so that nothing is described
+twice; a test fails while a committed page differs. Words about why belong in the other documents.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import typer
+from pydantic.fields import FieldInfo
+
+from marketing_platform.analytics import Aggregate, aggregates
+from marketing_platform.catalog import Table, TableKind, tables
+from marketing_platform.cli.app import app
+from marketing_platform.gates import Rule, load_suites
+from marketing_platform.graph import graph_model
+from marketing_platform.settings import PROJECT_DIR, Settings
+from scripts.markdown import code, grid
+from scripts.reference_api import api_page
+
+FOLDER = PROJECT_DIR / "docs" / "reference"
+_NOTE = "<!-- Written by `make reference`; edit what it was made from, not this file. -->"
+_KINDS = {
+    TableKind.FACT: "fact: every landed row counts, however often its key repeats",
+    TableKind.ENTITY: "entity: one row per key; of each column the latest value that is not empty",
+}
+_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+
+
+def pages() -> dict[str, str]:
+    """Every page by file name."""
+    made = {
+        "tables.md": tables_page(),
+        "settings.md": settings_page(),
+        "cli.md": cli_page(),
+        "api.md": api_page(),
+        "graph.md": graph_page(),
+        "assets.md": assets_page(),
+    }
+    return {name: "\n".join([_NOTE, "", *lines, ""]) for name, lines in made.items()}
+
+
+def tables_page() -> Iterator[str]:
+    """Canonical tables and aggregates: columns and rules."""
+    suites = load_suites(PROJECT_DIR / "expectations")
+    yield """# Tables
+
+What a row is, declared in `marketing_platform/catalog/tables/`, with the rules of `expectations/`.
+A row rule sends the record to quarantine, a table rule blocks the release, a batch rule holds the
+batch ([gates](../gates.md)). Money is exact to six decimals, moments are UTC. Every row of a fact
+table also carries `batch_id` and `row_ordinal`, its place in what landed."""
+    for table in tables().values():
+        yield from _table(table)
+        yield from _rules((*suites.row_rules(table.name), *suites.table_rules(table.name)))
+    yield from ("", "# Batches", "", "Whether what landed is admitted to a release.")
+    yield from _rules(suites.batch_rules())
+    yield """
+# Aggregates
+
+Each computed by one query, declared with it in `marketing_platform/analytics/aggregates/`."""
+    for aggregate in aggregates().values():
+        yield from _table(aggregate)
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield from ("", f"## {table.name}", "", table.description, "")
+    if isinstance(table, Aggregate):
+        yield f"- Read from: {code(table.reads)}"
+    else:
+        yield f"- Kind: {_KINDS[table.kind]}"
+    yield f"- Key: {code(table.key)}"
+    if table.time:
+        yield f"- Time: `{table.time}`"
+    if table.seen_in:
+        yield f"- Keys seen only here get a row too: {code(f'{p.table}.{p.column}' for p in table.seen_in)}"
+    yield ""
+    yield from grid(
+        ("column", "type", "meaning"),
+        (
+            (f"`{c.name}`", c.type.value, c.description + (" *Personal.*" if c.personal else ""))
+            for c in table.columns
+        ),
+    )
+
+
+def _rules(rules: Iterable[Rule]) -> Iterator[str]:
+    yield ""
+    yield from grid(
+        ("rule", "level", "reason shown", "why"),
+        ((f"`{rule.rule}`", rule.level, rule.reason, rule.description) for rule in rules),
+    )
+
+
+def settings_page() -> Iterator[str]:
+    """The environment variables."""
+    yield """# Settings
+
+Read from the environment when a command starts. Options of the command line go first.
+"""
+    yield from grid(
+        ("variable", "default", "allowed", "meaning"),
+        (
+            (f"`MARKETING_{name.upper()}`", _default(field), _allowed(field), field.description or "")
+            for name, field in Settings.model_fields.items()
+        ),
+    )
+
+
+def _default(field: FieldInfo) -> str:
+    default = field.default
+    if default is None:
+        return ""
+    if isinstance(default, Path) and default.is_relative_to(PROJECT_DIR):
+        return f"`{default.relative_to(PROJECT_DIR)}` of the checkout"
+    return f"`{default}`"
+
+
+def _allowed(field: FieldInfo) -> str:
+    bounds = [
+        f"{words} {getattr(limit, bound):,}"
+        for limit in field.metadata
+        for bound, words in _BOUNDS.items()
+        if getattr(limit, bound, None) is not None
+    ]
+    patterns = [f"`{limit.pattern}`" for limit in field.metadata if getattr(limit, "pattern", None)]
+    choices = [f"`{choice}`" for choice in get_args(field.annotation) if isinstance(choice, str)]
+    return ", ".join([*bounds, *patterns, *choices]) or _type_name(field.annotation)
+
+
+def _type_name(annotation: Any) -> str:
+    return "a path" if Path in (annotation, *get_args(annotation)) else "text"
+
+
+def cli_page() -> Iterator[str]:
+    """The command line."""
+    yield """# Command line
+
+`marketing-platform --help` says the same. Known errors end with one message and exit code 1."""
+    for path, command in commands():
+        if command.params or not getattr(command, "commands", None):
+            yield from ("", f"## {' '.join(path)}", "", (command.help or "").strip(), "")
+            yield from grid(
+                ("", "default", "meaning"),
+                ((_usage(parameter), _given(parameter), parameter.help) for parameter in command.params),
+            )
+
+
+def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command of `marketing-platform` with the words that call it."""
+
+    def below(path: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+        for name, inner in getattr(command, "commands", {}).items():
+            yield (*path, name), inner
+            yield from below((*path, name), inner)
+
+    yield from below(("marketing-platform",), typer.main.get_command(app))
+
+
+def _usage(parameter: Any) -> str:
+    name = parameter.opts[0]
+    shown = f"`{name.upper()}`" if parameter.param_type_name == "argument" else f"`{name}`"
+    variable = f", or `{parameter.envvar}`" if parameter.envvar else ""
+    return shown + variable
+
+
+def _given(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    return "" if parameter.default in (None, False) else f"`{parameter.default}`"
+
+
+def graph_page() -> Iterator[str]:
+    """Labels and relations of the knowledge graph."""
+    model = graph_model()
+    yield """# Knowledge graph
+
+Declared in `labels.yaml` and `relations.yaml` below `marketing_platform/graph/`, each with the SQL
+that fills it.
+"""
+    yield from ("```", *(f"(:{r.source})-[:{r.type}]->(:{r.target})" for r in model.relations), "```")
+    for heading, declared in (
+        ("Labels", [(label.label, label) for label in model.labels]),
+        ("Relations", [(relation.type, relation) for relation in model.relations]),
+    ):
+        yield from ("", f"# {heading}")
+        for name, thing in declared:
+            yield from ("", f"## {name}", "", thing.description, "")
+            if thing.properties:
+                yield from grid(
+                    ("property", "type", "meaning"),
+                    ((f"`{key}`", p.type.value, p.description) for key, p in thing.properties.items()),
+                )
+
+
+def assets_page() -> Iterator[str]:
+    """The asset graph: what each asset is, what it reads, which checks judge it."""
+    warnings.simplefilter("ignore")
+    from marketing_platform.definitions import build_definitions
+
+    definitions = build_definitions(Settings.model_construct())
+    graph = definitions.resolve_asset_graph()
+    nodes = [graph.get(key) for key in graph.toposorted_asset_keys]
+    yield """# Assets
+
+By group, in the order in which they can be made. A check marked *blocking* stops what follows in its
+run, and no release is published without it; the checks of `validated_records` hold single batches."""
+    for group in dict.fromkeys(node.group_name for node in nodes):
+        yield from ("", f"## {group}", "")
+        yield from grid(
+            ("asset", "what it is", "reads", "checks"),
+            (
+                (
+                    f"`{node.key.to_user_string()}`",
+                    node.description or "",
+                    code(sorted(key.to_user_string() for key in node.parent_keys)),
+                    ", ".join(
+                        f"`{key.name}`" + (" *blocking*" if graph.get(key).blocking else "")
+                        for key in sorted(node.check_keys, key=lambda key: key.name)
+                    ),
+                )
+                for node in nodes
+                if node.group_name == group
+            ),
+        )
+    for heading, things in (
+        ("Jobs", definitions.jobs),
+        ("Sensors", definitions.sensors),
+        ("Schedules", definitions.schedules),
+    ):
+        yield from ("", f"## {heading}", "")
+        yield from grid(
+            ("name", "what it does"),
+            ((f"`{thing.name}`", thing.description or "") for thing in things or ()),
+        )
+
+
+def main() -> None:
+    """Write every page."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, content in pages().items():
+        (FOLDER / name).write_text(content, encoding="utf-8")
+        print(f"docs/reference/{name}")
+
+
+if __name__ == "__main__":
+    main()
