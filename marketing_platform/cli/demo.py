@@ -42,22 +42,23 @@ def demo(data_dir: DataDir = None) -> None:
 
 
 def _ask(base: str) -> None:
-    user = _get(base, "/analytics/user-engagement?sort=engagement_score&order=desc&limit=1")["items"][0][
-        "user_id"
-    ]
-    _show_recommendations(base, user)
-    _show_graph(base, user)
+    campaigns = _get(base, "/analytics/campaign-performance?limit=500")["items"]
+    names = {campaign["campaign_id"]: campaign["name"] for campaign in campaigns}
+    top = _get(base, "/analytics/user-engagement?sort=engagement_score&order=desc&limit=1")["items"]
+    for user in top:
+        _show_recommendations(base, user["user_id"], names)
+        _show_graph(base, user["user_id"], names)
     _show_analytics(base)
 
 
-def _show_recommendations(base: str, user: str) -> None:
+def _show_recommendations(base: str, user: str, names: dict[str, str]) -> None:
     path = f"/recommendations/{quote(user, safe='')}?limit=3"
     answer = _get(base, path)
     console.print(f"\n[bold]What should we show {user}?[/]  GET {path}")
     emit_table(
         "",
         ["campaign", "score", "why"],
-        [(item["campaign_id"], item["score"], item["reason"]) for item in answer["items"]],
+        [(names[item["campaign_id"]], item["score"], item["reason"]) for item in answer["items"]],
     )
 
 
@@ -69,7 +70,7 @@ def _show_graph(base: str, user: str, names: dict[str, str]) -> None:
         "",
         ["campaign", "events", "engagement", "last"],
         [
-            (item["campaign_id"], item["events"], item["engagement_score"], item["last_at"])
+            (names[item["campaign_id"]], item["events"], item["engagement_score"], item["last_at"][:10])
             for item in answer["items"]
         ],
     )

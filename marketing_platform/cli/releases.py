@@ -205,7 +205,7 @@ def _shelf(data_dir: object) -> ReleaseShelf:
 
 
 def _resolve(shelf: ReleaseShelf, release_id: str) -> str:
-    """`current` and `previous` by their ids: previous is what served before the last move."""
+    """`current` and `previous` by their ids: previous is what the current one followed."""
     if release_id not in {"current", "previous"}:
         return release_id
     current = shelf.current()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ from marketing_platform.settings import Settings
 
 if TYPE_CHECKING:
     from marketing_platform.defs.execution import OnProgress, Pipeline
+
+_SHOWN = 5  # names listed before "…"
 
 
 def run(
@@ -54,9 +56,9 @@ def run_pipeline(settings: Settings, *, quiet: bool, replay: str | None = None) 
     started = time.monotonic()
     with _progress(quiet) as on_progress, _pipeline(settings, on_progress) as pipeline:
         taken = pipeline.take()
-        if not quiet and taken.unmatched:
-            names = ", ".join(taken.unmatched[:5]) + (" …" if len(taken.unmatched) > 5 else "")  # noqa: PLR2004
-            progress_console.print(f"[yellow]no source declares {len(taken.unmatched)} file(s): {names}[/]")
+        _tell("no source declares", taken.unmatched)
+        _tell("still being written; taken next time:", taken.unsettled)
+        _tell("could not be taken:", taken.refused)
         waiting = [batch.batch_id for batch in pipeline.ledger.pending()]
         if replay is not None and replay not in waiting:
             waiting.append(replay)
@@ -64,6 +66,13 @@ def run_pipeline(settings: Settings, *, quiet: bool, replay: str | None = None) 
             pipeline.ingest(waiting)
         pipeline.publish()
     return figures(settings, seconds=time.monotonic() - started)
+
+
+def _tell(what: str, names: Sequence[str]) -> None:
+    """Say on stderr what was left in the landing zone, also under --json: nobody may miss it."""
+    if names:
+        shown = "; ".join(names[:_SHOWN]) + ("; …" if len(names) > _SHOWN else "")
+        progress_console.print(f"{what} {shown} ({len(names)})", style="yellow", markup=False)
 
 
 def figures(settings: Settings, *, seconds: float) -> dict[str, Any]:

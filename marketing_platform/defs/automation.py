@@ -1,19 +1,24 @@
-"""When things happen by themselves: conditions on assets, sensors, schedules."""
+"""When things happen by themselves: sensors and schedules.
 
-import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+Sensors remember nothing that runs, ledger and shelf know already: what was tried is told by the
+runs (`attempts.py`), what was made by the releases. A cursor only holds what people were told.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 import dagster as dg
 
-from marketing_platform.defs.jobs import COLLECT, INGEST, PUBLISH, batch_range
+from marketing_platform.defs.attempts import Attempts, attempts, unfinished, work_of
+from marketing_platform.defs.failures import failed_checks, notify, what_failed
+from marketing_platform.defs.jobs import COLLECT, INGEST, PUBLISH, batch_ranges
 from marketing_platform.defs.partitions import BATCHES
-from marketing_platform.ingestion.landing import take_landed
-from marketing_platform.releases.ledger import Ledger
+from marketing_platform.errors import SourceError
+from marketing_platform.ingestion.landing import Taken, take_landed
+from marketing_platform.releases.ledger import Batch, Ledger
+from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
-from marketing_platform.releases.version import made_of, up_to_date
+from marketing_platform.releases.version import made_before, made_of
 from marketing_platform.settings import Settings
 from marketing_platform.sources import load_sources
 from marketing_platform.stores.registry import Stores
@@ -21,22 +26,7 @@ from marketing_platform.stores.registry import Stores
 # Objects kept in one evaluation: a first look at a full bucket must end before the daemon's
 # deadline for sensors; the next evaluation goes on.
 _OBJECTS_PER_LOOK = 200
-_LONGEST_PAUSE = timedelta(hours=1)
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """The sensor's cursor: which pending batches it asked a run for, how often and when."""
-
-    batches: str = ""
-    tries: int = 0
-    at: str = ""
-
-    @property
-    def again_at(self) -> datetime:
-        """After 1 failed try wait a minute, then twice as long each time, an hour at most."""
-        pause = min(timedelta(minutes=2 ** (self.tries - 1)), _LONGEST_PAUSE)
-        return datetime.fromisoformat(self.at) + pause
+_LOOK_EVERY = 5  # seconds; the daemon looks no more often
 
 
 def build_sensors() -> list[dg.SensorDefinition]:
@@ -45,7 +35,7 @@ def build_sensors() -> list[dg.SensorDefinition]:
 
 
 def build_schedules() -> list[dg.ScheduleDefinition]:
-    """Every night: a release of what is admitted if none is current, then collection of old ones."""
+    """Every night: a release by today's code and rules if there is none, then collection of old ones."""
     return [
         nightly_refresh,
         dg.ScheduleDefinition(
@@ -60,9 +50,9 @@ def build_schedules() -> list[dg.ScheduleDefinition]:
 
 @dg.sensor(
     job_name=INGEST,
-    minimum_interval_seconds=10,
+    minimum_interval_seconds=_LOOK_EVERY,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Takes new and overwritten files of the landing zone; files that arrive together run together.",
+    description="Takes new and overwritten files of the landing zone; what arrives together runs together.",
 )
 def new_files(
     context: dg.SensorEvaluationContext,
@@ -70,8 +60,33 @@ def new_files(
     stores: dg.ResourceParam[Stores],
     ledger: dg.ResourceParam[Ledger],
 ) -> dg.SensorResult | dg.SkipReason:
-    """Register what landed and ask for one run over everything that is not judged yet."""
-    taken = take_landed(
+    """Register what landed and ask for one run over everything that is not judged yet.
+
+    When that run failed, each batch is tried in a run of its own, so that one that cannot be read
+    keeps no other waiting; then again after a pause that grows to an hour.
+    """
+    try:
+        taken = _take(settings, stores, ledger)
+    except SourceError as error:
+        _tell_once(context, settings, f"nothing is ingested until this is mended: {error}")
+        return dg.SkipReason(f"nothing is ingested until this is mended: {error}")
+    _tell_once(context, settings, _undeclared(taken, settings))
+    pending = ledger.pending()
+    if not pending:
+        return dg.SkipReason(_nothing_new(taken, settings))
+    if unfinished(context.instance):
+        return dg.SkipReason(f"{len(pending)} batch(es) wait for the run that is under way")
+    tried = attempts(context.instance, INGEST, work_of(pending))
+    if tried.waits():
+        return dg.SkipReason(f"{len(pending)} batch(es) could not be judged {tried.told()}")
+    return dg.SensorResult(
+        run_requests=list(_ingest_requests(context.instance, tried, pending)),
+        dynamic_partitions_requests=[BATCHES.build_add_request([batch.batch_id for batch in pending])],
+    )
+
+
+def _take(settings: Settings, stores: Stores, ledger: Ledger) -> Taken:
+    return take_landed(
         stores.objects,
         ledger,
         load_sources(settings.sources_dir),
@@ -79,75 +94,101 @@ def new_files(
         settle_seconds=settings.settle_seconds,
         limit=_OBJECTS_PER_LOOK,
     )
-    for name in taken.unmatched[:10]:
-        context.log.warning(f"no source declares {name}; add a YAML file to {settings.sources_dir}")
-    pending = [batch.batch_id for batch in ledger.pending()]
-    if not pending:
-        return dg.SkipReason("nothing new has landed")
-    if _unfinished(context.instance):
-        return dg.SkipReason(f"{len(pending)} batch(es) wait for the run that is under way")
-    attempt = _next_attempt(Attempt(**json.loads(context.cursor or "{}")), pending)
-    if attempt is None:
-        return dg.SkipReason(f"{len(pending)} batch(es) failed before and are tried again later")
-    context.update_cursor(json.dumps(asdict(attempt)))
-    return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=f"{attempt.batches}-{attempt.at}", tags=batch_range(pending))],
-        dynamic_partitions_requests=[BATCHES.build_add_request(pending)],
-    )
 
 
-def _next_attempt(last: Attempt, pending: Sequence[str]) -> Attempt | None:
-    now = datetime.now(UTC)
-    batches = hashlib.sha256("\n".join(pending).encode()).hexdigest()[:16]
-    if batches != last.batches:
-        return Attempt(batches, 1, now.isoformat())
-    if now < last.again_at:
-        return None
-    return Attempt(batches, last.tries + 1, now.isoformat())
+def _undeclared(taken: Taken, settings: Settings) -> str:
+    if not taken.unmatched:
+        return ""
+    shown = ", ".join(taken.unmatched[:5]) + (" …" if len(taken.unmatched) > 5 else "")  # noqa: PLR2004
+    return f"no source declares {shown}; add a YAML file to {settings.sources_dir}"
 
 
-def _unfinished(instance: dg.DagsterInstance) -> bool:
-    states = [
-        dg.DagsterRunStatus.QUEUED,
-        dg.DagsterRunStatus.NOT_STARTED,
-        dg.DagsterRunStatus.STARTING,
-        dg.DagsterRunStatus.STARTED,
-    ]
-    return any(
-        instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=states)) for job in (INGEST, PUBLISH)
-    )
+def _nothing_new(taken: Taken, settings: Settings) -> str:
+    if taken.unsettled:
+        return f"still being written: {', '.join(taken.unsettled[:5])}"
+    undeclared = _undeclared(taken, settings)
+    return "nothing new has landed" + (f"; {undeclared}" if undeclared else "")
+
+
+def _ingest_requests(
+    instance: dg.DagsterInstance, tried: Attempts, pending: Sequence[Batch]
+) -> Iterator[dg.RunRequest]:
+    batches = [batch.batch_id for batch in pending]
+    known = instance.get_dynamic_partitions(str(BATCHES.name))
+    partitions = [*known, *(batch for batch in batches if batch not in set(known))]
+    groups = [[batch] for batch in batches] if tried.rounds else [batches]
+    for group in groups:
+        for tags in batch_ranges(group, partitions):
+            yield dg.RunRequest(tags={**tags, **tried.tags()})
 
 
 @dg.sensor(
     job_name=PUBLISH,
-    minimum_interval_seconds=10,
+    minimum_interval_seconds=_LOOK_EVERY,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Makes a release when the admitted batches are not those of the release that serves.",
+    description="Makes a release when the admitted batches are those of no release yet.",
 )
 def publish_admitted(
     context: dg.SensorEvaluationContext,
     ledger: dg.ResourceParam[Ledger],
     shelf: dg.ResourceParam[ReleaseShelf],
 ) -> dg.RunRequest | dg.SkipReason:
-    """Ask for one run per change of the admitted batches; a rollback is not undone by it."""
+    """Ask for a release per change of the admitted batches; a rollback is not undone by it.
+
+    A run that its checks stopped is not tried again, as the same rows would fail the same rules;
+    any other failure is, after a pause that grows to an hour.
+    """
     admitted = ledger.admitted()
-    if not admitted:
-        return dg.SkipReason("no batch is admitted yet")
-    if ledger.pending() or _unfinished(context.instance):
-        return dg.SkipReason("batches are still being judged, or a run is under way")
-    wanted = hashlib.sha256(
-        "\n".join(f"{batch.batch_id} {batch.state.value} {batch.parts}" for batch in admitted).encode()
-    ).hexdigest()[:16]
-    if context.cursor == wanted or any(made_of(manifest, admitted) for manifest in shelf.list()):
-        context.update_cursor(wanted)
-        return dg.SkipReason("a release of the admitted batches was made or asked for already")
-    context.update_cursor(wanted)
-    return dg.RunRequest(run_key=wanted)
+    tried = attempts(context.instance, PUBLISH, work_of(admitted))
+    why_not = (
+        _not_yet(context.instance, ledger)
+        or _told(shelf, next((made for made in shelf.list() if made_of(made, admitted)), None))
+        or _tried_already(context.instance, tried)
+    )
+    return dg.SkipReason(why_not) if why_not else dg.RunRequest(tags=tried.tags())
+
+
+def _not_yet(instance: dg.DagsterInstance, ledger: Ledger) -> str | None:
+    if not ledger.admitted():
+        return "no batch is admitted yet"
+    if unfinished(instance):
+        return "a run is under way"
+    if _to_be_judged(instance, ledger.pending()):
+        return "batches are still being judged"
+    return None
+
+
+def _to_be_judged(instance: dg.DagsterInstance, pending: Sequence[Batch]) -> bool:
+    """Whether a first try is still due; batches that failed together and alone keep nothing waiting."""
+    rounds = 1 if len(pending) == 1 else 2
+    return bool(pending) and attempts(instance, INGEST, work_of(pending)).rounds < rounds
+
+
+def _told(shelf: ReleaseShelf, manifest: Manifest | None) -> str | None:
+    if manifest is None:
+        return None
+    current = shelf.current()
+    moved = "" if manifest.release_id == current else f"; the pointer was moved to {current}"
+    return f"release {manifest.release_id} is made of the admitted batches{moved}"
+
+
+def _tried_already(instance: dg.DagsterInstance, tried: Attempts) -> str | None:
+    if tried.last is None:
+        return None
+    run_id = tried.last.run_id
+    if tried.last.is_success:
+        return f"run {run_id} made a release of the admitted batches"
+    if any(failed_checks(instance, run_id)):
+        return f"the checks stopped run {run_id}; waiting for other batches, or for a run started by hand"
+    if tried.waits():
+        return f"no release could be made {tried.told()}"
+    return None
 
 
 @dg.run_failure_sensor(
+    minimum_interval_seconds=_LOOK_EVERY,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Says which steps of a failed run failed, and which release goes on serving.",
+    description="Says why a run failed, and which release goes on serving.",
 )
 def run_failed(
     context: dg.RunFailureSensorContext,
@@ -155,46 +196,37 @@ def run_failed(
     settings: dg.ResourceParam[Settings],
 ) -> None:
     """Log what failed and what still serves, and add it to `notices.jsonl` in the data folder."""
-    failed = [
-        {
-            "step": event.step_key,
-            "error": event.step_failure_data.error.message if event.step_failure_data.error else None,
-        }
-        for event in context.get_step_failure_events()
-    ]
-    current = shelf.current()
+    run, current = context.dagster_run, shelf.current()
+    failures = what_failed(context.instance, run.run_id)
     serves = f"release {current} goes on serving" if current else "no release serves yet"
-    context.log.error(
-        f"run {context.dagster_run.run_id} failed in {[step['step'] for step in failed]}; {serves}"
+    message = f"run {run.run_id} ({run.job_name}) failed, {serves}: {'; '.join(failures)}"
+    context.log.error(message)
+    notify(
+        settings.data_dir,
+        message,
+        run_id=run.run_id,
+        job=run.job_name,
+        failed=failures,
+        serving=current,
     )
-    notice = {
-        "at": datetime.now(UTC).isoformat(),
-        "run_id": context.dagster_run.run_id,
-        "job": context.dagster_run.job_name,
-        "failed": failed,
-        "serving": current,
-    }
-    with (settings.data_dir / "notices.jsonl").open("a") as notices:
-        notices.write(json.dumps(notice) + "\n")
 
 
 @dg.schedule(
     job_name=PUBLISH,
     cron_schedule="0 3 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="A release of the admitted batches, unless the current one is just that.",
+    description="A release of the admitted batches by the code and rules of today, unless there is one.",
 )
 def nightly_refresh(
     settings: dg.ResourceParam[Settings],
     ledger: dg.ResourceParam[Ledger],
     shelf: dg.ResourceParam[ReleaseShelf],
 ) -> dg.RunRequest | dg.SkipReason:
-    """Ask for a run if the release that serves is not what code and ledger would make now."""
+    """Ask for a run if no release is what code and ledger would make now; a rollback is not undone."""
     if not ledger.admitted():
         return dg.SkipReason("no batch is admitted yet")
-    if up_to_date(shelf, ledger, settings):
-        return dg.SkipReason(f"release {shelf.current()} is up to date")
-    return dg.RunRequest()
+    made = _told(shelf, made_before(shelf, ledger, settings))
+    return dg.SkipReason(made) if made else dg.RunRequest()
 
 
 def _automation() -> dg.SensorDefinition:
@@ -204,3 +236,13 @@ def _automation() -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Materializes what follows an asset that was materialized by hand.",
     )
+
+
+def _tell_once(context: dg.SensorEvaluationContext, settings: Settings, problem: str) -> None:
+    """Log and note a problem when it appears, not again at every look."""
+    if (context.cursor or "") == problem:
+        return
+    context.update_cursor(problem)
+    if problem:
+        context.log.warning(problem)
+        notify(settings.data_dir, problem)

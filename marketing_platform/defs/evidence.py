@@ -8,6 +8,7 @@ import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from marketing_platform.defs.io_managers import latest_name
+from marketing_platform.encoders.messages import WORDLESS
 from marketing_platform.releases.ledger import Batch
 from marketing_platform.releases.verification import Count, Judged, Materialized, Rows
 from marketing_platform.stores.protocols import Select, TableRef
@@ -99,7 +100,8 @@ def counts(instance: dg.DagsterInstance, stores: Stores) -> list[Count]:
             "messages with a text",
             {
                 "events": ask("SELECT count(message) FROM events", "events"),
-                "message_embeddings": stores.vectors.count(latest_name(instance, "message_embeddings")),
+                "message_embeddings": stores.vectors.count(latest_name(instance, "message_embeddings"))
+                + ask(WORDLESS, "events", "text_embeddings"),
                 "knowledge_graph": graph.nodes.get("Message", 0),
             },
         ),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,18 +13,19 @@ from uuid import uuid4
 
 import dagster as dg
 
-from marketing_platform.defs.jobs import INGEST, PUBLISH, batch_range
+from marketing_platform.defs.failures import what_failed
+from marketing_platform.defs.jobs import INGEST, PUBLISH, batch_ranges
+from marketing_platform.defs.launcher import PROCESS, fail_orphans
 from marketing_platform.defs.partitions import BATCHES
 from marketing_platform.errors import MarketingPlatformError
 from marketing_platform.ingestion.landing import Taken, take_landed
 from marketing_platform.releases.ledger import Ledger
 from marketing_platform.releases.pointer import ReleaseShelf
-from marketing_platform.releases.version import up_to_date
+from marketing_platform.releases.version import made_before
 from marketing_platform.settings import PROJECT_DIR, Settings
 from marketing_platform.sources import load_sources
 from marketing_platform.stores.registry import open_stores
 
-_PROCESS = "marketing/process"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -73,7 +73,7 @@ class Pipeline:
         self._definitions: dg.Definitions | None = None
         self.ledger = Ledger(settings.data_dir / "ledger.sqlite")
         self.shelf = ReleaseShelf(settings.data_dir / "releases")
-        _fail_orphans(instance)
+        fail_orphans(instance)
 
     def take(self) -> Taken:
         """Keep and register what lies in the landing zone."""
@@ -88,12 +88,13 @@ class Pipeline:
     def ingest(self, batches: Sequence[str]) -> None:
         """Read and judge batches, given in order of landing."""
         self._instance.add_dynamic_partitions(str(BATCHES.name), list(batches))
-        for first, last in _neighbours(batches, self._instance.get_dynamic_partitions(str(BATCHES.name))):
-            self._execute(INGEST, batch_range([first, last]))
+        partitions = self._instance.get_dynamic_partitions(str(BATCHES.name))
+        for tags in batch_ranges(batches, partitions):
+            self._execute(INGEST, tags)
 
     def publish(self) -> bool:
-        """Make a release if the one that serves is not up to date; returns whether one was made."""
-        if not self.ledger.admitted() or up_to_date(self.shelf, self.ledger, self._settings):
+        """Make a release of the admitted batches unless there is one; returns whether one was made."""
+        if not self.ledger.admitted() or made_before(self.shelf, self.ledger, self._settings):
             return False
         self._execute(PUBLISH, {})
         return True
@@ -107,17 +108,16 @@ class Pipeline:
         result = job.execute_in_process(
             instance=self._instance,
             run_id=run_id,
-            tags={**tags, _PROCESS: f"{os.getpid()}"},
+            tags={**tags, PROCESS: f"{os.getpid()}"},
             run_config=_QUIET,
             raise_on_error=False,
         )
         if not result.success:
-            raise RunFailed(_what_failed(result, run_id))
+            listed = "\n".join(f"  - {failure}" for failure in what_failed(self._instance, run_id))
+            raise RunFailed(f"run {run_id} failed:\n{listed}")
 
     def _resolved(self) -> dg.Definitions:
         if self._definitions is None:
-            warnings.filterwarnings("ignore", category=dg.BetaWarning)
-            warnings.filterwarnings("ignore", category=dg.PreviewWarning)
             logging.getLogger("dagster").setLevel(logging.CRITICAL)
             from marketing_platform.definitions import build_definitions
 
@@ -141,53 +141,3 @@ class _Listener:
         elif event.is_step_success or event.is_step_failure or event.is_step_skipped:
             self._done += 1
             self._on_progress(Progress(self._job, self._done, self._steps, None))
-
-
-def _neighbours(batches: Sequence[str], partitions: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The batches as ranges of partitions that stand side by side, since a run takes a range."""
-    place = {partition: number for number, partition in enumerate(partitions)}
-    ordered = sorted(set(batches), key=place.__getitem__)
-    first = previous = ordered[0]
-    for batch in ordered[1:]:
-        if place[batch] != place[previous] + 1:
-            yield first, previous
-            first = batch
-        previous = batch
-    yield first, previous
-
-
-def _what_failed(result: dg.ExecuteInProcessResult, run_id: str) -> str:
-    lines = [
-        f"  - check {evaluation.check_name} of {evaluation.asset_key.to_user_string()} failed: {evaluation.description};"
-        f" observed {evaluation.metadata['observed'].value}, expected {evaluation.metadata['expected'].value}"
-        for evaluation in result.get_asset_check_evaluations()
-        if not evaluation.passed and evaluation.blocking
-    ]
-    if not lines:
-        for event in result.get_step_failure_events():
-            error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            lines.append(
-                f"  - {event.step_key}: {error.message.strip() if error else 'no error was recorded'}"
-            )
-    return f"run {run_id} failed:\n" + "\n".join(lines)
-
-
-def _fail_orphans(instance: dg.DagsterInstance) -> None:
-    """Runs of processes that are gone are over, whatever the event log says."""
-    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED])
-    for run in instance.get_runs(started):
-        process = run.tags.get(_PROCESS)
-        if process and not _alive(int(process)):
-            instance.report_run_failed(run, f"process {process} ended without a word (killed?)")
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

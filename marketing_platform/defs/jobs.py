@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -38,6 +38,18 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition | dg.JobDefinition]:
     ]
 
 
-def batch_range(batches: Sequence[str]) -> dict[str, str]:
-    """Run tags that make one run of `ingest` take these batches, neighbours in order of landing."""
-    return {_RANGE_START: batches[0], _RANGE_END: batches[-1]}
+def batch_ranges(batches: Sequence[str], partitions: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Run tags that make runs of `ingest` take these batches: a run takes partitions side by side."""
+    place = {partition: number for number, partition in enumerate(partitions)}
+    ordered = sorted(set(batches), key=place.__getitem__)
+    first = previous = ordered[0]
+    for batch in ordered[1:]:
+        if place[batch] != place[previous] + 1:
+            yield _range(first, previous)
+            first = batch
+        previous = batch
+    yield _range(first, previous)
+
+
+def _range(first: str, last: str) -> dict[str, str]:
+    return {_RANGE_START: first, _RANGE_END: last}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _HIDDEN = "•••"
 _LONGEST_CELL = 80
+_LONGEST_LABEL = 40  # longer ones leave no room for the bars
 
 
 def column_schema(schema: pa.Schema, table: Table | None) -> dg.TableSchema:
@@ -70,7 +71,10 @@ def bars(title: str, labels: Sequence[str], values: Sequence[float]) -> dg.Markd
     """A horizontal bar per label."""
 
     def draw(axes: Axes) -> None:
-        axes.barh(list(labels)[::-1], list(values)[::-1], color="#4f43dd")
+        names = [
+            label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…" for label in labels
+        ]
+        axes.barh(names[::-1], list(values)[::-1], color="#4f43dd")
 
     return _plot(title, draw, height=max(1.6, 0.28 * len(labels) + 0.9))
 

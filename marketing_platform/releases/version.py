@@ -1,4 +1,4 @@
-"""What code and declarations a release is built by, and whether the one that serves still is that."""
+"""What code and declarations a release is built by, and which release already is just that."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ def code_version(settings: Settings) -> str:
     return f"{__version__}+{digest.hexdigest()[:12]}"
 
 
-def up_to_date(shelf: ReleaseShelf, ledger: Ledger, settings: Settings) -> bool:
-    """Whether the release that serves is what code and admitted batches would make now."""
-    current = shelf.current()
-    if current is None:
-        return False
-    manifest = shelf.load(current)
-    return made_of(manifest, ledger.admitted()) and manifest.code_version == code_version(settings)
+def made_before(shelf: ReleaseShelf, ledger: Ledger, settings: Settings) -> Manifest | None:
+    """The release that today's code made of the batches admitted now, if there is one.
+
+    It need not be the one that serves: after a rollback nothing makes it anew by itself.
+    """
+    version, admitted = code_version(settings), ledger.admitted()
+    made = (manifest for manifest in shelf.list() if manifest.code_version == version)
+    return next((manifest for manifest in made if made_of(manifest, admitted)), None)
 
 
 def made_of(manifest: Manifest, batches: Iterable[Batch]) -> bool:

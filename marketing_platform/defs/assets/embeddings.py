@@ -107,7 +107,10 @@ def _previous(context: dg.AssetExecutionContext, encoder: Encoder, stores: Store
     automation_condition=follow_upstream(),
 )
 def user_vectors(
-    events: StoredTable, text_embeddings: StoredTable, stores: dg.ResourceParam[Stores]
+    events: StoredTable,
+    text_embeddings: StoredTable,
+    stores: dg.ResourceParam[Stores],
+    encoder: dg.ResourceParam[Encoder],
 ) -> pa.Table:
     """For each user who wrote something the normalised mean of the message vectors."""
     texts = stores.warehouse.query(
@@ -121,7 +124,7 @@ def user_vectors(
             (row_of[text] for text in written["text"].to_pylist()), dtype=np.int64, count=len(written)
         ),
         written["times"].to_numpy(),
-        vector_matrix(texts["text_embedding"]),
+        vector_matrix(texts["text_embedding"], dim=encoder.dim),
     )
     return pa.table({"user_id": pa.array(users, pa.string()), "vector": vector_column(vectors)})
 
@@ -138,6 +141,7 @@ def similar_users(
     context: dg.AssetExecutionContext,
     user_vectors: StoredTable,
     stores: dg.ResourceParam[Stores],
+    encoder: dg.ResourceParam[Encoder],
     settings: dg.ResourceParam[Settings],
 ) -> pa.Table:
     """For each user the users whose messages mean most nearly the same, by cosine."""
@@ -145,7 +149,7 @@ def similar_users(
         Select("SELECT user_id, vector FROM user_vectors ORDER BY user_id", [user_vectors.ref])
     )
     ids = np.asarray(rows["user_id"].to_pylist(), dtype=object)
-    indices, scores = nearest(vector_matrix(rows["vector"]), k=settings.similar_users)
+    indices, scores = nearest(vector_matrix(rows["vector"], dim=encoder.dim), k=settings.similar_users)
     if scores.size:
         context.add_output_metadata({"scores": histogram("Cosine of similar users", scores.reshape(-1))})
     return _neighbour_table(ids, indices, scores)

@@ -5,13 +5,8 @@ import pyarrow as pa
 
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import Prepared, latest_metadata
-from marketing_platform.recommenders.answers import answer_tables
-from marketing_platform.recommenders.campaign_batches import (
-    Interactions,
-    interactions,
-    recommend_all,
-    similar_users_of_all,
-)
+from marketing_platform.recommenders.campaign_batches import recommend_all, similar_users_of_all
+from marketing_platform.recommenders.interactions import Interactions, interactions
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores
@@ -40,7 +35,7 @@ def similar_users_lookup(
     """For each user the similar users and what both took part in, as the API answers it."""
     given = _interactions(stores, users, campaigns, similar_users, user_campaign_engagement)
     model = str(latest_metadata(context.instance, "text_embeddings")["model"].value)
-    return Prepared(answer_tables(similar_users_of_all(given, model=model)))
+    return Prepared(similar_users_of_all(given, model=model))
 
 
 @dg.asset(
@@ -61,7 +56,7 @@ def recommendations(
 ) -> Prepared:
     """For each user the campaigns that similar users engage with, ranked and explained."""
     given = _interactions(stores, users, campaigns, similar_users, user_campaign_engagement)
-    return Prepared(answer_tables(recommend_all(given, limit=settings.recommendations)))
+    return Prepared(recommend_all(given, limit=settings.recommendations))
 
 
 def _interactions(
@@ -74,7 +69,5 @@ def _interactions(
         ask("SELECT user_id FROM users", users)["user_id"].to_pylist(),
         ask("SELECT campaign_id FROM campaigns", campaigns)["campaign_id"].to_pylist(),
         ask("SELECT user_id, similar_user_id, score FROM similar_users", similar),
-        ask(
-            "SELECT user_id, campaign_id, engagement_score FROM user_campaign_engagement", engagement
-        ),
+        ask("SELECT user_id, campaign_id, engagement_score FROM user_campaign_engagement", engagement),
     )

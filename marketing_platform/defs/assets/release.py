@@ -13,8 +13,9 @@ from marketing_platform.defs.assets.ingestion import NO_RELEASE
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import latest_metadata, latest_name
 from marketing_platform.defs.metadata import markdown_table
+from marketing_platform.errors import ReleaseRefused
 from marketing_platform.gates import DeclaredCheck, declared_checks, load_suites
-from marketing_platform.releases.ledger import Batch, Ledger, State
+from marketing_platform.releases.ledger import Batch, Ledger
 from marketing_platform.releases.manifest import (
     AnswersEntry,
     BatchEntry,
@@ -30,6 +31,7 @@ from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.verification import Evidence, verify
 from marketing_platform.releases.version import code_version
 from marketing_platform.settings import Settings
+from marketing_platform.stores.protocols import Select
 from marketing_platform.stores.registry import Stores
 
 GROUP = "release"
@@ -79,6 +81,8 @@ def release_asset(checks: Sequence[dg.AssetChecksDefinition]) -> dg.AssetsDefini
         verify(found)
         base = str(latest_metadata(instance, "admitted_batches")["base_release"].value)
         manifest = _manifest(context, settings, stores, ledger, shelf, found)
+        if evidence.materialized(instance, CONSISTS_OF) != found.materialized:
+            raise ReleaseRefused("an asset was materialized while its release was written; publish again")
         shelf.publish(manifest, expected=None if base == NO_RELEASE else base)
         totals = manifest.totals.model_dump()
         return dg.MaterializeResult(
@@ -127,7 +131,7 @@ def _manifest(
 ) -> Manifest:
     instance = context.instance
     now = datetime.now(UTC)
-    admitted, held, current = ledger.admitted(), ledger.held(), ledger.current()
+    held, current = ledger.held(), ledger.current()
     entries = {asset: _table(instance, stores, asset) for asset in TABLES}
     graph_name = latest_name(instance, "knowledge_graph")
     graph = stores.graphs.count(graph_name)
@@ -148,8 +152,8 @@ def _manifest(
             vectors=messages.rows,
             edges=sum(graph.relations.values()),
         ),
-        batches=tuple(_batch(batch) for batch in admitted),
-        held=tuple(_batch(batch) for batch in held),
+        batches=_admitted(instance, stores),
+        held=tuple(_held(batch) for batch in held),
         tables=entries,
         vectors={"message_embeddings": messages},
         graphs={
@@ -192,8 +196,15 @@ def _answers(instance: dg.DagsterInstance, stores: Stores, asset: str) -> Answer
     return AnswersEntry(name=name, rows=stores.answers.count(name))
 
 
-def _batch(batch: Batch) -> BatchEntry:
-    decision = "accepted" if batch.state is State.ACCEPTED else "held"
+def _admitted(instance: dg.DagsterInstance, stores: Stores) -> tuple[BatchEntry, ...]:
+    """The batches the tables were made of; the ledger may have admitted others since."""
+    columns = ", ".join(field for field in BatchEntry.model_fields)
+    admitted = stores.warehouse.open(latest_name(instance, "admitted_batches")).ref
+    select = Select(f"SELECT {columns} FROM admitted_batches ORDER BY sequence", [admitted])  # noqa: S608
+    return tuple(BatchEntry.model_validate(row) for row in stores.warehouse.query(select).to_pylist())
+
+
+def _held(batch: Batch) -> BatchEntry:
     return BatchEntry(
         batch_id=batch.batch_id,
         source=batch.source,
@@ -202,6 +213,5 @@ def _batch(batch: Batch) -> BatchEntry:
         rows_landed=batch.rows_landed,
         rows_valid=batch.rows_valid,
         rows_quarantined=batch.rows_quarantined,
-        decision="accepted on purpose" if batch.state is State.ACCEPTED_ON_PURPOSE else decision,
-        why=batch.why,
+        decision="held",
     )

@@ -35,7 +35,11 @@ class DocumentsIOManager(dg.IOManager):
             context.log.info(f"{batch_id}: {written:,} raw records")
             rows += written
         context.add_output_metadata(
-            {"dagster/row_count": rows, "batches": len(obj.readers), "ingested_at": dg.MetadataValue.timestamp(now)}
+            {
+                "dagster/row_count": rows,
+                "batches": len(obj.readers),
+                "ingested_at": dg.MetadataValue.timestamp(now),
+            }
         )
 
     def load_input(self, context: dg.InputContext) -> RawBatches:

@@ -1,0 +1,68 @@
+"""Why a run failed, in the words of its checks and errors, and where people are told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster._core.execution.plan.objects import StepFailureData
+
+NOTICES = "notices.jsonl"  # in the data folder: one JSON object per line, newest last
+
+
+def what_failed(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    """One line per blocking check that failed; without any, one per step, or for the run as a whole."""
+    checks = list(failed_checks(instance, run_id))
+    if checks:
+        return [_check_line(check) for check in checks]
+    events = _events(instance, run_id, dg.DagsterEventType.STEP_FAILURE)
+    steps = [_step_line(event) for event in events]
+    if steps:
+        return steps
+    whole = [event.message for event in _events(instance, run_id, dg.DagsterEventType.RUN_FAILURE)]
+    return [message or "no error was recorded" for message in whole] or ["no error was recorded"]
+
+
+def failed_checks(instance: dg.DagsterInstance, run_id: str) -> Iterator[dg.AssetCheckEvaluation]:
+    """The blocking checks that failed in a run."""
+    for event in _events(instance, run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+        evaluation = event.asset_check_evaluation_data
+        if evaluation.blocking and not evaluation.passed:
+            yield evaluation
+
+
+def notify(data_dir: Path, message: str, **details: Any) -> None:
+    """Add a notice for people: a sentence or two, and what programs may want to know."""
+    notice = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "message": message, **details}
+    with (data_dir / NOTICES).open("a") as notices:
+        notices.write(json.dumps(notice) + "\n")
+
+
+def _events(
+    instance: dg.DagsterInstance, run_id: str, event_type: dg.DagsterEventType
+) -> Iterator[dg.DagsterEvent]:
+    for entry in instance.all_logs(run_id, of_type=event_type):
+        if entry.dagster_event is not None:
+            yield entry.dagster_event
+
+
+def _check_line(check: dg.AssetCheckEvaluation) -> str:
+    figures = [
+        f"{name} {check.metadata[name].value}" for name in ("observed", "expected") if name in check.metadata
+    ]
+    asset = check.asset_key.to_user_string()
+    return f"check {check.check_name} of {asset} failed: " + "; ".join(
+        [check.description or "no reason was given", *figures]
+    )
+
+
+def _step_line(event: dg.DagsterEvent) -> str:
+    data = event.event_specific_data
+    error = data.error if isinstance(data, StepFailureData) else None
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return f"{event.step_key}: {error.message.strip() if error else 'no error was recorded'}"
