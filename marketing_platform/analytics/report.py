@@ -13,7 +13,8 @@ SELECT COUNT(*) AS batches, COALESCE(SUM(rows_landed), 0) AS rows_landed,
        COALESCE(SUM(rows_valid), 0) AS rows_valid, COALESCE(SUM(rows_quarantined), 0) AS rows_quarantined
 FROM admitted_batches"""
 _USERS = """
-SELECT COUNT(*) AS active_users, AVG(events) AS events_per_user, MEDIAN(engagement_score) AS median_engagement,
+SELECT COUNT(*) AS active_users, AVG(events) AS events_per_user,
+       MEDIAN(engagement_score) AS median_engagement,
        COUNT(CASE WHEN conversions > 0 THEN 1 END) AS users_with_conversion
 FROM user_engagement"""
 _TOP_USERS = """
@@ -30,7 +31,8 @@ SELECT channel, SUM(events) AS events, SUM(clicks) AS clicks, SUM(conversions) A
 FROM daily_activity GROUP BY channel ORDER BY events DESC, channel"""
 _SALES = """
 SELECT currency, COUNT(*) AS lines, COUNT(DISTINCT order_id) AS orders, COUNT(DISTINCT user_id) AS buyers,
-       SUM(quantity * unit_price) AS revenue, SUM(CASE WHEN user_id IS NULL THEN 1 ELSE 0 END) AS anonymous_lines
+       SUM(quantity * unit_price) AS revenue,
+       SUM(CASE WHEN user_id IS NULL THEN 1 ELSE 0 END) AS anonymous_lines
 FROM purchases GROUP BY currency ORDER BY currency"""
 # Levels repeat the same money, and currencies do not add up: both stay apart.
 _SPEND = """

@@ -9,7 +9,8 @@ from marketing_platform.cli import batches, demo, gates, quarantine, releases, r
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Landed files to checked, released, explained recommendations. Settings come from MARKETING_… variables.",
+    help="Landed files to checked, released, explained recommendations. "
+    "Settings come from MARKETING_… variables.",
 )
 app.command("run")(run.run)
 app.command("demo")(demo.demo)

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def environment(settings: Settings) -> dict[str, str]:
 @contextmanager
 def running(
     commands: Mapping[str, Sequence[str]], settings: Settings, *, keep_open: Sequence[int] = ()
-) -> Iterator[dict[str, Process]]:
+) -> Generator[dict[str, Process]]:
     """Start every command, in order; on leaving, end them and what they started.
 
     Each leads a session of its own, so that Ctrl-C in a terminal reaches this process alone, which

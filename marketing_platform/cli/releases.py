@@ -80,7 +80,8 @@ def show(release_id: ReleaseId = "current", data_dir: DataDir = None, json: Json
         emit_json(manifest.model_dump(mode="json"))
         return
     console.print(
-        f"[bold]{manifest.release_id}[/] of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC, run {manifest.run_id}"
+        f"[bold]{manifest.release_id}[/] of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC,"
+        f" run {manifest.run_id}"
     )
     emit_table(
         "tables",

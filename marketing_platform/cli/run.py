@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +107,7 @@ def show_summary(settings: Settings, summary: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _pipeline(settings: Settings, on_progress: OnProgress) -> Iterator[Pipeline]:
+def _pipeline(settings: Settings, on_progress: OnProgress) -> Generator[Pipeline]:
     from marketing_platform.defs.execution import Pipeline, open_instance
 
     with open_instance(settings) as instance:
@@ -115,7 +115,7 @@ def _pipeline(settings: Settings, on_progress: OnProgress) -> Iterator[Pipeline]
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[OnProgress]:
+def _progress(quiet: bool) -> Generator[OnProgress]:
     if quiet or not progress_console.is_terminal:
         yield lambda _: None
         return

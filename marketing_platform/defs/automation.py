@@ -200,7 +200,7 @@ def run_failed(
     failures = what_failed(context.instance, run.run_id)
     serves = f"release {current} goes on serving" if current else "no release serves yet"
     message = f"run {run.run_id} ({run.job_name}) failed, {serves}: {'; '.join(failures)}"
-    context.log.error(message)
+    context.log.info(message)
     notify(
         settings.data_dir,
         message,
@@ -244,5 +244,5 @@ def _tell_once(context: dg.SensorEvaluationContext, settings: Settings, problem:
         return
     context.update_cursor(problem)
     if problem:
-        context.log.warning(problem)
+        context.log.info(problem)
         notify(settings.data_dir, problem)

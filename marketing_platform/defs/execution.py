@@ -24,9 +24,7 @@ from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.version import made_before
 from marketing_platform.settings import PROJECT_DIR, Settings
 from marketing_platform.sources import load_sources
-from marketing_platform.stores.registry import open_stores
-
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+from marketing_platform.stores.registry import Stores, open_stores
 
 
 class RunFailed(MarketingPlatformError):
@@ -66,8 +64,16 @@ def prepare_home(settings: Settings) -> str:
 class Pipeline:
     """The jobs of one installation, run here and now."""
 
-    def __init__(self, settings: Settings, instance: dg.DagsterInstance, on_progress: OnProgress) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        instance: dg.DagsterInstance,
+        on_progress: OnProgress,
+        *,
+        stores: Stores | None = None,
+    ) -> None:
         self._settings = settings
+        self._stores = stores
         self._instance = instance
         self._on_progress = on_progress
         self._definitions: dg.Definitions | None = None
@@ -78,7 +84,7 @@ class Pipeline:
     def take(self) -> Taken:
         """Keep and register what lies in the landing zone."""
         return take_landed(
-            open_stores(self._settings).objects,
+            (self._stores or open_stores(self._settings)).objects,
             self.ledger,
             load_sources(self._settings.sources_dir),
             now=datetime.now(UTC),
@@ -109,7 +115,6 @@ class Pipeline:
             instance=self._instance,
             run_id=run_id,
             tags={**tags, PROCESS: f"{os.getpid()}"},
-            run_config=_QUIET,
             raise_on_error=False,
         )
         if not result.success:
@@ -121,7 +126,7 @@ class Pipeline:
             logging.getLogger("dagster").setLevel(logging.CRITICAL)
             from marketing_platform.definitions import build_definitions
 
-            self._definitions = build_definitions(self._settings)
+            self._definitions = build_definitions(self._settings, stores=self._stores)
         return self._definitions
 
 

@@ -20,13 +20,13 @@ from marketing_platform.releases.ledger import Ledger
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.writer import single_writer
 from marketing_platform.settings import Settings
-from marketing_platform.stores.registry import open_stores
+from marketing_platform.stores.registry import Stores, open_stores
 
 
-def build_resources(settings: Settings) -> dict[str, Any]:
+def build_resources(settings: Settings, *, stores: Stores | None = None) -> dict[str, Any]:
     """Every resource by key, for the profile of the settings."""
     duckdb = DuckDBResource(database=":memory:", connection_config={"memory_limit": settings.duckdb_memory})
-    stores = open_stores(settings, connect=duckdb.get_connection)
+    stores = stores or open_stores(settings, connect=duckdb.get_connection)
 
     @dg.resource(description="The encoder of messages; loaded when first asked for.")
     def encoder():

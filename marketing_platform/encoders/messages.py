@@ -1,7 +1,7 @@
 """Which texts are embedded, and how vectors of texts become vectors of messages and users.
 
 A text is embedded once, however many messages say the same. The empty text has the zero vector:
-it stands in `text_embeddings`, but nothing that is empty is ever searched for or found.
+it stands in `text_embeddings`, but nothing that says nothing is ever searched for or found.
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ WHERE event_type = 'message' OR message IS NOT NULL ORDER BY text"""
 MESSAGES = """
 SELECT {record_id} AS record_id, events.user_id, text_embeddings.text_embedding
 FROM events JOIN text_embeddings ON text_embeddings.text = events.message
-WHERE events.message IS NOT NULL"""
+WHERE NOT text_embeddings.wordless"""
+
+# How many messages have a text and still no vector to be found by.
+WORDLESS = """
+SELECT count(*) FROM events JOIN text_embeddings ON text_embeddings.text = events.message
+WHERE text_embeddings.wordless"""
 
 # How often each user wrote each text.
 WRITTEN = """
@@ -25,8 +30,17 @@ WHERE message IS NOT NULL GROUP BY user_id, message ORDER BY user_id, message"""
 
 
 def text_table(texts: list[str], vectors: np.ndarray) -> pa.Table:
-    """Texts (n) and their vectors (n x dim float32) as rows of `text_embeddings`."""
-    return pa.table({"text": pa.array(texts, pa.string()), "text_embedding": vector_column(vectors)})
+    """Texts (n) and their vectors (n x dim float32) as rows of `text_embeddings`.
+
+    `wordless` is a text without a single token, such as one control character: its vector is zero.
+    """
+    return pa.table(
+        {
+            "text": pa.array(texts, pa.string()),
+            "wordless": pa.array(~vectors.any(axis=1), pa.bool_()),
+            "text_embedding": vector_column(vectors),
+        }
+    )
 
 
 def vector_column(vectors: np.ndarray) -> pa.FixedSizeListArray:
@@ -35,7 +49,7 @@ def vector_column(vectors: np.ndarray) -> pa.FixedSizeListArray:
     return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
 
 
-def vector_matrix(column: pa.ChunkedArray) -> np.ndarray:
-    """A column of vectors as an n x dim float32 matrix, 0 x dim when nobody wrote anything."""
+def vector_matrix(column: pa.ChunkedArray, *, dim: int) -> np.ndarray:
+    """A column of vectors as an n x dim float32 matrix, also when n is 0."""
     flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return np.asarray(flat, dtype=np.float32).reshape(len(column), column.type.list_size)
+    return np.asarray(flat, dtype=np.float32).reshape(len(column), dim)

@@ -136,12 +136,14 @@ class Ledger:
             batch_id = row[0] if row else batch_id_of(source, landed.name, content_hash)
             sequence = connection.execute(
                 "INSERT INTO landings (object, generation, batch_id, seen_at) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (object, generation) DO UPDATE SET seen_at = excluded.seen_at RETURNING sequence",
+                " ON CONFLICT (object, generation) DO UPDATE SET seen_at = excluded.seen_at"
+                " RETURNING sequence",
                 (landed.name, landed.generation, batch_id, now.isoformat()),
             ).fetchone()[0]
             if row is None:
                 connection.execute(
-                    "INSERT INTO batches (batch_id, source, object, content_hash, size, landed_at, sequence, state)"
+                    "INSERT INTO batches"
+                    " (batch_id, source, object, content_hash, size, landed_at, sequence, state)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         batch_id,
@@ -171,8 +173,8 @@ class Ledger:
         state = State.HELD if outcome.failed else State.ACCEPTED
         with self._connected() as connection:
             changed = connection.execute(
-                "UPDATE batches SET state = ?, rows_landed = ?, rows_valid = ?, rows_quarantined = ?, reasons = ?,"
-                " failed = ?, parts = ?, why = NULL WHERE batch_id = ?",
+                "UPDATE batches SET state = ?, rows_landed = ?, rows_valid = ?, rows_quarantined = ?,"
+                " reasons = ?, failed = ?, parts = ?, why = NULL WHERE batch_id = ?",
                 (
                     state,
                     outcome.rows_landed,
@@ -205,7 +207,8 @@ class Ledger:
         batch = self.batch(batch_id)
         if batch.state is not State.HELD:
             raise UnknownBatch(
-                f"batch {batch.batch_id!r} is {batch.state.value}; only a held batch can be accepted on purpose"
+                f"batch {batch.batch_id!r} is {batch.state.value};"
+                " only a held batch can be accepted on purpose"
             )
         batch_id = batch.batch_id
         with self._connected() as connection:
@@ -274,8 +277,9 @@ class Ledger:
     def _select(self, condition: str, parameters: tuple[object, ...]) -> Iterator[Batch]:
         with self._connected() as connection:
             rows = connection.execute(
-                "SELECT batch_id, source, object, content_hash, size, landed_at, sequence, state, rows_landed,"  # noqa: S608
-                f" rows_valid, rows_quarantined, reasons, failed, parts, why FROM batches {condition} ORDER BY sequence",
+                "SELECT batch_id, source, object, content_hash, size, landed_at, sequence, state,"  # noqa: S608
+                " rows_landed, rows_valid, rows_quarantined, reasons, failed, parts, why"
+                f" FROM batches {condition} ORDER BY sequence",
                 parameters,
             ).fetchall()
         for row in rows:

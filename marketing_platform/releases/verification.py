@@ -90,8 +90,9 @@ class NothingMixed:
                 latest = evidence.materialized.get(upstream)
                 if latest is not None and latest.event != event:
                     yield (
-                        f"{built.asset} was computed from materialization {event} of {upstream}, whose latest is"
-                        f" {latest.event}; materialize {built.asset} and what follows it again"
+                        f"{built.asset} was computed from materialization {event} of {upstream},"
+                        f" whose latest is {latest.event};"
+                        f" materialize {built.asset} and what follows it again"
                     )
 
 
@@ -101,9 +102,15 @@ class ChecksAreTheDeclaredOnes:
     def mismatches(self, evidence: Evidence) -> Iterator[str]:
         """Name checks that exist on one side only."""
         for asset, check in sorted(evidence.declared - evidence.defined):
-            yield f"check {check} of {asset} is declared under expectations/ but not in the graph; reload the definitions"
+            yield (
+                f"check {check} of {asset} is declared under expectations/ but not in the graph;"
+                " reload the definitions"
+            )
         for asset, check in sorted(evidence.defined - evidence.declared):
-            yield f"check {check} of {asset} is in the graph but not declared under expectations/; declare or remove it"
+            yield (
+                f"check {check} of {asset} is in the graph but not declared under expectations/;"
+                " declare or remove it"
+            )
 
 
 class EveryCheckPassed:
@@ -118,8 +125,8 @@ class EveryCheckPassed:
                 yield f"check {check} of {asset} never ran; run it"
             elif built is not None and judged.event != built.event:
                 yield (
-                    f"check {check} of {asset} judged materialization {judged.event}, not the latest, {built.event};"
-                    " run it again"
+                    f"check {check} of {asset} judged materialization {judged.event}, not the latest,"
+                    f" {built.event}; run it again"
                 )
             elif judged.blocking and not judged.passed:
                 yield f"check {check} of {asset} failed; see its samples in the Dagster UI"

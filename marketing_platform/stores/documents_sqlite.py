@@ -17,7 +17,8 @@ import pyarrow as pa
 from marketing_platform.stores.protocols import QUARANTINE_SCHEMA, RAW_SCHEMA
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS batches (number INTEGER PRIMARY KEY, batch_id TEXT UNIQUE NOT NULL, ingested_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS batches (
+    number INTEGER PRIMARY KEY, batch_id TEXT UNIQUE NOT NULL, ingested_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS raw (
     batch INTEGER NOT NULL, ordinal INTEGER NOT NULL, document TEXT NOT NULL, defect TEXT,
     PRIMARY KEY (batch, ordinal)) WITHOUT ROWID;
@@ -50,6 +51,17 @@ class SqliteDocuments:
             " WHERE batch = (SELECT number FROM batches WHERE batch_id = ?) ORDER BY ordinal"
         )
         yield from self._read(statement, (batch_id,), RAW_SCHEMA, chunk_rows)
+
+    def count_raw(self, batch_id: str) -> int:
+        """How many raw records of a batch are kept; 0 for an unknown one."""
+        if not self._path.exists():
+            return 0
+        with closing(sqlite3.connect(self._path, timeout=60)) as connection:
+            counted = connection.execute(
+                "SELECT count(*) FROM raw WHERE batch = (SELECT number FROM batches WHERE batch_id = ?)",
+                (batch_id,),
+            )
+            return int(counted.fetchone()[0])
 
     def write_quarantine(self, batch_id: str, chunks: Iterable[pa.Table]) -> int:
         """Replace the quarantined records of a batch; returns how many there are now."""

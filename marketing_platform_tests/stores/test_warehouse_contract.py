@@ -14,6 +14,8 @@ from marketing_platform.catalog import table
 from marketing_platform.errors import UnknownName
 from marketing_platform.stores.protocols import Select, StoredTable, Warehouse
 from marketing_platform.stores.warehouse_duckdb import DuckDBWarehouse
+from marketing_platform_tests.servers.shared import WITH_SERVERS, shared
+from marketing_platform_tests.stores.processes import AWKWARD
 
 SCHEMA = table("purchases").arrow_schema
 
@@ -22,7 +24,14 @@ def duckdb(folder: Path) -> Warehouse:
     return DuckDBWarehouse(folder / "it's a folder")
 
 
-@pytest.fixture(params=[duckdb])
+def postgres(_folder: Path) -> Warehouse:
+    from marketing_platform.stores.warehouse_postgres import PostgresWarehouse
+    from marketing_platform_tests.servers import postgres as server
+
+    return PostgresWarehouse(server.settings(shared(server.running)))
+
+
+@pytest.fixture(params=[duckdb, postgres] if WITH_SERVERS else [duckdb])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     factory: Callable[[Path], Warehouse] = request.param
     return factory(tmp_path)
@@ -135,7 +144,7 @@ def test_rows_stream_in_chunks(warehouse: Warehouse) -> None:
 
 
 def test_what_failed_half_way_does_not_exist(warehouse: Warehouse) -> None:
-    with pytest.raises(OSError, match="gone"), warehouse.writer("purchases__1", SCHEMA) as writer:
+    with pytest.raises(OSError, match="gone"), warehouse.writer("purchases__1", SCHEMA) as writer:  # noqa: PT012
         writer.add(lines("1"))
         raise OSError("gone")
     assert warehouse.names() == []
@@ -149,3 +158,40 @@ def test_a_dropped_part_is_gone_and_its_neighbours_stay(warehouse: Warehouse) ->
     warehouse.drop("purchases__1")
     warehouse.drop("purchases__1")
     assert warehouse.names() == ["purchases__2"]
+
+
+def test_vectors_maps_and_awkward_texts_come_back(warehouse: Warehouse) -> None:
+    texts = [*AWKWARD, "", None, "\\.", "\\N", "NULL", "a,b;c", "{}"]
+    vectors = [[n / 7, -0.5, 1e-30] for n in range(len(texts))]
+    maps = [[("events", text or ""), ("ü", "1")] for text in texts]
+    rows = pa.table(
+        {
+            "n": pa.array(range(len(texts)), pa.int64()),
+            "text": pa.array(texts, pa.string()),
+            "flag": pa.array([None, True, False] + [True] * (len(texts) - 3), pa.bool_()),
+            "number": pa.array([0.1, None, 1e300, float("inf")] + [1 / 3] * (len(texts) - 4), pa.float64()),
+            "vector": pa.array(vectors, pa.list_(pa.float32(), 3)),
+            "parts": pa.array(maps, pa.map_(pa.string(), pa.string())),
+        }
+    )
+    with warehouse.writer("texts__1", rows.schema) as writer:
+        writer.add(rows)
+    read = warehouse.query(Select("SELECT * FROM texts ORDER BY n", [writer.stored.ref]))
+    assert (
+        read.drop_columns(["vector", "parts"]).to_pylist()
+        == rows.drop_columns(["vector", "parts"]).to_pylist()
+    )
+    assert read["vector"].to_pylist() == rows["vector"].to_pylist()
+    assert [dict(parts) for parts in read["parts"].to_pylist()] == [dict(parts) for parts in maps]
+    looked_up = "SELECT parts[$name] AS found FROM texts WHERE parts[$name] IS NOT NULL AND n = 0"
+    assert warehouse.query(Select(looked_up, [writer.stored.ref], {"name": "ü"})).to_pylist() == [
+        {"found": "1"}
+    ]
+
+
+def test_a_zero_vector_is_found(warehouse: Warehouse) -> None:
+    rows = pa.table({"n": [1, 2], "v": pa.array([[0.0, 0.0], [0.0, 1.0]], pa.list_(pa.float32(), 2))})
+    with warehouse.writer("vectors__1", rows.schema) as writer:
+        writer.add(rows)
+    sql = "SELECT n FROM vectors WHERE list_dot_product(vectors.v, vectors.v) = 0"
+    assert warehouse.query(Select(sql, [writer.stored.ref])).to_pylist() == [{"n": 1}]

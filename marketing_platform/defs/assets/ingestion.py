@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 import dagster as dg
 import pyarrow as pa
 
+from marketing_platform.defs.failures import notify
 from marketing_platform.defs.io_managers import RawBatches
 from marketing_platform.defs.metadata import bars, markdown_table
 from marketing_platform.defs.partitions import BATCHES
 from marketing_platform.errors import SourceError
 from marketing_platform.gates import Suites, load_suites
 from marketing_platform.ingestion.validation import Validated, validate
-from marketing_platform.releases.ledger import Batch, Ledger
+from marketing_platform.releases.ledger import Batch, Ledger, State
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.settings import Settings
 from marketing_platform.sources import SourceSpec, load_sources, read_rows
@@ -117,6 +118,8 @@ def batch_gate(suites: Suites) -> dg.AssetsDefinition:
             state = ledger.judge(batch_id, judged[batch_id].outcome, now=datetime.now(UTC))
             _describe(context, batch_id, judged[batch_id])
             context.log.info(f"{batch_id}: {state.value}")
+            if state is State.HELD:
+                notify(settings.data_dir, _held_notice(ledger.batch(batch_id)), batch=batch_id)
         yield dg.Output(None, output_name="validated_records")
         yield dg.Output(None, output_name="quarantined_records")
         yield from _verdicts(current, ledger.held(), judged)
@@ -178,6 +181,13 @@ def _source_of(batch: Batch, specs: dict[str, SourceSpec]) -> SourceSpec:
             f"batch {batch.batch_id} was landed by the source {batch.source!r}, which is no longer declared;"
             " put its YAML file back"
         ) from None
+
+
+def _held_notice(batch: Batch) -> str:
+    return (
+        f"batch {batch.batch_id} is held, {batch.share_valid:.1%} of its rows are valid: it is in no release"
+        f" until it is replaced, replayed or accepted on purpose; failed {', '.join(batch.failed)}"
+    )
 
 
 def _describe(context: dg.AssetExecutionContext, batch_id: str, validated: Validated) -> None:

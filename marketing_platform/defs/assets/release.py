@@ -11,6 +11,7 @@ from marketing_platform.catalog import tables
 from marketing_platform.defs import evidence
 from marketing_platform.defs.assets.ingestion import NO_RELEASE
 from marketing_platform.defs.conditions import follow_upstream
+from marketing_platform.defs.failures import notify
 from marketing_platform.defs.io_managers import latest_metadata, latest_name
 from marketing_platform.defs.metadata import markdown_table
 from marketing_platform.errors import ReleaseRefused
@@ -85,6 +86,13 @@ def release_asset(checks: Sequence[dg.AssetChecksDefinition]) -> dg.AssetsDefini
             raise ReleaseRefused("an asset was materialized while its release was written; publish again")
         shelf.publish(manifest, expected=None if base == NO_RELEASE else base)
         totals = manifest.totals.model_dump()
+        notify(
+            settings.data_dir,
+            f"release {manifest.release_id} serves: {totals['users']:,} users,"
+            f" {totals['campaigns']:,} campaigns, {len(manifest.batches)} batch(es);"
+            f" {len(manifest.held)} held",
+            release=manifest.release_id,
+        )
         return dg.MaterializeResult(
             metadata={
                 "release_id": manifest.release_id,
@@ -117,7 +125,7 @@ def _evidence(
         defined=defined,
         judged=evidence.judged(instance, names, blocking=blocking),
         counts=evidence.counts(instance, stores) if complete else [],
-        rows=evidence.rows(ledger.current()),
+        rows=evidence.rows(ledger.admitted()),
     )
 
 
