@@ -25,8 +25,9 @@ class Aggregate(Table):
         """The SQL, with the engagement weights in reach when it asks for them."""
         if "engagement_weights" not in self.sql:
             return self.sql
+        # Decimals, so that a sum is the same in whatever order an engine adds it up.
         rows = " UNION ALL ".join(
-            f"SELECT '{event_type}' AS event_type, CAST({weight} AS DOUBLE) AS weight"
+            f"SELECT '{event_type}' AS event_type, CAST({weight} AS DECIMAL(9, 3)) AS weight"
             for event_type, weight in engagement_weights().items()
         )
         return f"WITH engagement_weights AS ({rows})\n{self.sql}"
