@@ -1,12 +1,12 @@
 """How a recommendation answer looks: the one definition for pipeline, API and OpenAPI.
 
-The pipeline stores these as ready JSON (`answer_table`), the API returns the bytes. How items
-are found and ranked belongs to `neighbours` and `campaigns`.
+The pipeline stores these as ready JSON, the API returns the bytes. How items are found and ranked
+belongs to `neighbours` and `campaigns`; `campaign_batches` writes the same JSON for all users.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -14,11 +14,12 @@ import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 ANSWER_SCHEMA = pa.schema([("key", pa.string()), ("answer", pa.binary())])
-_DIGITS = 6
+# Decimals of every figure in an answer.
+FIGURE_DIGITS = 6
 
 
 def _rounded(value: float) -> float:
-    return round(value, _DIGITS)
+    return round(value, FIGURE_DIGITS)
 
 
 # JSON knows neither NaN nor infinity, and digits beyond the sixth are noise of float32.
@@ -130,12 +131,6 @@ def answer_table(answers: Iterable[Answer]) -> pa.Table:
         keys.append(answer.user_id)
         documents.append(to_json(answer))
     return pa.table({"key": keys, "answer": documents}, schema=ANSWER_SCHEMA)
-
-
-def answer_tables(portions: Iterable[Iterable[Answer]]) -> Iterator[pa.Table]:
-    """One table per portion, as `Answers.write` takes them, so that memory stays bounded."""
-    for portion in portions:
-        yield answer_table(portion)
 
 
 def _fields(value: Any) -> Any:

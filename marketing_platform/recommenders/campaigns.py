@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 from marketing_platform.recommenders.answers import (
@@ -31,7 +30,7 @@ from marketing_platform.stores.protocols import Neighbour
 
 # Ranks compare what is shown: scores that differ only in float noise are equal.
 SCORE_DIGITS = 6
-_NAMED_CONTRIBUTIONS = 3
+NAMED_CONTRIBUTIONS = 3
 
 # Computed for an answer, so it is no relation of the stored graph.
 SIMILAR_TO = PathStep(kind="relation", label="SIMILAR_TO", id=None)
@@ -127,10 +126,10 @@ def rank_campaigns(
     ranked.sort(key=lambda campaign: campaign.order)
     if not ranked:
         return popular_campaigns(user_id, own, engagement, limit=limit)
-    return explained(user_id, ranked[:limit], neighbours=len(close))
+    return _explained(user_id, ranked[:limit], neighbours=len(close))
 
 
-def explained(user_id: str, ranked: Iterable[Ranked], *, neighbours: int) -> CampaignRecommendationsAnswer:
+def _explained(user_id: str, ranked: Iterable[Ranked], *, neighbours: int) -> CampaignRecommendationsAnswer:
     """Ranked campaigns as an answer; `neighbours` is how many similar users were asked."""
     items = tuple(_item(user_id, campaign, neighbours) for campaign in ranked)
     by_message = any(step.label == "Message" for step in items[0].path)
@@ -158,7 +157,7 @@ def popular_campaigns(
                 campaign_id in already,
             ),
             contributions=(),
-            path=(_node("Campaign", campaign_id),),
+            path=(node("Campaign", campaign_id),),
         )
         for campaign_id in ranked[:limit]
     )
@@ -177,31 +176,45 @@ def _item(user_id: str, campaign: Ranked, neighbours: int) -> CampaignItem:
         score=campaign.score,
         engagement=campaign.engagement,
         already_participated=campaign.already_participated,
-        reason=_reason(campaign, neighbours),
+        reason=reason(
+            len(campaign.taken),
+            neighbours,
+            first.user_id,
+            first.similarity,
+            already_participated=campaign.already_participated,
+            who="similar users" if first.record_id is None else "users who wrote similar messages",
+        ),
         contributions=_contributions(campaign.taken),
         path=(
             *_path_to(user_id, first),
-            _node("User", first.user_id),
+            node("User", first.user_id),
             PARTICIPATED_IN,
-            _node("Campaign", campaign.campaign_id),
+            node("Campaign", campaign.campaign_id),
         ),
     )
 
 
 def _path_to(user_id: str, neighbour: SimilarNeighbour) -> tuple[PathStep, ...]:
-    user = _node("User", user_id)
+    user = node("User", user_id)
     if neighbour.record_id is None:
         return (user, SIMILAR_TO)
     # The message typed now is stored nowhere, so it has no identifier.
-    return (user, SENT, _node("Message", None), SIMILAR_TO, _node("Message", neighbour.record_id), SENT)
+    return (user, SENT, node("Message", None), SIMILAR_TO, node("Message", neighbour.record_id), SENT)
 
 
-def _reason(campaign: Ranked, neighbours: int) -> str:
-    first = campaign.taken[0].neighbour
-    who = "similar users" if first.record_id is None else "users who wrote similar messages"
-    above_all = "," if len(campaign.taken) == 1 else ", above all"
-    sentence = f"{len(campaign.taken)} of {neighbours} {who} took part{above_all} {first.user_id}"
-    return _sentence(f"{sentence} ({first.similarity:.0%} similar)", campaign.already_participated)
+def reason(
+    taken: int,
+    neighbours: int,
+    closest: str,
+    similarity: float,
+    *,
+    already_participated: bool,
+    who: str = "similar users",
+) -> str:
+    """One sentence: `taken` of `neighbours` users took part, `closest` contributes most."""
+    above_all = "," if taken == 1 else ", above all"
+    sentence = f"{taken} of {neighbours} {who} took part{above_all} {closest} ({similarity:.0%} similar)"
+    return _sentence(sentence, already_participated)
 
 
 def _sentence(text: str, already_participated: bool) -> str:
@@ -219,9 +232,9 @@ def _contributions(taken: Sequence[Taken]) -> tuple[Contribution, ...]:
             engagement=part.engagement,
             share=part.weight / weight,
         )
-        for part in taken[:_NAMED_CONTRIBUTIONS]
+        for part in taken[:NAMED_CONTRIBUTIONS]
     ]
-    others = taken[_NAMED_CONTRIBUTIONS:]
+    others = taken[NAMED_CONTRIBUTIONS:]
     if not others:
         return tuple(named)
     return (
@@ -236,7 +249,6 @@ def _contributions(taken: Sequence[Taken]) -> tuple[Contribution, ...]:
     )
 
 
-# Answers of neighbouring users name the same nodes again and again.
-@lru_cache(maxsize=1 << 16)
-def _node(label: str, identifier: str | None) -> PathStep:
+def node(label: str, identifier: str | None) -> PathStep:
+    """A step of a path that is a node of the knowledge graph."""
     return PathStep(kind="node", label=label, id=identifier)

@@ -12,8 +12,7 @@ import numpy as np
 from scipy import sparse
 
 _DIGITS = 6
-_BLOCK_ROWS = 1024
-_BLOCK_COLUMNS = 8192
+_TILE_ROWS = 2048
 # A mean shorter than this is rounding left over from vectors that cancel out.
 _SMALLEST_NORM = 1e-6
 
@@ -44,12 +43,12 @@ def user_vectors_of(
     return [users[position] for position in kept], sums[kept] / norms[kept, None]
 
 
-def nearest(vectors: np.ndarray, *, k: int, block_rows: int = _BLOCK_ROWS) -> tuple[np.ndarray, np.ndarray]:
+def nearest(vectors: np.ndarray, *, k: int, tile_rows: int = _TILE_ROWS) -> tuple[np.ndarray, np.ndarray]:
     """For each row the k other rows with the largest cosine, best first: indices and scores.
 
     Both results are n x min(k, others): int64 row numbers and float32 cosines rounded to 6 digits,
     equal ones in order of row number. A zero vector is never found, and its own row holds -1 and
-    0. Memory is bounded by block_rows x 8192 scores beside the vectors.
+    0. Memory is bounded by two tiles of scores beside vectors and results.
     """
     norms = np.linalg.norm(vectors, axis=1)
     real = np.flatnonzero(norms > 0)
@@ -59,29 +58,33 @@ def nearest(vectors: np.ndarray, *, k: int, block_rows: int = _BLOCK_ROWS) -> tu
     if not width:
         return indices, scores
     units = (vectors[real] / norms[real, None]).astype(np.float32)
-    for start in range(0, len(real), block_rows):
-        block = np.arange(start, min(start + block_rows, len(real)))
-        found, cosines = _nearest_of_block(units, block, width)
-        indices[real[block]] = real[found]
-        scores[real[block]] = cosines
+    columns, cosines = _nearest_of_units(units, width, max(tile_rows, width + 1))
+    indices[real] = real[columns]
+    scores[real] = cosines
     return indices, scores
 
 
-def _nearest_of_block(units: np.ndarray, block: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k best columns of each row in `block`, kept up to date while columns pass in tiles.
+def _nearest_of_units(units: np.ndarray, k: int, tile: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k best columns of each row, kept up to date while tiles of scores pass.
 
     The first tile sets a bar for each row, the k-th best so far. Of later tiles only the few
-    scores above it are looked at again, which is much cheaper than sorting every tile.
+    scores above it are looked at again, which is much cheaper than sorting every tile. Cosine is
+    symmetric: a tile serves its rows and, turned over, its columns, so half of them are computed.
     """
-    tile = max(_BLOCK_COLUMNS, k + 1)
-    best = _Best(len(block), k)
-    for start in range(0, len(units), tile):
-        cosines = units[block] @ units[start : start + tile].T
-        own = block - start
-        inside = np.flatnonzero((own >= 0) & (own < cosines.shape[1]))
-        cosines[inside, own[inside]] = -np.inf
-        best.take(cosines, start)
-    return best.columns.reshape(len(block), k), best.scores.reshape(len(block), k)
+    starts = range(0, len(units), tile)
+    best = [_Best(len(units[start : start + tile]), k) for start in starts]
+    for row, row_start in enumerate(starts):
+        for column in range(row, len(starts)):
+            cosines = units[row_start : row_start + tile] @ units[starts[column] : starts[column] + tile].T
+            if column == row:
+                np.fill_diagonal(cosines, -np.inf)
+            else:
+                best[column].take(cosines.T, row_start)
+            best[row].take(cosines, starts[column])
+    return (
+        np.concatenate([one.columns for one in best]).reshape(-1, k),
+        np.concatenate([one.scores for one in best]).reshape(-1, k),
+    )
 
 
 class _Best:

@@ -10,19 +10,33 @@ There is no index: Milvus Lite searches exhaustively either way, and its FLAT in
 store every vector a second time (twice the disk and the time to open).
 """
 
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import feather
 
 from marketing_platform.errors import StoreUnavailable
+from marketing_platform.stores.milvus_rows import (
+    BATCH_ROWS,
+    batches,
+    checked_rows,
+    collection_schema,
+    neighbour,
+    refuse_directionless,
+    repeated_ids,
+)
 from marketing_platform.stores.named_folders import NamedFolders
 from marketing_platform.stores.protocols import Neighbour
 
@@ -31,9 +45,9 @@ if TYPE_CHECKING:
 
 _DIRECTORY = "milvus.db"  # pymilvus takes only this ending for Milvus Lite
 _COLLECTION = "vectors"
-_COLUMNS = ["record_id", "user_id", "text_embedding"]
-_LONGEST_TEXT = 65_535  # bytes; Milvus allows no more in a VARCHAR
-_BATCH_ROWS = 2_000  # larger ones are not faster (Milvus Lite checks every number in Python), only bigger
+# Beside the collection the ids of its records: Milvus Lite needs seconds to list them.
+_IDS = "record_ids.arrow"
+_NOTHING = pa.chunked_array([], pa.string())
 _FLUSH_ROWS = 20_000  # a flush holds every number as a Python object, 12 KB per row of 384
 _TIMEOUT_SECONDS = 30.0
 _ESCAPES = {
@@ -56,7 +70,7 @@ class MilvusLiteReader:
         """For each row of `vectors` (n x dim float32) its nearest records by cosine, best first."""
         if not len(vectors):
             return []
-        _refuse_directionless(vectors, lambda row: f"query {row}")
+        refuse_directionless(vectors, lambda row: f"query {row}")
         with _reported("search"):
             found = self._client.search(
                 _COLLECTION,
@@ -66,7 +80,7 @@ class MilvusLiteReader:
                 search_params={"metric_type": "COSINE"},
                 timeout=_TIMEOUT_SECONDS,
             )
-        return [[_neighbour(hit) for hit in hits] for hits in found]
+        return [[neighbour(hit) for hit in hits] for hits in found]
 
     def close(self) -> None:
         """Stop Milvus Lite on the clone and remove it."""
@@ -78,6 +92,8 @@ class MilvusLiteVectors:
 
     def __init__(self, root: Path) -> None:
         self._folders = NamedFolders(root, "collection of vectors")
+        # By the hidden folder, which is never changed: to count opens the collection, which takes seconds.
+        self._counted: dict[str, int] = {}
 
     def write(self, name: str, chunks: Iterable[pa.Table], *, dim: int, base: str | None = None) -> int:
         """Store a collection; with `base`, insert and delete only what differs from that one.
@@ -86,22 +102,27 @@ class MilvusLiteVectors:
         for a record id that repeats. A record that `base` already has is taken to be the same.
         """
         with self._folders.replace(name) as folder:
-            directory = folder / _DIRECTORY
-            if base is not None:
-                self._clone(base, directory)
-            with _milvus(directory) as client:
+            known = _NOTHING if base is None else self._clone(base, folder)
+            with _milvus(folder / _DIRECTORY) as client:
                 if base is None:
                     _create(client, dim)
-                return _write(client, chunks, dim)
+                ids = _write(client, chunks, dim, known)
+            feather.write_feather(pa.table({"record_id": ids}), folder / _IDS)
+            self._counted[folder.name] = len(ids)
+        return len(ids)
 
     def open(self, name: str) -> MilvusLiteReader:
         """A reader of `name`; UnknownName when nothing complete is there."""
         return MilvusLiteReader(self._opened(name))
 
     def count(self, name: str) -> int:
-        """How many records `name` holds, counted by Milvus."""
-        with self._opened(name) as client:
-            return _count(client)
+        """How many records `name` holds, counted by Milvus when it was written or else now."""
+        with self._folders.open(name) as folder:
+            written = folder.path.name
+        if written not in self._counted:
+            with self._opened(name) as client:
+                self._counted[written] = _count(client)
+        return self._counted[written]
 
     def names(self) -> list[str]:
         """Every complete collection."""
@@ -114,19 +135,21 @@ class MilvusLiteVectors:
     @contextmanager
     def _opened(self, name: str) -> Generator[MilvusClient]:
         with self._folders.private() as folder:
-            self._clone(name, folder / _DIRECTORY)
+            self._clone(name, folder)
             with _milvus(folder / _DIRECTORY) as client, _reported("load_collection"):
                 client.load_collection(_COLLECTION, timeout=_TIMEOUT_SECONDS)
                 yield client
 
-    def _clone(self, name: str, target: Path) -> None:
+    def _clone(self, name: str, target: Path) -> pa.ChunkedArray:
+        """Make `target` hold the collection too; returns the ids of its records."""
         with self._folders.open(name) as folder:
             shutil.copytree(
                 folder.path / _DIRECTORY,
-                target,
+                target / _DIRECTORY,
                 copy_function=_link_or_copy,
                 ignore=shutil.ignore_patterns("LOCK", "*.tmp"),
             )
+            return feather.read_table(folder.path / _IDS)["record_id"]
 
 
 def _link_or_copy(source: str, target: str) -> None:
@@ -167,40 +190,35 @@ def _reported(what: str) -> Generator[None]:
 
 
 def _create(client: MilvusClient, dim: int) -> None:
-    from pymilvus import DataType
-
-    schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
-    schema.add_field("record_id", DataType.VARCHAR, is_primary=True, max_length=_LONGEST_TEXT)
-    schema.add_field("user_id", DataType.VARCHAR, max_length=_LONGEST_TEXT)
-    schema.add_field("text_embedding", DataType.FLOAT_VECTOR, dim=dim)
     with _reported("create_collection"):
-        client.create_collection(_COLLECTION, schema=schema, timeout=_TIMEOUT_SECONDS)
+        client.create_collection(_COLLECTION, schema=collection_schema(dim), timeout=_TIMEOUT_SECONDS)
 
 
-def _write(client: MilvusClient, chunks: Iterable[pa.Table], dim: int) -> int:
-    """Bring the collection to exactly the given records; returns their number."""
-    stored = _ids(client)
-    gone, given, unflushed = set(stored), 0, 0
+def _write(
+    client: MilvusClient, chunks: Iterable[pa.Table], dim: int, known: pa.ChunkedArray
+) -> pa.ChunkedArray:
+    """Bring a collection of the `known` records to exactly the given ones; returns their ids."""
+    given: list[pa.Array] = []
+    unflushed = 0
     with _reported("write"):
-        for batch in _batches(chunks):
-            given += batch.num_rows
-            gone.difference_update(batch["record_id"].to_pylist())
-            rows = [row for row in _rows(batch, dim) if row["record_id"] not in stored]
-            if rows:
-                client.insert(_COLLECTION, rows)
-            unflushed += len(rows)
+        for batch in batches(chunks):
+            given.append(batch["record_id"].cast(pa.string()))
+            new = batch.filter(pc.invert(pc.is_in(given[-1], value_set=known)))
+            if new.num_rows:
+                client.insert(_COLLECTION, checked_rows(new, dim))
+            unflushed += new.num_rows
             if unflushed >= _FLUSH_ROWS:
                 client.flush(_COLLECTION)
                 unflushed = 0
-        for start in range(0, len(ids := sorted(gone)), _BATCH_ROWS):
-            client.delete(_COLLECTION, filter=_is_one_of(ids[start : start + _BATCH_ROWS]))
+        ids = pa.chunked_array(given, pa.string())
+        gone = known.filter(pc.invert(pc.is_in(known, value_set=ids)))
+        for start in range(0, len(gone), BATCH_ROWS):
+            client.delete(_COLLECTION, filter=_is_one_of(gone[start : start + BATCH_ROWS].to_pylist()))
         client.flush(_COLLECTION)
         count = _count(client)
-    if count != given:
-        raise ValueError(
-            f"{given} records were given but {count} are stored: record ids repeat; make them unique"
-        )
-    return count
+    if count != len(ids):
+        raise repeated_ids(len(ids), count)
+    return ids
 
 
 def _is_one_of(ids: list[str]) -> str:
@@ -214,51 +232,5 @@ def _literal(text: str) -> str:
     return f'"{text}"'
 
 
-def _batches(chunks: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
-    for chunk in chunks:
-        yield from chunk.select(_COLUMNS).to_batches(max_chunksize=_BATCH_ROWS)
-
-
-def _rows(batch: pa.RecordBatch, dim: int) -> list[dict[str, Any]]:
-    ids = batch["record_id"].to_pylist()
-    users = batch["user_id"].to_pylist()
-    if None in ids or None in users:
-        raise ValueError("a vector needs both record_id and user_id; leave records without a user out")
-    vectors = batch["text_embedding"].flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
-    if vectors.size != len(ids) * dim:
-        raise ValueError(
-            f"text_embedding must have {dim} numbers in every row, found {vectors.size} in {len(ids)} rows"
-        )
-    vectors = vectors.reshape(len(ids), dim)
-    _refuse_directionless(vectors, lambda row: f"record {ids[row]!r}")
-    return [
-        {"record_id": record, "user_id": user, "text_embedding": vector}
-        for record, user, vector in zip(ids, users, vectors, strict=True)
-    ]
-
-
-def _refuse_directionless(vectors: np.ndarray, called: Callable[[int], str]) -> None:
-    usable = np.isfinite(vectors).all(axis=1) & vectors.any(axis=1)
-    if not usable.all():
-        raise ValueError(
-            f"{called(int(np.argmin(usable)))} has a zero or not finite vector, "
-            "which is near to nothing by cosine; leave it out"
-        )
-
-
-def _ids(client: MilvusClient) -> set[str]:
-    with _reported("query"):
-        if not _count(client):
-            return set()
-        client.load_collection(_COLLECTION, timeout=_TIMEOUT_SECONDS)
-        rows = client.query(_COLLECTION, filter="record_id != ''", output_fields=["record_id"])
-    return {row["record_id"] for row in rows}
-
-
 def _count(client: MilvusClient) -> int:
     return int(client.get_collection_stats(_COLLECTION)["row_count"])
-
-
-def _neighbour(hit: Any) -> Neighbour:
-    # Rounding in float32 leaves a vector's similarity with itself a little above 1.
-    return Neighbour(hit["record_id"], hit["entity"]["user_id"], min(1.0, max(-1.0, float(hit["distance"]))))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
-import orjson
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -15,25 +15,22 @@ from marketing_platform.graph import graph_model
 from marketing_platform.recommenders.answers import (
     CampaignRecommendationsAnswer,
     SimilarUsersAnswer,
-    answer_tables,
+    to_json,
 )
-from marketing_platform.recommenders.campaign_batches import (
-    Interactions,
-    interactions,
-    recommend_all,
-    similar_users_of_all,
-)
+from marketing_platform.recommenders.campaign_batches import recommend_all, similar_users_of_all
 from marketing_platform.recommenders.campaigns import (
     SimilarNeighbour,
     neighbours_of_messages,
     rank_campaigns,
 )
+from marketing_platform.recommenders.interactions import Interactions, interactions
 from marketing_platform.stores.protocols import Neighbour
 
 USERS = [f"u{number}" for number in range(8)]
 CAMPAIGNS = [f"c{number}" for number in range(5)]
 ENGAGEMENT = st.integers(-2, 20).map(lambda halves: halves / 2)
 
+Model = TypeVar("Model", CampaignRecommendationsAnswer, SimilarUsersAnswer)
 Participation = dict[str, dict[str, float]]
 Similar = dict[str, dict[str, float]]
 
@@ -86,6 +83,15 @@ def one(
     return rank_campaigns(user, neighbours, participation, overall(participation), limit=limit)
 
 
+def models(tables: Iterable[pa.Table], kind: type[Model]) -> list[Model]:
+    """The stored answers as models, after a look at whether their bytes are what models write."""
+    rows = pa.concat_tables(tables)
+    answers = [kind.model_validate_json(document) for document in rows["answer"].to_pylist()]
+    assert [to_json(answer) for answer in answers] == rows["answer"].to_pylist()
+    assert [answer.user_id for answer in answers] == rows["key"].to_pylist()
+    return answers
+
+
 def approximate(document: Any) -> Any:
     if isinstance(document, float):
         return pytest.approx(document, abs=2e-6)
@@ -98,7 +104,7 @@ def approximate(document: Any) -> Any:
 @given(worlds, st.integers(1, 6), st.integers(1, 9))
 def test_batch_equals_scalar(world: tuple[Similar, Participation], limit: int, block_rows: int) -> None:
     blocks = recommend_all(as_interactions(*world), limit=limit, block_rows=block_rows)
-    answers = [answer for block in blocks for answer in block]
+    answers = models(blocks, CampaignRecommendationsAnswer)
     assert [answer.user_id for answer in answers] == USERS
     for answer in answers:
         expected = one(answer.user_id, *world, limit=limit)
@@ -213,7 +219,7 @@ def test_without_campaigns_there_is_nothing_to_recommend() -> None:
 def test_similar_users_share_campaigns() -> None:
     participation = {"u0": {"c1": 1.0, "c2": 5.0, "c3": 2.0}, "u1": {"c2": 4.0, "c1": 3.0}}
     given_ = as_interactions({"u0": {"u1": 0.5, "u2": 0.9}}, participation)
-    answers = [answer for block in similar_users_of_all(given_, model="m", block_rows=3) for answer in block]
+    answers = models(similar_users_of_all(given_, model="m", block_rows=3), SimilarUsersAnswer)
     assert [(item.user_id, item.score, item.common_campaigns) for item in answers[0].items] == [
         ("u2", 0.9, ()),
         ("u1", 0.5, ("c2", "c1")),
@@ -221,15 +227,31 @@ def test_similar_users_share_campaigns() -> None:
     assert all(not answer.items for answer in answers[1:])
 
 
-def test_stored_answers_are_the_models_as_json() -> None:
-    given_ = as_interactions({"u0": {"u1": 1 / 3}}, {"u1": {"c1": 1.0}})
-    recommended = pa.concat_tables(answer_tables(recommend_all(given_, limit=3, block_rows=3)))
-    assert recommended["key"].to_pylist() == USERS
-    document = recommended["answer"][0].as_py()
-    assert CampaignRecommendationsAnswer.model_validate_json(document).items[0].campaign_id == "c1"
-    similar = next(answer_tables(similar_users_of_all(given_, model="m")))["answer"][0].as_py()
-    assert orjson.loads(similar)["items"][0]["score"] == 0.333333
-    assert SimilarUsersAnswer.model_validate_json(similar).model == "m"
+@settings(max_examples=100, deadline=None)
+@given(worlds, st.integers(1, 9))
+def test_similar_users_are_stored_as_the_models_write_them(
+    world: tuple[Similar, Participation], block_rows: int
+) -> None:
+    similar, participation = world
+    tables = similar_users_of_all(as_interactions(*world), model="m", block_rows=block_rows)
+    for answer in models(tables, SimilarUsersAnswer):
+        expected = similar.get(answer.user_id, {})
+        assert [(item.user_id, item.score) for item in answer.items] == sorted(
+            expected.items(), key=lambda item: (-item[1], item[0])
+        )
+        own = participation.get(answer.user_id, {})
+        for item in answer.items:
+            theirs = participation.get(item.user_id, {})
+            common = sorted(
+                own.keys() & theirs.keys(), key=lambda name: (-min(own[name], theirs[name]), name)
+            )
+            assert item.common_campaigns == tuple(common[:5])
+
+
+@pytest.mark.parametrize("figure", [math.nan, math.inf])
+def test_a_figure_that_json_cannot_say_is_refused(figure: float) -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        as_interactions({}, {"u0": {"c1": figure}})
 
 
 def test_a_table_that_names_a_stranger_is_refused() -> None:

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from marketing_platform.recommenders import neighbours
 from marketing_platform.recommenders.neighbours import nearest, user_vectors, user_vectors_of
 
 # Few small whole numbers: ties, duplicates and zero rows are common, rounding is not.
@@ -29,10 +28,8 @@ def by_definition(vectors: np.ndarray, row: int, k: int) -> list[tuple[int, floa
 
 @settings(max_examples=80, deadline=None)
 @given(small_vectors, st.integers(1, 40), st.integers(1, 12))
-def test_nearest_is_the_definition_whatever_the_block_size(
-    vectors: np.ndarray, k: int, block_rows: int
-) -> None:
-    indices, scores = nearest(vectors.astype(np.float64), k=k, block_rows=block_rows)
+def test_nearest_is_the_definition_whatever_the_tiles(vectors: np.ndarray, k: int, tile_rows: int) -> None:
+    indices, scores = nearest(vectors.astype(np.float64), k=k, tile_rows=tile_rows)
     norms = np.linalg.norm(vectors, axis=1)
     for row in range(len(vectors)):
         if norms[row] == 0:
@@ -45,11 +42,10 @@ def test_nearest_is_the_definition_whatever_the_block_size(
         assert not (norms[indices[row]] == 0).any()
 
 
-def test_many_tiles_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_tiles_give_what_one_gives() -> None:
     vectors = np.random.default_rng(7).standard_normal((500, 16)).astype(np.float32)
     expected = nearest(vectors, k=7)
-    monkeypatch.setattr(neighbours, "_BLOCK_COLUMNS", 40)
-    indices, scores = nearest(vectors, k=7, block_rows=33)
+    indices, scores = nearest(vectors, k=7, tile_rows=33)
     np.testing.assert_array_equal(indices, expected[0])
     np.testing.assert_allclose(scores, expected[1], atol=1e-6)
 
