@@ -21,6 +21,7 @@ class SqliteAnswersReader:
     """Implements `AnswersReader`; every thread gets its own connection to the same file."""
 
     def __init__(self, folder: OpenFolder) -> None:
+        self.identity = folder.path.name  # a new one for each write, also of the same name
         self._folder = folder
         self._uri = f"{(folder.path / _FILE).resolve().as_uri()}?mode=ro&immutable=1"
         self._local = threading.local()

@@ -19,11 +19,11 @@ import ladybug
 import pyarrow as pa
 
 from marketing_platform.errors import StoreUnavailable
+from marketing_platform.stores.graph_values import MOMENT, quoted, storable, storable_relations
 from marketing_platform.stores.named_folders import NamedFolders, OpenFolder
-from marketing_platform.stores.protocols import RELATION_ENDS, GraphCounts, NodeSet, RelationSet
+from marketing_platform.stores.protocols import GraphCounts, NodeSet, RelationSet
 
 _FILE = "graph.lbug"
-_MOMENT = pa.timestamp("us", tz="UTC")
 
 
 class LadybugReader:
@@ -111,23 +111,18 @@ class LadybugGraphs:
 
 
 def _write_nodes(connection: ladybug.Connection, nodes: NodeSet) -> None:
-    rows = _storable(nodes.rows, f"label {nodes.label}")
-    key = _quoted(rows.column_names[0])
+    rows = storable(nodes.rows, f"label {nodes.label}")
+    key = quoted(rows.column_names[0])
     columns = ", ".join(_declared(rows.schema))
-    _execute(connection, f"CREATE NODE TABLE {_quoted(nodes.label)} ({columns}, PRIMARY KEY ({key}))").close()
+    _execute(connection, f"CREATE NODE TABLE {quoted(nodes.label)} ({columns}, PRIMARY KEY ({key}))").close()
     _copy(connection, nodes.label, rows, f"nodes {nodes.label}")
 
 
 def _write_relations(connection: ladybug.Connection, relations: RelationSet) -> None:
-    what = f"relations ({relations.source})-[{relations.type}]->({relations.target})"
-    if relations.rows.column_names[:2] != list(RELATION_ENDS):
-        raise ValueError(
-            f"{what}: the first columns must be {RELATION_ENDS}, not {relations.rows.column_names[:2]}"
-        )
-    rows = _storable(relations.rows, what)
-    ends = f"FROM {_quoted(relations.source)} TO {_quoted(relations.target)}"
+    rows, what = storable_relations(relations)
+    ends = f"FROM {quoted(relations.source)} TO {quoted(relations.target)}"
     declared = ", ".join([ends, *_declared(rows.schema)[2:]])
-    _execute(connection, f"CREATE REL TABLE {_quoted(relations.type)} ({declared})").close()
+    _execute(connection, f"CREATE REL TABLE {quoted(relations.type)} ({declared})").close()
     _copy(connection, relations.type, rows, what)
 
 
@@ -135,7 +130,7 @@ def _copy(connection: ladybug.Connection, table: str, rows: pa.Table, what: str)
     if not rows.num_rows:
         return
     try:
-        _execute(connection, f"COPY {_quoted(table)} FROM $rows", {"rows": rows}).close()
+        _execute(connection, f"COPY {quoted(table)} FROM $rows", {"rows": rows}).close()
     except RuntimeError as error:
         if "primary key" not in str(error):
             raise
@@ -147,9 +142,9 @@ def _copy(connection: ladybug.Connection, table: str, rows: pa.Table, what: str)
 def _counts(connection: ladybug.Connection) -> GraphCounts:
     tables = [(row["name"], row["type"]) for row in _rows(connection, "CALL show_tables() RETURN name, type")]
     return GraphCounts(
-        nodes={name: _count(connection, f"(n:{_quoted(name)})") for name, kind in tables if kind == "NODE"},
+        nodes={name: _count(connection, f"(n:{quoted(name)})") for name, kind in tables if kind == "NODE"},
         relations={
-            name: _count(connection, f"()-[r:{_quoted(name)}]->()") for name, kind in tables if kind == "REL"
+            name: _count(connection, f"()-[r:{quoted(name)}]->()") for name, kind in tables if kind == "REL"
         },
     )
 
@@ -175,51 +170,18 @@ def _execute(
     return result
 
 
-def _storable(rows: pa.Table, what: str) -> pa.Table:
-    """The rows in types Ladybug stores and computes with; it cannot add up decimals, nor can Neo4j."""
-    fields = [pa.field(field.name, _stored_type(field, what)) for field in rows.schema]
-    for position, field in enumerate(rows.schema):
-        if pa.types.is_decimal(field.type):
-            # By way of text: Arrow's own cast from decimal to double is off in the last digit.
-            rows = rows.set_column(position, field.name, rows.column(position).cast(pa.string()))
-    return rows.cast(pa.schema(fields))
-
-
-def _stored_type(field: pa.Field, what: str) -> pa.DataType:
-    kind = field.type
-    if pa.types.is_decimal(kind):
-        return pa.float64()
-    if pa.types.is_timestamp(kind):
-        return _MOMENT
-    if pa.types.is_large_string(kind):
-        return pa.string()
-    if pa.types.is_integer(kind):
-        return pa.int64()
-    if kind in _SQL:
-        return kind
-    raise ValueError(
-        f"{what}: column {field.name} has the type {kind}; there are {', '.join(map(str, _SQL))}"
-    )
-
-
 _SQL = {
     pa.string(): "STRING",
     pa.int64(): "INT64",
     pa.float64(): "DOUBLE",
     pa.bool_(): "BOOL",
     pa.date32(): "DATE",
-    _MOMENT: "TIMESTAMP_TZ",
+    MOMENT: "TIMESTAMP_TZ",
 }
 
 
 def _declared(schema: pa.Schema) -> list[str]:
-    return [f"{_quoted(field.name)} {_SQL[field.type]}" for field in schema]
-
-
-def _quoted(name: str) -> str:
-    if not name.isidentifier():
-        raise ValueError(f"{name!r} is not a name for a label, relation type or property")
-    return f"`{name}`"
+    return [f"{quoted(field.name)} {_SQL[field.type]}" for field in schema]
 
 
 def _plain(value: Any) -> Any:

@@ -42,7 +42,9 @@ class FolderObjects:
                     continue
                 path = Path(folder, name)
                 try:
-                    yield self._describe(path)
+                    # Links count as what they lead to; pipes and sockets would be waited for.
+                    if path.is_file():
+                        yield self._describe(path)
                 except FileNotFoundError:  # removed since the folder was listed
                     continue
 
@@ -100,5 +102,6 @@ class FolderObjects:
             # The inode tells a file that was replaced by another of the same age and size.
             generation=f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}",
             size=status.st_size,
-            updated_at=datetime.fromtimestamp(status.st_mtime, UTC),
+            # The kernel's own time: the time of the content may be copied from elsewhere, even the future.
+            updated_at=datetime.fromtimestamp(status.st_ctime, UTC),
         )

@@ -68,6 +68,10 @@ class Documents(Protocol):
         """The raw records in order of ordinal (RAW_SCHEMA)."""
         ...
 
+    def count_raw(self, batch_id: str) -> int:
+        """How many raw records of a batch are kept, counted without reading them."""
+        ...
+
     def write_quarantine(self, batch_id: str, chunks: Iterable[pa.Table]) -> int:
         """Replace the quarantined records of a batch (QUARANTINE_SCHEMA); returns how many."""
         ...
@@ -253,6 +257,11 @@ class Graphs(Protocol):
 
 class AnswersReader(Protocol):
     """Look-ups in one pinned set of answers."""
+
+    @property
+    def identity(self) -> str:
+        """Stands for exactly the answers that were opened: other content has another identity."""
+        ...
 
     def get(self, key: str) -> bytes | None:
         """The ready JSON answer of `key`, or None."""

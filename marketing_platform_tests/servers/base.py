@@ -89,7 +89,7 @@ def _wait(
         try:
             if answers():
                 return
-        except Exception:  # noqa: BLE001, S110 -- whatever a client raises before the server is up
+        except Exception:  # noqa: BLE001 -- whatever a client raises before the server is up
             pass
         time.sleep(_POLL)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-30:])

@@ -12,6 +12,7 @@ import pytest
 from marketing_platform.errors import UnknownName
 from marketing_platform.stores.answers_sqlite import SqliteAnswers
 from marketing_platform.stores.protocols import Answers
+from marketing_platform_tests.servers.shared import WITH_SERVERS, shared
 from marketing_platform_tests.stores.processes import (
     AWKWARD,
     in_another_process,
@@ -86,6 +87,16 @@ class AnswersContract:
             assert other_thread.submit(reader.get, "a").result() == b"a"
         reader.close()
 
+    def test_other_content_has_another_identity(self, store: Answers):
+        store.write(NAME, [answers(["a"])])
+        readers = [store.open(NAME), store.open(NAME)]
+        store.write(NAME, [answers(["a"], "!")])
+        readers.append(store.open(NAME))
+        first, second, third = (reader.identity for reader in readers)
+        assert first == second != third
+        for reader in readers:
+            reader.close()
+
     def test_names_come_and_go(self, store: Answers):
         assert store.names() == []
         store.write(NAME, [answers(["a"])])
@@ -120,3 +131,27 @@ class AnswersContract:
 class TestSqliteAnswers(AnswersContract):
     def create(self, root: Path) -> Answers:
         return SqliteAnswers(root)
+
+
+if WITH_SERVERS:
+
+    class TestMongoAnswers(AnswersContract):
+        def create(self, root: Path) -> Answers:
+            from marketing_platform.stores.answers_mongo import MongoAnswers
+            from marketing_platform_tests.servers import mongo
+
+            return MongoAnswers(mongo.settings(shared(mongo.running)))
+
+    class TestCachedSqliteAnswers(AnswersContract):
+        def create(self, root: Path) -> Answers:
+            return cached(SqliteAnswers(root))
+
+    class TestCachedMongoAnswers(AnswersContract):
+        def create(self, root: Path) -> Answers:
+            return cached(TestMongoAnswers().create(root))
+
+    def cached(answers: Answers) -> Answers:
+        from marketing_platform.stores.answers_cached import CachedAnswers
+        from marketing_platform_tests.servers import redis
+
+        return CachedAnswers(answers, redis.settings(shared(redis.running)))

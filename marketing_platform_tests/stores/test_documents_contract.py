@@ -11,6 +11,7 @@ import pytest
 
 from marketing_platform.stores.documents_sqlite import SqliteDocuments
 from marketing_platform.stores.protocols import QUARANTINE_SCHEMA, RAW_SCHEMA, Documents
+from marketing_platform_tests.servers.shared import WITH_SERVERS, shared
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
@@ -19,7 +20,14 @@ def sqlite(folder: Path) -> Documents:
     return SqliteDocuments(folder / "documents.sqlite")
 
 
-@pytest.fixture(params=[sqlite])
+def mongo(_folder: Path) -> Documents:
+    from marketing_platform.stores.documents_mongo import MongoDocuments
+    from marketing_platform_tests.servers import mongo as server
+
+    return MongoDocuments(server.settings(shared(server.running)))
+
+
+@pytest.fixture(params=[sqlite, mongo] if WITH_SERVERS else [sqlite])
 def documents(request: pytest.FixtureRequest, tmp_path: Path) -> Documents:
     factory: Callable[[Path], Documents] = request.param
     return factory(tmp_path)
@@ -55,6 +63,7 @@ def test_writing_a_batch_again_replaces_it(documents: Documents) -> None:
     documents.write_raw("a@1", [raw(0, 3)], ingested_at=NOW)
     assert ordinals(documents.read_raw("a@1", chunk_rows=100)) == [0, 1, 2]
     assert ordinals(documents.read_raw("b@1", chunk_rows=100)) == [0, 1]
+    assert [documents.count_raw(batch) for batch in ("a@1", "b@1", "never@0")] == [3, 2, 0]
 
 
 def test_a_write_that_fails_leaves_what_was_there(documents: Documents) -> None:
@@ -81,5 +90,6 @@ def test_nothing_is_read_from_an_unknown_or_dropped_batch(documents: Documents) 
     documents.write_raw("a@1", [raw(0, 3)], ingested_at=NOW)
     documents.write_quarantine("a@1", [refused(1)])
     documents.drop("a@1")
+    assert documents.count_raw("a@1") == 0
     assert list(documents.read_raw("a@1", chunk_rows=10)) == []
     assert list(documents.read_quarantine("a@1")) == []

@@ -15,6 +15,7 @@ import pytest
 from marketing_platform.errors import StoreUnavailable, UnknownName
 from marketing_platform.stores.graph_ladybug import LadybugGraphs
 from marketing_platform.stores.protocols import GraphCounts, Graphs, NodeSet, RelationSet
+from marketing_platform_tests.servers.shared import WITH_SERVERS, shared
 from marketing_platform_tests.stores.processes import AWKWARD, in_another_process, killed_half_way, then_hang
 
 NAME = "knowledge_graph_3f9ac21b"
@@ -190,6 +191,15 @@ class GraphsContract:
 class TestLadybugGraphs(GraphsContract):
     def create(self, root: Path) -> Graphs:
         return LadybugGraphs(root)
+
+
+if WITH_SERVERS:
+    from marketing_platform.stores.graph_neo4j import Neo4jGraphs
+    from marketing_platform_tests.servers import neo4j
+
+    class TestNeo4jGraphs(GraphsContract):
+        def create(self, root: Path) -> Graphs:
+            return Neo4jGraphs(neo4j.emptied(neo4j.settings(shared(neo4j.running).endpoint)))
 
 
 def test_a_query_that_takes_too_long_is_stopped(tmp_path: Path):

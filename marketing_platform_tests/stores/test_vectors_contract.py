@@ -14,6 +14,7 @@ import pytest
 from marketing_platform.errors import UnknownName
 from marketing_platform.stores.protocols import Neighbour, Vectors
 from marketing_platform.stores.vectors_milvus_lite import MilvusLiteVectors
+from marketing_platform_tests.servers.shared import WITH_SERVERS, shared
 from marketing_platform_tests.stores.processes import (
     AWKWARD,
     in_another_process,
@@ -181,3 +182,12 @@ class VectorsContract:
 class TestMilvusLiteVectors(VectorsContract):
     def create(self, root: Path) -> Vectors:
         return MilvusLiteVectors(root)
+
+
+if WITH_SERVERS:
+    from marketing_platform.stores.vectors_milvus import MilvusVectors
+    from marketing_platform_tests.servers import milvus
+
+    class TestMilvusVectors(VectorsContract):
+        def create(self, root: Path) -> Vectors:
+            return MilvusVectors(milvus.emptied(milvus.settings(shared(milvus.running).endpoint)))

@@ -1,0 +1,224 @@
+"""Vectors in a Milvus server, one collection per written name, through pymilvus' public client.
+
+When a name is seen and when it goes: `milvus_generations`. What rows look like: `milvus_rows`.
+
+Fewer than `index_from_rows` vectors are compared one by one (FLAT), which is exact; from there on
+a navigable graph answers (HNSW; Malkov and Yashunin, TPAMI 2020), whose recall is to be measured with
+`vector_recall.recall` and shown. IVF indexes were not chosen: they need their number of lists tuned to the
+size, and reach the same recall more slowly.
+
+pymilvus retries what may be retried until a call's deadline; it takes two seconds and pandas to import,
+so nothing does before the first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from marketing_platform.errors import StoreUnavailable
+from marketing_platform.stores.milvus_generations import Generations, new_collection
+from marketing_platform.stores.milvus_rows import (
+    VECTOR,
+    batches,
+    checked_rows,
+    collection_schema,
+    neighbour,
+    refuse_directionless,
+    repeated_ids,
+)
+from marketing_platform.stores.milvus_settings import MilvusSettings
+from marketing_platform.stores.protocols import Neighbour
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
+
+_FLAT = "FLAT"
+_HNSW = "HNSW"
+_HNSW_BUILD = {"M": 32, "efConstruction": 200}
+_NOT_LOADED = 101  # Milvus' code for a collection that is not in memory
+_HNSW_CANDIDATES = 512  # vectors looked at per search; more are more exact and slower
+
+
+class MilvusReader:
+    """Implements `VectorReader`; threads share its connection."""
+
+    def __init__(
+        self, opened: AbstractContextManager[MilvusClient], settings: MilvusSettings, name: str
+    ) -> None:
+        self._opened = opened
+        self._settings = settings
+        self._client = opened.__enter__()
+        try:
+            with _reported(settings, "open"):
+                self._collection = Generations(self._client, settings.read_seconds).shown(name)
+                self._client.load_collection(self._collection, timeout=settings.build_seconds)
+                index = self._client.describe_index(self._collection, VECTOR, timeout=settings.read_seconds)
+        except BaseException:
+            self.close()
+            raise
+        self._indexed = index["index_type"] == _HNSW
+
+    def search(self, vectors: np.ndarray, *, limit: int) -> list[list[Neighbour]]:
+        """For each row of `vectors` (n x dim float32) its nearest records by cosine, best first.
+
+        StoreUnavailable when there is no answer within `read_seconds`.
+        """
+        if not len(vectors):
+            return []
+        refuse_directionless(vectors, lambda row: f"query {row}")
+        rows = list(np.ascontiguousarray(vectors, dtype=np.float32))
+        with _reported(self._settings, "search"):
+            return [[neighbour(hit) for hit in hits] for hits in self._search(rows, limit)]
+
+    def close(self) -> None:
+        """Close the connection. The collection stays loaded for others until it is removed."""
+        self._opened.__exit__(None, None, None)
+
+    def _search(self, rows: list[np.ndarray], limit: int) -> Any:
+        from pymilvus.exceptions import MilvusException
+
+        def search() -> Any:
+            return self._client.search(
+                self._collection,
+                rows,
+                limit=limit,
+                output_fields=["user_id"],
+                search_params={"metric_type": "COSINE", "params": self._candidates(limit)},
+                timeout=self._settings.read_seconds,
+            )
+
+        try:
+            return search()
+        except MilvusException as error:
+            if error.code != _NOT_LOADED:
+                raise
+            # A server that was started again has forgotten; when loading takes too long, it still goes on.
+            self._client.load_collection(self._collection, timeout=self._settings.read_seconds)
+            return search()
+
+    def _candidates(self, limit: int) -> dict[str, int]:
+        return {"ef": max(_HNSW_CANDIDATES, limit)} if self._indexed else {}
+
+
+class MilvusVectors:
+    """Implements `Vectors`; connects anew for each call, so that it may be sent to other processes."""
+
+    def __init__(self, settings: MilvusSettings) -> None:
+        self._settings = settings
+
+    def write(self, name: str, chunks: Iterable[pa.Table], *, dim: int, base: str | None = None) -> int:
+        """Store a collection; a server cannot copy one, so that `base` only has to be there.
+
+        ValueError for a vector that is zero, not finite or not `dim` long, for a missing id, and for a
+        record id that repeats. StoreUnavailable when Milvus is lost on the way: nothing is seen of it, and
+        writing again is safe.
+        """
+        collection = new_collection(name)
+        with self._connected() as client, _reported(self._settings, "write"):
+            generations = Generations(client, self._settings.write_seconds)
+            if base is not None:
+                generations.shown(base)
+            generations.remove_left_over(idle_seconds=self._settings.keep_dropped_seconds)
+            client.create_collection(
+                collection, schema=collection_schema(dim), timeout=self._settings.write_seconds
+            )
+            try:
+                with _reported(self._settings, "write"):
+                    count = self._fill(client, collection, chunks, dim)
+            except StoreUnavailable:
+                raise
+            except BaseException:
+                generations.remove(collection)
+                raise
+            generations.show(name, collection)
+            return count
+
+    def open(self, name: str) -> MilvusReader:
+        """A reader of `name`, loaded; UnknownName when nothing complete is there."""
+        return MilvusReader(self._connected(), self._settings, name)
+
+    def count(self, name: str) -> int:
+        """How many records `name` holds, counted by Milvus."""
+        with self._connected() as client, _reported(self._settings, "count"):
+            return self._count(client, Generations(client, self._settings.read_seconds).shown(name))
+
+    def names(self) -> list[str]:
+        """Every complete collection."""
+        with self._connected() as client, _reported(self._settings, "list collections"):
+            return Generations(client, self._settings.read_seconds).names()
+
+    def drop(self, name: str) -> None:
+        """Take the name away; the collection stays for `keep_dropped_seconds`.
+
+        The next write or drop after that removes it.
+        """
+        with self._connected() as client, _reported(self._settings, "drop"):
+            generations = Generations(client, self._settings.write_seconds)
+            generations.hide(name)
+            generations.remove_left_over(idle_seconds=self._settings.keep_dropped_seconds)
+
+    def _fill(self, client: MilvusClient, collection: str, chunks: Iterable[pa.Table], dim: int) -> int:
+        ids: set[str] = set()
+        given = 0
+        for batch in batches(chunks):
+            rows = checked_rows(batch, dim)
+            given += len(rows)
+            ids.update(row["record_id"] for row in rows)
+            if len(ids) != given:  # a server keeps both of two equal ids, and finds either
+                raise repeated_ids(given, len(ids))
+            client.insert(collection, rows, timeout=self._settings.write_seconds)
+        client.flush(collection, timeout=self._settings.build_seconds)
+        stored = self._count(client, collection)
+        if stored != given:
+            raise StoreUnavailable(
+                f"{self._settings.where} was given {given} records but holds {stored}; write again"
+            )
+        self._index(client, collection, given)
+        return given
+
+    def _index(self, client: MilvusClient, collection: str, rows: int) -> None:
+        """Built once, behind the rows: faster than growing it with every batch."""
+        large = rows >= self._settings.index_from_rows
+        wanted = client.prepare_index_params()
+        wanted.add_index(
+            VECTOR,
+            index_type=_HNSW if large else _FLAT,
+            metric_type="COSINE",
+            params=_HNSW_BUILD if large else {},
+        )
+        client.create_index(collection, wanted, timeout=self._settings.build_seconds)
+
+    def _count(self, client: MilvusClient, collection: str) -> int:
+        found = client.get_collection_stats(collection, timeout=self._settings.read_seconds)
+        return int(found["row_count"])
+
+    @contextmanager
+    def _connected(self) -> Generator[MilvusClient]:
+        from pymilvus import MilvusClient
+
+        with _reported(self._settings, "connect"):
+            # Of its own: pymilvus would share one between databases of a server and between readers.
+            client = MilvusClient(**self._settings.connection(), dedicated=True)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+@contextmanager
+def _reported(settings: MilvusSettings, what: str) -> Generator[None]:
+    import grpc
+    from pymilvus.exceptions import MilvusException
+
+    try:
+        yield
+    except (MilvusException, grpc.RpcError) as error:
+        said: Any = getattr(error, "message", None) or error
+        raise StoreUnavailable(
+            f"{settings.where} failed to {what}: {said}; start it, or correct MARKETING_MILVUS_…"
+        ) from error

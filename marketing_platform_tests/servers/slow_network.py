@@ -1,0 +1,61 @@
+"""A TCP proxy on loopback that passes bytes on late, or not at all."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+
+from marketing_platform_tests.servers.base import free_port
+
+
+class Line:
+    """The proxy; change `delay` (seconds for every piece of an answer) or `cut` while it runs."""
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        self.port = free_port()
+        self.delay = 0.0
+        self.cut = threading.Event()  # set: nothing comes through, and nobody is told
+        self._target = target
+        self._open: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        for end in (self._listener, *self._open):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(self._target)
+                self._open += [client, server]
+                for source, sink, late in ((client, server, False), (server, client, True)):
+                    threading.Thread(target=self._pass, args=(source, sink, late), daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket, late: bool) -> None:
+        with suppress(OSError):
+            while piece := source.recv(65_536):
+                if late:
+                    time.sleep(self.delay)
+                while self.cut.is_set():
+                    time.sleep(0.02)
+                sink.sendall(piece)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def slow_network(host: str, port: int) -> Generator[Line]:
+    """A proxy in front of a server until the block ends."""
+    line = Line((host, port))
+    try:
+        yield line
+    finally:
+        line.cut.clear()
+        line.close()

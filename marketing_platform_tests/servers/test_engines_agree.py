@@ -1,0 +1,190 @@
+"""Every query of the platform gives the same rows on PostgreSQL as on DuckDB, money to the last decimal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from marketing_platform.analytics import aggregates
+from marketing_platform.analytics.report import build_report
+from marketing_platform.catalog import TableKind, tables
+from marketing_platform.catalog.entities import BATCHES, LANDED, entity_sql
+from marketing_platform.encoders.messages import TEXTS, WRITTEN
+from marketing_platform.gates import profile_sql
+from marketing_platform.graph.model import RECORD_ID, graph_model
+from marketing_platform.sample import write_sample
+from marketing_platform.settings import load_settings
+from marketing_platform.sources import load_sources, match_source, project, read_rows
+from marketing_platform.stores.protocols import Select, TableRef, Warehouse
+from marketing_platform.stores.warehouse_duckdb import DuckDBWarehouse
+from marketing_platform_tests.servers.shared import shared
+
+NOW = datetime(2026, 7, 1, 12, 30, 15, tzinfo=UTC)
+ENTITIES = sorted(table.name for table in tables().values() if table.kind is TableKind.ENTITY)
+FACTS = sorted(table.name for table in tables().values() if table.kind is TableKind.FACT)
+GRAPH = {part.label: part.sql for part in graph_model().labels} | {
+    part.type: part.sql for part in graph_model().relations
+}
+_PARTS = f"SELECT sequence, parts[$table] AS part FROM {BATCHES} WHERE parts[$table] IS NOT NULL"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A warehouse that holds the sample, and what its tables are."""
+
+    warehouse: Warehouse
+    refs: dict[str, TableRef]
+
+    def ask(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
+        return self.warehouse.query(Select(sql, list(self.refs.values()), parameters)).to_pylist()
+
+
+@pytest.fixture(scope="module")
+def sample_rows(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str, pa.Table]]:
+    """(batch, table, rows) of a small sample, planted errors included where they could be typed."""
+    folder = tmp_path_factory.mktemp("sample")
+    specs = load_sources(load_settings().sources_dir)
+    found: list[tuple[str, str, pa.Table]] = []
+    for number, file in enumerate(write_sample(folder, users=60, events=1500).files):
+        spec = match_source(specs, file.path)
+        assert spec is not None
+        batch = f"{file.path}@{number:04x}"
+        with (folder / file.path).open("rb") as stream:
+            for raw in read_rows(stream, spec, chunk_rows=100_000, max_cell_bytes=1 << 20):
+                found += [(batch, name, rows) for name, rows in project(raw, spec, batch).tables.items()]
+    return found
+
+
+@pytest.fixture(scope="module")
+def engines(
+    sample_rows: list[tuple[str, str, pa.Table]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Loaded, Loaded]]:
+    from marketing_platform.stores.warehouse_postgres import PostgresWarehouse
+    from marketing_platform_tests.servers import postgres as server
+
+    other = PostgresWarehouse(server.settings(shared(server.running)))
+    yield load(DuckDBWarehouse(tmp_path_factory.mktemp("duckdb")), sample_rows), load(other, sample_rows)
+    other.close()
+
+
+def load(warehouse: Warehouse, rows: Sequence[tuple[str, str, pa.Table]]) -> Loaded:
+    """Store the rows as batches do, then fold entities and aggregates, as the assets do."""
+    batches = sorted({batch for batch, _, _ in rows})
+    parts: dict[str, dict[str, str]] = {batch: {} for batch in batches}
+    for batch, name, table in rows:
+        part = f"{name}__{batches.index(batch)}_1"
+        with warehouse.writer(part, table.schema) as writer:
+            writer.add(table)
+        parts[batch][name] = part
+    refs: dict[str, TableRef] = {}
+    admitted = pa.table(
+        {
+            "batch_id": pa.array(batches, pa.string()),
+            "sequence": pa.array(range(len(batches)), pa.int64()),
+            "rows_landed": pa.array([10] * len(batches), pa.int64()),
+            "rows_valid": pa.array([9] * len(batches), pa.int64()),
+            "rows_quarantined": pa.array([1] * len(batches), pa.int64()),
+            "parts": pa.array(
+                [list(parts[batch].items()) for batch in batches], pa.map_(pa.string(), pa.string())
+            ),
+        }
+    )
+    with warehouse.writer(f"{BATCHES}__1", admitted.schema) as writer:
+        writer.add(admitted)
+    refs[BATCHES] = writer.stored.ref
+    landed = {name: [parts[batch][name] for batch in batches if name in parts[batch]] for name in tables()}
+    for name in FACTS:
+        schema = tables()[name].arrow_schema
+        refs[name] = warehouse.combine(f"{name}__all", landed[name], schema).ref
+    for name in ENTITIES:
+        of_rows = TableRef(LANDED, tuple(landed[name]), tables()[name].arrow_schema)
+        select = Select(entity_sql(tables()[name]), [of_rows, *refs.values()])
+        refs[name] = warehouse.create(f"{name}__all", select).ref
+    for name, aggregate in aggregates().items():
+        select = Select(aggregate.query, [refs[read] for read in aggregate.reads])
+        refs[name] = warehouse.create(f"{name}__all", select).ref
+    return Loaded(warehouse, refs)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal: decimals and counts exactly, floats to 1e-9 of their size."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, float) or isinstance(other, float):
+        return other is not None and one is not None and math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+    return bool(one == other)
+
+
+def assert_same(engines: tuple[Loaded, Loaded], sql: str, **parameters: Any) -> None:
+    """The rows are equal one by one, in whatever order."""
+    ours, theirs = (sorted(engine.ask(sql, **parameters), key=_order) for engine in engines)
+    assert len(ours) == len(theirs)
+    for one, other in zip(ours, theirs, strict=True):
+        assert same(one, other), (one, other)
+
+
+def _order(row: dict[str, Any]) -> str:
+    return repr(
+        [
+            format(value, ".6g") if isinstance(value, float | Decimal | int) else str(value)
+            for value in row.values()
+        ]
+    )
+
+
+@pytest.mark.parametrize("name", ENTITIES)
+def test_entities(engines: tuple[Loaded, Loaded], name: str) -> None:
+    columns = ", ".join(tables()[name].column_names)
+    assert_same(engines, f"SELECT {columns} FROM {name}")
+
+
+@pytest.mark.parametrize("name", sorted(aggregates()))
+def test_aggregates(engines: tuple[Loaded, Loaded], name: str) -> None:
+    duckdb, postgres = ([(f.name, str(f.type)) for f in engine.refs[name].schema] for engine in engines)
+    assert postgres == duckdb
+    assert_same(engines, f"SELECT * FROM {name}")
+
+
+@pytest.mark.parametrize("name", [*FACTS, *ENTITIES])
+def test_profiles_that_gates_judge(engines: tuple[Loaded, Loaded], name: str) -> None:
+    assert_same(engines, profile_sql(tables()[name]), now=NOW)
+
+
+@pytest.mark.parametrize("name", GRAPH)
+def test_nodes_and_relations(engines: tuple[Loaded, Loaded], name: str) -> None:
+    assert_same(engines, GRAPH[name].format(record_id=RECORD_ID))
+
+
+@pytest.mark.parametrize("sql", [TEXTS, WRITTEN])
+def test_texts(engines: tuple[Loaded, Loaded], sql: str) -> None:
+    duckdb, postgres = (engine.ask(sql) for engine in engines)
+    assert postgres == duckdb  # in the same order: both sort by bytes
+
+
+def test_the_report(engines: tuple[Loaded, Loaded]) -> None:
+    duckdb, postgres = (build_report(engine.ask) for engine in engines)
+    assert same(duckdb, postgres)
+
+
+def test_parts_of_admitted_batches(engines: tuple[Loaded, Loaded]) -> None:
+    assert_same(engines, _PARTS, table="events")
+
+
+def test_a_page_of_the_api(engines: tuple[Loaded, Loaded]) -> None:
+    sql = (
+        'SELECT "date", "channel", "clicks" FROM daily_activity WHERE "date" >= $value0'
+        ' ORDER BY "clicks" desc NULLS LAST, date, channel LIMIT $limit OFFSET $offset'
+    )
+    parameters = {"value0": NOW.date().replace(year=2025), "limit": 7, "offset": 3}
+    duckdb, postgres = (engine.ask(sql, **parameters) for engine in engines)
+    assert postgres == duckdb
+    assert len(duckdb) == 7
