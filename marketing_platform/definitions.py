@@ -26,10 +26,14 @@ from marketing_platform.defs.jobs import build_jobs
 from marketing_platform.defs.resources import build_resources
 from marketing_platform.gates import load_suites
 from marketing_platform.settings import Settings, load_settings
+from marketing_platform.stores.registry import Stores
 
 
-def build_definitions(settings: Settings) -> dg.Definitions:
-    """The assets, checks, jobs, sensors, schedules and resources for one installation."""
+def build_definitions(settings: Settings, *, stores: Stores | None = None) -> dg.Definitions:
+    """The assets, checks, jobs, sensors, schedules and resources for one installation.
+
+    `stores` take the place of those that the settings name.
+    """
     suites = load_suites(settings.expectations_dir)
     checks = table_checks(suites)
     return dg.Definitions(
@@ -53,7 +57,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         jobs=build_jobs(),
         sensors=build_sensors(),
         schedules=build_schedules(),
-        resources=build_resources(settings),
+        resources=build_resources(settings, stores=stores),
         executor=dg.in_process_executor,
     )
 

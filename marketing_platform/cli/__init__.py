@@ -20,5 +20,5 @@ def main() -> None:
         from rich.console import Console
         from rich.text import Text
 
-        Console(stderr=True).print(Text(str(error), style="red"))
+        Console(stderr=True).print(Text(str(error), style="red"), soft_wrap=True)
         sys.exit(1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from marketing_platform.settings import Settings, load_settings
 
@@ -43,13 +44,24 @@ def settings_of(
 ) -> Settings:
     """The environment's settings, changed by what the command was given."""
     given = {"data_dir": data_dir, "input_dir": input_dir, "sources_dir": sources_dir}
-    settings = load_settings()
+    settings = _environment()
     return settings.model_copy(
         update={
             "data_dir": settings.data_dir.resolve(),
             **{name: path.resolve() for name, path in given.items() if path is not None},
         }
     )
+
+
+def _environment() -> Settings:
+    try:
+        return load_settings()
+    except ValidationError as error:
+        wrong = (
+            f"MARKETING_{detail['loc'][0]}".upper() + f" is {detail['input']!r}: {detail['msg']}"
+            for detail in error.errors()
+        )
+        raise typer.BadParameter("; ".join(wrong)) from None
 
 
 def who() -> str:

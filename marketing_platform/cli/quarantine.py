@@ -59,10 +59,13 @@ def export(
     settings = settings_of(data_dir)
     batch = Ledger(settings.data_dir / "ledger.sqlite").batch(batch_id)
     written = 0
-    with to.open("wb") as target:
-        for record in _records(settings, batch.batch_id, limit=None):
-            target.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
-            written += 1
+    try:
+        with to.open("wb") as target:
+            for record in _records(settings, batch.batch_id, limit=None):
+                target.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+                written += 1
+    except OSError as error:
+        raise typer.BadParameter(f"{to}: {error.strerror}", param_hint="--to") from None
     console.print(f"{written:,} records written to {to}")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from marketing_platform.defs.execution import OnProgress, Pipeline
 
 _SHOWN = 5  # names listed before "…"
+_TOTALS = ("rows_landed", "rows_valid", "rows_quarantined", "users", "campaigns", "vectors", "edges")
 
 
 def run(
@@ -40,8 +42,8 @@ def run(
     the others go on. When nothing changed, the release that serves stays.
 
     Ends with one JSON object under --json: release_id, rows_landed, rows_valid,
-    rows_quarantined, users, campaigns, vectors, edges, seconds. Exit code 1: a run failed or no
-    batch was admitted, and the release before goes on serving.
+    rows_quarantined, users, campaigns, vectors, edges, seconds. Exit code 1: a run failed (the
+    release before goes on serving), or there is no release because no batch was admitted.
     """
     settings = settings_of(data_dir, input_dir, sources_dir)
     summary = run_pipeline(settings, quiet=json)
@@ -49,10 +51,18 @@ def run(
         emit_json(summary)
     else:
         show_summary(settings, summary)
+    if summary["release_id"] is None:
+        raise typer.Exit(1)
 
 
 def run_pipeline(settings: Settings, *, quiet: bool, replay: str | None = None) -> dict[str, Any]:
-    """Take, ingest and publish (with `replay` also judge that batch again); returns the figures."""
+    """Take, ingest and publish (with `replay` also judge that batch again); returns the figures.
+
+    Raises RunFailed when batches could not be judged, after everything else was published, or when
+    no release could be made.
+    """
+    from marketing_platform.defs.execution import RunFailed
+
     started = time.monotonic()
     with _progress(quiet) as on_progress, _pipeline(settings, on_progress) as pipeline:
         taken = pipeline.take()
@@ -62,9 +72,15 @@ def run_pipeline(settings: Settings, *, quiet: bool, replay: str | None = None) 
         waiting = [batch.batch_id for batch in pipeline.ledger.pending()]
         if replay is not None and replay not in waiting:
             waiting.append(replay)
+        failure: RunFailed | None = None
         if waiting:
-            pipeline.ingest(waiting)
+            try:
+                pipeline.ingest(waiting)
+            except RunFailed as error:
+                failure = error
         pipeline.publish()
+        if failure is not None:
+            raise failure
     return figures(settings, seconds=time.monotonic() - started)
 
 
@@ -72,7 +88,7 @@ def _tell(what: str, names: Sequence[str]) -> None:
     """Say on stderr what was left in the landing zone, also under --json: nobody may miss it."""
     if names:
         shown = "; ".join(names[:_SHOWN]) + ("; …" if len(names) > _SHOWN else "")
-        progress_console.print(f"{what} {shown} ({len(names)})", style="yellow", markup=False)
+        progress_console.print(f"{what} {shown} ({len(names)})", style="yellow", markup=False, soft_wrap=True)
 
 
 def figures(settings: Settings, *, seconds: float) -> dict[str, Any]:
@@ -80,7 +96,8 @@ def figures(settings: Settings, *, seconds: float) -> dict[str, Any]:
     shelf, ledger = ReleaseShelf(settings.data_dir / "releases"), Ledger(settings.data_dir / "ledger.sqlite")
     current = shelf.current()
     landed = ledger.current()
-    totals = shelf.load(current).totals.model_dump() if current else dict.fromkeys(_TOTALS, 0)
+    nothing: dict[str, Any] = dict.fromkeys(_TOTALS, 0)
+    totals = shelf.load(current).totals.model_dump() if current else nothing
     return {
         "release_id": current,
         **totals,
@@ -89,9 +106,6 @@ def figures(settings: Settings, *, seconds: float) -> dict[str, Any]:
         "rows_quarantined": sum(batch.rows_quarantined for batch in landed),
         "seconds": round(seconds, 2),
     }
-
-
-_TOTALS = ("rows_landed", "rows_valid", "rows_quarantined", "users", "campaigns", "vectors", "edges")
 
 
 def show_summary(settings: Settings, summary: dict[str, Any]) -> None:

@@ -61,6 +61,7 @@ def up(data_dir: DataDir = None, input_dir: InputDir = None, sources_dir: Source
             (settings.api_port, "the API", "MARKETING_API_PORT"),
         ):
             require_free(settings.api_host, port, needed_by=needed_by, variable=variable)
+        stack.callback(lambda: console.print("ended"))
         stack.enter_context(until_told())
         _run_all(settings, lock)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +25,8 @@ from marketing_platform.releases.version import made_before
 from marketing_platform.settings import PROJECT_DIR, Settings
 from marketing_platform.sources import load_sources
 from marketing_platform.stores.registry import Stores, open_stores
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class RunFailed(MarketingPlatformError):
@@ -92,7 +94,29 @@ class Pipeline:
         )
 
     def ingest(self, batches: Sequence[str]) -> None:
-        """Read and judge batches, given in order of landing."""
+        """Read and judge batches, given in order of landing.
+
+        When that fails, each is tried in a run of its own, so that one that cannot be read keeps no
+        other waiting. RunFailed then names those that failed, after the others were judged.
+        """
+        waiting = {batch.batch_id for batch in self.ledger.pending()}
+        try:
+            self._ingest(batches)
+        except RunFailed as failure:
+            left = {batch.batch_id for batch in self.ledger.pending()}
+            alone = [batch for batch in batches if batch in left or batch not in waiting]
+            failures = [failure] if len(batches) == 1 else list(self._ingest_alone(alone))
+            if failures:
+                raise RunFailed("\n".join(map(str, failures))) from None
+
+    def _ingest_alone(self, batches: Sequence[str]) -> Iterator[RunFailed]:
+        for batch in batches:
+            try:
+                self._ingest([batch])
+            except RunFailed as failure:
+                yield failure
+
+    def _ingest(self, batches: Sequence[str]) -> None:
         self._instance.add_dynamic_partitions(str(BATCHES.name), list(batches))
         partitions = self._instance.get_dynamic_partitions(str(BATCHES.name))
         for tags in batch_ranges(batches, partitions):
@@ -115,6 +139,7 @@ class Pipeline:
             instance=self._instance,
             run_id=run_id,
             tags={**tags, PROCESS: f"{os.getpid()}"},
+            run_config=_QUIET,
             raise_on_error=False,
         )
         if not result.success:

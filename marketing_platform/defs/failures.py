@@ -19,12 +19,8 @@ def what_failed(instance: dg.DagsterInstance, run_id: str) -> list[str]:
     checks = list(failed_checks(instance, run_id))
     if checks:
         return [_check_line(check) for check in checks]
-    events = _events(instance, run_id, dg.DagsterEventType.STEP_FAILURE)
-    steps = [_step_line(event) for event in events]
-    if steps:
-        return steps
-    whole = [event.message for event in _events(instance, run_id, dg.DagsterEventType.RUN_FAILURE)]
-    return [message or "no error was recorded" for message in whole] or ["no error was recorded"]
+    steps = [_step_line(event) for event in _events(instance, run_id, dg.DagsterEventType.STEP_FAILURE)]
+    return steps or [_whole_line(instance, run_id)]
 
 
 def failed_checks(instance: dg.DagsterInstance, run_id: str) -> Iterator[dg.AssetCheckEvaluation]:
@@ -43,9 +39,9 @@ def notify(data_dir: Path, message: str, **details: Any) -> None:
 
 
 def _events(
-    instance: dg.DagsterInstance, run_id: str, event_type: dg.DagsterEventType
+    instance: dg.DagsterInstance, run_id: str, *event_types: dg.DagsterEventType
 ) -> Iterator[dg.DagsterEvent]:
-    for entry in instance.all_logs(run_id, of_type=event_type):
+    for entry in instance.all_logs(run_id, of_type=set(event_types)):
         if entry.dagster_event is not None:
             yield entry.dagster_event
 
@@ -66,3 +62,13 @@ def _step_line(event: dg.DagsterEvent) -> str:
     while error is not None and error.cause is not None:
         error = error.cause
     return f"{event.step_key}: {error.message.strip() if error else 'no error was recorded'}"
+
+
+def _whole_line(instance: dg.DagsterInstance, run_id: str) -> str:
+    """Why a run failed outside its steps; what Dagster noted just before says more than the failure."""
+    before = ""
+    for event in _events(instance, run_id, dg.DagsterEventType.ENGINE_EVENT, dg.DagsterEventType.RUN_FAILURE):
+        if event.event_type is dg.DagsterEventType.RUN_FAILURE:
+            return " ".join(filter(None, (event.message, before)))
+        before = event.message or ""
+    return "no error was recorded"

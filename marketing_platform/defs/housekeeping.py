@@ -1,6 +1,7 @@
 """Collection of what no release needs, as an op for the schedule and the command line."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import dagster as dg
 
@@ -10,6 +11,7 @@ from marketing_platform.releases.collection import Collected, Shelf, collect
 from marketing_platform.releases.ledger import Ledger
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.settings import Settings
+from marketing_platform.stores.protocols import Warehouse
 from marketing_platform.stores.registry import Stores
 
 
@@ -50,12 +52,21 @@ def collect_unneeded(
         Shelf("answers", stores.answers.names, stores.answers.drop),
         Shelf("reports", stores.reports.names, stores.reports.drop),
     ]
-    return collect(shelf, ledger, shelves, keep=keep, in_use=_latest_names(instance), dry_run=dry_run)
+    in_use = _latest_names(instance, stores.warehouse)
+    return collect(shelf, ledger, shelves, keep=keep, in_use=in_use, dry_run=dry_run)
 
 
-def _latest_names(instance: dg.DagsterInstance) -> Iterator[str]:
+def _latest_names(instance: dg.DagsterInstance, warehouse: Warehouse) -> Iterator[str]:
+    """The names of the latest materializations, and the parts that tables consist of.
+
+    A table may have been made, and never released, before a batch was replayed: the ledger then
+    knows nothing of the parts that the table was made of.
+    """
     for key in instance.all_asset_keys():
         try:
-            yield latest_name(instance, key.path[-1])
+            name = latest_name(instance, key.path[-1])
         except (UnknownName, KeyError):  # an asset that is not stored under a name
             continue
+        yield name
+        with suppress(UnknownName):  # no table
+            yield from warehouse.open(name).ref.parts

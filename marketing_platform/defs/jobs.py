@@ -12,8 +12,6 @@ INGEST = "ingest"
 PUBLISH = "publish"
 COLLECT = "collect"
 
-# What people must know is in the UI and in notices.jsonl; a console need not say it again.
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
 
@@ -29,18 +27,15 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition | dg.JobDefinition]:
         dg.define_asset_job(
             INGEST,
             selection=batches,
-            config=_QUIET,
             description="New batches: kept, typed, judged, admitted or held.",
         ),
         dg.define_asset_job(
             PUBLISH,
             selection=dg.AssetSelection.all() - batches,
-            config=_QUIET,
             description="Everything that follows the admitted batches, up to a release.",
         ),
         collect_old_releases.to_job(
             name=COLLECT,
-            config=_QUIET,
             description="Deletes releases that nobody needs and what only they needed.",
         ),
     ]

@@ -1,18 +1,20 @@
 """Tries the gates: plants the example of each rule and looks which rule stops it.
 
-How a sample goes through the pipeline is the caller's: `dry_run.py` takes the pure functions, a
-test may take the real job. Here is only what must come of it.
+How a sample goes through the pipeline is the caller's: `ingestion/dry_run.py` takes the pure
+functions, `defs/rehearsal.py` the real jobs. Here is only what must come of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Literal
 
 import orjson
 
 from marketing_platform import catalog
+from marketing_platform.catalog import TableKind
 from marketing_platform.gates.plants import (
     SAMPLE_ROWS,
     SPOILT_ROW,
@@ -30,6 +32,7 @@ from marketing_platform.gates.plants import (
 )
 from marketing_platform.gates.suites import BATCHES, Rule, Suites
 
+_SHOWN = 60  # characters of a planted example that people are shown
 # The table whose good rows stand for a batch when a batch rule is tried.
 BATCH_TABLE = "events"
 
@@ -40,7 +43,8 @@ class Sample:
 
     table: str
     content: bytes
-    lose: int = 0  # valid records that the job must lose
+    lose: int = 0  # valid records that a faulty job must lose
+    repeat: int = 0  # rows of the table that a faulty job must repeat
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Stopped:
     reasons: Mapping[int, tuple[str, ...]] = field(default_factory=dict)  # of quarantined records, by ordinal
     row_rules: frozenset[str] = frozenset()  # rules that rows broke
     gate_rules: frozenset[str] = frozenset()  # table and batch rules that did not pass
+    released: bool = False  # whether a release came of it all the same
 
 
 Land = Callable[[Sample], Stopped]
@@ -64,6 +69,7 @@ class Trial:
     stopped_by: tuple[str, ...]
     ok: bool
     complaint: str  # what is wrong, empty when nothing is
+    tried_on: Literal["functions", "jobs"] = "functions"
 
 
 def try_gates(suites: Suites, land: Land, *, now: datetime) -> Iterable[Trial]:
@@ -72,7 +78,7 @@ def try_gates(suites: Suites, land: Land, *, now: datetime) -> Iterable[Trial]:
     `now` is the moment `land` judges by; good samples are dated the day before.
     """
     for table in catalog.tables():
-        yield _try_good(table, land, now)
+        yield try_good(table, land(good_sample(table, now=now)))
     for rule in suites.rules:
         yield try_rule(rule, land, now=now)
     yield from unlisted(suites)
@@ -85,11 +91,19 @@ def try_rule(rule: Rule, land: Land, *, now: datetime) -> Trial:
     return Trial(rule.rule, _shown(rule), _stoppers(stopped), not complaint, complaint)
 
 
+def on_the_jobs(trial: Trial) -> Trial:
+    """The same trial, marked as one on the real jobs."""
+    return replace(trial, tried_on="jobs")
+
+
 def plant_rows(rule: Rule, *, now: datetime) -> Sample:
     """A good sample of the rule's table with its example planted."""
     table = BATCH_TABLE if rule.table == BATCHES else rule.table
     good = good_rows(table, now=now)
     match rule.plant:
+        case Repeat(repeat=count) if catalog.table(table).kind is TableKind.ENTITY:
+            # What lands about one thing becomes one row; only a faulty job makes two of it.
+            return Sample(table, ndjson(good), repeat=count)
         case Cells() | Repeat() | Every() as plant:
             return Sample(table, ndjson(spoil(good, plant)))
         case BreakShare(break_share=share):
@@ -102,11 +116,18 @@ def plant_rows(rule: Rule, *, now: datetime) -> Sample:
             return Sample(table, ndjson(good), lose=count)
 
 
-def _try_good(table: str, land: Land, now: datetime) -> Trial:
-    stopped = land(Sample(table, ndjson(good_rows(table, now=now))))
+def good_sample(table: str, *, now: datetime) -> Sample:
+    """A sample of `table` that nothing may stop."""
+    return Sample(table, ndjson(good_rows(table, now=now)))
+
+
+def try_good(what: str, stopped: Stopped) -> Trial:
+    """What must come of good samples: a release, and nothing stopped."""
     stoppers = _stoppers(stopped)
-    complaint = f"a good sample is stopped by {', '.join(stoppers)}" if stoppers else ""
-    return Trial(f"(none: {table})", "nothing", stoppers, not stoppers, complaint)
+    complaint = "" if stopped.released else "no release came of a good sample"
+    if stoppers:
+        complaint = f"a good sample is stopped by {', '.join(stoppers)}"
+    return Trial(f"(none: {what})", "nothing", stoppers, not complaint, complaint)
 
 
 def _row_complaint(rule: Rule, stopped: Stopped) -> str:
@@ -121,6 +142,8 @@ def _row_complaint(rule: Rule, stopped: Stopped) -> str:
 
 
 def _gate_complaint(rule: Rule, stopped: Stopped) -> str:
+    if stopped.released:
+        return "a release was published all the same"
     if stopped.gate_rules != frozenset({rule.rule}):
         return f"expected {rule.rule} alone"
     if rule.level == "table" and stopped.reasons:
@@ -147,4 +170,5 @@ def unlisted(suites: Suites) -> Iterable[Trial]:
 
 def _shown(rule: Rule) -> str:
     plant: Plant = rule.plant
-    return orjson.dumps(plant.model_dump()).decode()
+    shown = orjson.dumps(plant.model_dump()).decode()
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"

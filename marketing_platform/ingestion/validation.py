@@ -32,17 +32,13 @@ class Validated:
 
 @dataclass
 class _Tally:
-    landed: int = 0
     valid: int = 0
-    quarantined: int = 0
     unreadable: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     samples: list[dict[str, Any]] = field(default_factory=list)
 
     def count(self, parted: Split) -> None:
-        self.landed += parted.rows_landed
         self.valid += parted.rows_valid
-        self.quarantined += parted.rows_quarantined
         self.unreadable += parted.unreadable
         for row in parted.quarantine.to_pylist():
             reasons = orjson.loads(row["reasons"])
@@ -82,26 +78,28 @@ def validate(
 
         def quarantine() -> Iterator[pa.Table]:
             for raw in chunks:
-                parted = _sift(raw, batch_id, spec, gate)
+                parted, _ = sift(raw, batch_id, spec, gate)
                 for name, rows in parted.tables.items():
                     writers[name].add(rows)
                 tally.count(parted)
                 yield parted.quarantine
 
-        documents.write_quarantine(batch_id, quarantine())
+        quarantined = documents.write_quarantine(batch_id, quarantine())
+    # Counted by the stores themselves: what was lost on the way between them shows.
+    landed = documents.count_raw(batch_id)
     verdicts = judge_batch(
         suites,
         batch_profile(
-            landed=tally.landed,
+            landed=landed,
             valid=tally.valid,
-            quarantined=tally.quarantined,
+            quarantined=quarantined,
             unreadable=tally.unreadable,
         ),
     )
     outcome = Outcome(
-        rows_landed=tally.landed,
+        rows_landed=landed,
         rows_valid=tally.valid,
-        rows_quarantined=tally.quarantined,
+        rows_quarantined=quarantined,
         reasons=dict(tally.reasons.most_common()),
         failed=tuple(verdict.rule for verdict in verdicts if not verdict.passed),
         parts={name: writer.stored.ref.parts[0] for name, writer in writers.items()},
@@ -109,13 +107,9 @@ def validate(
     return Validated(outcome, tuple(verdicts), tuple(tally.samples))
 
 
-def _sift(raw: pa.Table, batch_id: str, spec: SourceSpec, gate: RowGate) -> Split:
-    """One chunk of records, typed, judged and divided."""
+def sift(raw: pa.Table, batch_id: str, spec: SourceSpec, gate: RowGate) -> tuple[Split, pa.Table]:
+    """One chunk of records, typed, judged and divided; and what the row rules found (PROBLEMS_SCHEMA)."""
     projection = project(raw, spec, batch_id)
-    by_rules = [gate.problems(name, rows) for name, rows in projection.tables.items()]
-    return split(
-        raw,
-        projection.tables,
-        typing_problems=projection.problems,
-        rule_problems=pa.concat_tables(by_rules),
-    )
+    by_rules = pa.concat_tables([gate.problems(name, rows) for name, rows in projection.tables.items()])
+    parted = split(raw, projection.tables, typing_problems=projection.problems, rule_problems=by_rules)
+    return parted, by_rules

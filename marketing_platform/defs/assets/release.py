@@ -30,7 +30,7 @@ from marketing_platform.releases.manifest import (
 )
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.verification import Evidence, verify
-from marketing_platform.releases.version import code_version
+from marketing_platform.releases.version import code_version, made_of
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select
 from marketing_platform.stores.registry import Stores
@@ -80,19 +80,12 @@ def release_asset(checks: Sequence[dg.AssetChecksDefinition]) -> dg.AssetsDefini
         declared = declared_checks(load_suites(settings.expectations_dir))
         found = _evidence(instance, stores, ledger, declared, defined)
         verify(found)
-        base = str(latest_metadata(instance, "admitted_batches")["base_release"].value)
         manifest = _manifest(context, settings, stores, ledger, shelf, found)
         if evidence.materialized(instance, CONSISTS_OF) != found.materialized:
             raise ReleaseRefused("an asset was materialized while its release was written; publish again")
-        shelf.publish(manifest, expected=None if base == NO_RELEASE else base)
+        shelf.publish(manifest, expected=_expected(instance, ledger, shelf))
+        notify(settings.data_dir, _serves(manifest), release=manifest.release_id)
         totals = manifest.totals.model_dump()
-        notify(
-            settings.data_dir,
-            f"release {manifest.release_id} serves: {totals['users']:,} users,"
-            f" {totals['campaigns']:,} campaigns, {len(manifest.batches)} batch(es);"
-            f" {len(manifest.held)} held",
-            release=manifest.release_id,
-        )
         return dg.MaterializeResult(
             metadata={
                 "release_id": manifest.release_id,
@@ -105,6 +98,27 @@ def release_asset(checks: Sequence[dg.AssetChecksDefinition]) -> dg.AssetsDefini
         )
 
     return release
+
+
+def _expected(instance: dg.DagsterInstance, ledger: Ledger, shelf: ReleaseShelf) -> str | None:
+    """The release this one may replace: what was current when its batches were chosen.
+
+    Or what is current now, if it is made of the same batches: then a person asked for one asset
+    of it anew.
+    """
+    current = shelf.current()
+    if current is not None and made_of(shelf.load(current), ledger.admitted()):
+        return current
+    base = str(latest_metadata(instance, "admitted_batches")["base_release"].value)
+    return None if base == NO_RELEASE else base
+
+
+def _serves(manifest: Manifest) -> str:
+    totals = manifest.totals
+    return (
+        f"release {manifest.release_id} serves {totals.users:,} users and {totals.campaigns:,} campaigns"
+        f" from {len(manifest.batches)} batch(es); {len(manifest.held)} held"
+    )
 
 
 def _evidence(

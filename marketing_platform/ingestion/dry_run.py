@@ -1,6 +1,6 @@
 """A sample's way through the gates by the pure functions alone, from landed bytes to verdicts.
 
-No store and no run are involved; that the real job gates the same way is for its own tests.
+No store and no run are involved; `defs/rehearsal.py` shows that the real jobs gate the same way.
 """
 
 from __future__ import annotations
@@ -15,14 +15,19 @@ import orjson
 import pyarrow as pa
 
 from marketing_platform import catalog
+from marketing_platform.gates import (
+    RowGate,
+    Split,
+    Suites,
+    batch_profile,
+    judge_batch,
+    judge_table,
+    profile_sql,
+)
 from marketing_platform.gates.plants import SAMPLE_ROWS
-from marketing_platform.gates.profile import batch_profile, profile_sql
-from marketing_platform.gates.rows import PROBLEMS_SCHEMA, RowGate
-from marketing_platform.gates.split import Split, split
-from marketing_platform.gates.suites import Suites
 from marketing_platform.gates.trial import Land, Sample, Stopped
-from marketing_platform.gates.verdicts import judge_batch, judge_table
-from marketing_platform.sources import SourceSpec, project, read_rows
+from marketing_platform.ingestion.validation import sift
+from marketing_platform.sources import SourceSpec, read_rows
 
 _BATCH = "gates-test"
 
@@ -32,42 +37,31 @@ def dry_run(suites: Suites, *, now: datetime) -> Land:
     gate = RowGate(suites, now=now)
 
     def land(sample: Sample) -> Stopped:
-        spec = _spec(sample.table)
+        spec = SourceSpec.model_validate(declaration(sample.table))
         chunks = read_rows(BytesIO(sample.content), spec, chunk_rows=10 * SAMPLE_ROWS, max_cell_bytes=1 << 20)
-        broken: set[str] = set()
-        parts: list[Split] = []
-        for raw in chunks:
-            projection = project(raw, spec, _BATCH)
-            problems = pa.concat_tables(
-                [
-                    PROBLEMS_SCHEMA.empty_table(),
-                    *(gate.problems(name, rows) for name, rows in projection.tables.items()),
-                ]
-            )
-            broken.update(problems["rule"].to_pylist())
-            parts.append(
-                split(raw, projection.tables, typing_problems=projection.problems, rule_problems=problems)
-            )
+        sifted = [sift(raw, _BATCH, spec, gate) for raw in chunks]
+        parts = [parted for parted, _ in sifted]
+        gate_rules = _gate_rules(suites, sample, parts, now)
         return Stopped(
             reasons=_reasons(parts),
-            row_rules=frozenset(broken),
-            gate_rules=_gate_rules(suites, sample, parts, now),
+            row_rules=frozenset(rule for _, found in sifted for rule in found["rule"].to_pylist()),
+            gate_rules=gate_rules,
+            released=not gate_rules,
         )
 
     return land
 
 
-def _spec(table: str) -> SourceSpec:
+def declaration(table: str) -> dict[str, Any]:
+    """A source that reads NDJSON whose fields are the columns of `table`."""
     columns = {name: {"field": name} for name in catalog.table(table).column_names}
-    return SourceSpec.model_validate(
-        {
-            "source": "gates_test",
-            "description": f"Planted rows of {table}.",
-            "path": "*",
-            "format": {"type": "ndjson"},
-            "tables": {table: {"columns": columns}},
-        }
-    )
+    return {
+        "source": f"{table}_sample",
+        "description": f"Planted rows of {table}.",
+        "path": f"{table}.ndjson",
+        "format": {"type": "ndjson"},
+        "tables": {table: {"columns": columns}},
+    }
 
 
 def _reasons(parts: Iterable[Split]) -> dict[int, tuple[str, ...]]:
@@ -89,6 +83,7 @@ def _gate_rules(suites: Suites, sample: Sample, parts: list[Split], now: datetim
     )
     schema = catalog.table(sample.table).arrow_schema
     rows = pa.concat_tables([schema.empty_table(), *(part.tables[sample.table] for part in parts)])
+    rows = pa.concat_tables([rows, rows.slice(0, sample.repeat)])
     verdicts = [
         *judge_table(suites, sample.table, _profile(sample.table, rows, now)),
         *judge_batch(suites, admission),

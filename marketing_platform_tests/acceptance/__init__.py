@@ -1,0 +1,1 @@
+"""The issue's promises, end to end: files land, a release comes out, the API answers from it."""

@@ -1,0 +1,45 @@
+"""Installations whose folders last for the whole session; the language model is prepared once for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from marketing_platform.encoders import open_encoder
+from marketing_platform.settings import Settings
+from marketing_platform_tests.acceptance.installation import Installation
+
+Install = Callable[..., Installation]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _event_log_without_fsync() -> None:
+    """A fifth of a small run is Dagster waiting for the disk; what a power cut does is not tried here."""
+
+    @event.listens_for(Engine, "connect")
+    def relax(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    open_encoder(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def install(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Install:
+    """Makes installations on empty folders."""
+
+    def make(**settings: Any) -> Installation:
+        data_dir = tmp_path_factory.mktemp("installation")
+        (data_dir / "models").symlink_to(models)
+        return Installation(Settings(data_dir=data_dir, **settings))
+
+    return make
