@@ -15,7 +15,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 VENV = $(PYTHON) -m venv .venv
 endif
 
-.PHONY: demo test up check lock bench-pipeline reference screenshots clean
+.PHONY: demo test test-servers test-kill up check lock bench-pipeline reference screenshots clean
 
 demo: .venv/.installed
 	@$(BIN)/marketing-platform demo
@@ -26,6 +26,14 @@ up: .venv/.installed
 
 test: .venv/.installed-dev
 	@$(BIN)/python -m pytest
+
+# Starts every server it needs on loopback (installing what is missing, kept in .servers/) and ends it.
+test-servers: .venv/.installed-dev
+	@MARKETING_TEST_SERVERS=1 $(BIN)/python -m pytest marketing_platform_tests/servers marketing_platform_tests/stores
+
+# Ten runs of the command line, each killed with -9 at a random moment; some minutes.
+test-kill: .venv/.installed-dev
+	@KILLS=$${KILLS:-10} $(BIN)/python -m pytest marketing_platform_tests/acceptance/test_kill.py -k commands
 
 check: .venv/.installed-dev
 	$(BIN)/ruff check .
@@ -62,7 +70,7 @@ screenshots: .venv/.installed-dev
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header
 lock:
 	$(COMPILE) --overrides requirements.overrides pyproject.toml -o requirements.lock
-	$(COMPILE) --overrides requirements.overrides pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) --overrides requirements.overrides pyproject.toml --extra servers --group dev -c requirements.lock -o requirements-dev.lock
 	$(COMPILE) pyproject.toml --extra torch -c requirements.lock -o requirements-torch.lock
 
 clean:

@@ -20,7 +20,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MARKETING_", extra="ignore", frozen=True)
 
-    profile: Literal["embedded", "servers"] = Field("embedded", description="Which datastores stand behind the graph.")
+    profile: Literal["embedded", "servers"] = Field(
+        "embedded", description="Which datastores stand behind the graph."
+    )
     data_dir: Path = Field(
         Path(".data"), description="Everything the embedded stores write lies below this folder."
     )

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from marketing_platform.cli.gates import app
 from marketing_platform.gates import Rule, Suites, load_suites
-from marketing_platform.ingestion.dry_run import dry_run
 from marketing_platform.gates.plants import Cells
 from marketing_platform.gates.trial import try_gates, try_rule, unlisted
+from marketing_platform.ingestion.dry_run import dry_run
 from marketing_platform_tests.gates.conftest import EXPECTATIONS, Edit
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

@@ -64,7 +64,10 @@ def test_both_profiles_answer_the_same(on_servers: Installation, tmp_path: Path)
         "/analytics/daily-activity?limit=500",
         "/analytics/user-engagement?sort=user_id&order=asc&limit=500",
         *(f"/recommendations/{quote(user)}" for user in users),
-        *(f"/recommendations/{quote(user)}?message=is%20the%20tent%20waterproof&limit=5" for user in users[:3]),
+        *(
+            f"/recommendations/{quote(user)}?message=is%20the%20tent%20waterproof&limit=5"
+            for user in users[:3]
+        ),
         *(f"/recommendations/similar-users?user_id={quote(user)}" for user in users),
         *(f"/graph/user-campaigns?user_id={quote(user)}" for user in users),
     ]
