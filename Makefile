@@ -25,7 +25,7 @@ up: .venv/.installed
 	@$(BIN)/marketing-platform up
 
 test: .venv/.installed-dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 # Starts every server it needs on loopback (installing what is missing, kept in .servers/) and ends it.
 test-servers: .venv/.installed-dev
