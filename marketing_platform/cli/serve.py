@@ -146,4 +146,4 @@ class _Notices:
             self._read = notices.tell()
         for line in lines:
             notice = json.loads(line)
-            console.print(f"[yellow]{notice['at']}[/] {notice['message']}", markup=True, highlight=False)
+            console.print(f"[yellow]{notice['at']}[/] {notice['message']}", highlight=False, soft_wrap=True)

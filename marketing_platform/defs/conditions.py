@@ -11,8 +11,8 @@ def follow_upstream() -> dg.AutomationCondition[Any]:
     """Materialize when something upstream is newer, and its blocking checks passed.
 
     A run of the whole graph leaves nothing to do: everything is newer than what it read. The
-    condition acts when a person materializes one table in the UI. Batches are not looked at: what
-    follows a batch that was judged is up to `publish_admitted`, which knows whether it was admitted.
+    condition acts when a person materializes one table in the UI. It begins below
+    `admitted_batches`: what follows a judged batch is up to the sensor `publish_admitted`, which
+    knows whether it was admitted.
     """
-    follow = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
-    return follow.ignore(dg.AssetSelection.assets("validated_records"))
+    return dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()

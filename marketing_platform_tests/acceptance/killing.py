@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -23,12 +21,12 @@ _PREPARED = ("great_expectations", "marketing_platform.definitions", "scipy.spar
 class Running:
     """A run under way."""
 
-    process_id: int
     wait: Callable[[float | None], object]  # seconds at most
+    send_kill: Callable[[], object]
 
     def kill(self) -> None:
-        """kill -9, and wait until it is gone."""
-        os.kill(self.process_id, signal.SIGKILL)
+        """kill -9 unless it has ended, and wait until it is gone."""
+        self.send_kill()
         self.wait(None)
 
 
@@ -41,8 +39,7 @@ def prepared_process(installation: Installation) -> Running:
     context.set_forkserver_preload(list(_PREPARED))
     process = context.Process(target=_run, args=(installation.settings,))
     process.start()
-    assert process.pid is not None
-    return Running(process.pid, process.join)
+    return Running(process.join, process.kill)
 
 
 def command_line(installation: Installation) -> Running:
@@ -59,7 +56,7 @@ def command_line(installation: Installation) -> Running:
         except subprocess.TimeoutExpired:
             return
 
-    return Running(process.pid, wait)
+    return Running(wait, process.kill)
 
 
 def duration(start: Start, installation: Installation) -> float:

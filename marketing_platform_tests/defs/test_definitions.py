@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import dagster as dg
 import pytest
 
 from marketing_platform.definitions import build_definitions
+from marketing_platform.defs.assets.release import CONSISTS_OF
 from marketing_platform.settings import Settings
 from marketing_platform_tests.defs.asset_graph import COMMAND, SNAPSHOT, describe
 
@@ -22,6 +24,20 @@ def test_everything_says_what_it_is() -> None:
         assert spec.description, spec.key
         assert spec.owners, spec.key
         assert spec.kinds, spec.key
+
+
+def test_the_release_comes_after_everything_it_consists_of() -> None:
+    graph = build_definitions(Settings()).resolve_asset_graph()
+    above = graph.get_ancestor_asset_keys(dg.AssetKey("release"))
+    assert {dg.AssetKey(asset) for asset in CONSISTS_OF} <= above
+
+
+def test_only_what_follows_the_admitted_batches_is_materialized_by_itself() -> None:
+    graph = build_definitions(Settings()).resolve_asset_graph()
+    followers = {
+        key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).automation_condition
+    }
+    assert followers == {*CONSISTS_OF, "release"} - {"validated_records", "admitted_batches"}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
+import orjson
 import pyarrow as pa
 
 from marketing_platform.defs.failures import notify
@@ -17,10 +18,18 @@ from marketing_platform.releases.ledger import Batch, Ledger, State
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.settings import Settings
 from marketing_platform.sources import SourceSpec, load_sources, read_rows
+from marketing_platform.stores.protocols import Documents
 from marketing_platform.stores.registry import Stores
 
 GROUP = "ingestion"
 NO_RELEASE = "(none)"
+_SAMPLED_BATCHES = 3
+_SAMPLE_ROWS = 5
+_WHAT_TO_DO = (
+    "Land a mended version of the object; or mend the source declaration and replay the batch"
+    " (marketing-platform quarantine replay BATCH); or take it as it is"
+    " (marketing-platform batches accept BATCH --why TEXT)."
+)
 _RETRY = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL)
 
 
@@ -88,7 +97,11 @@ def batch_gate(suites: Suites) -> dg.AssetsDefinition:
             ),
         },
         check_specs=[
-            dg.AssetCheckSpec(rule.rule, asset="validated_records", description=rule.description)
+            dg.AssetCheckSpec(
+                rule.rule,
+                asset="validated_records",
+                description=f"{rule.description} A batch that breaks this rule is held, the others go on.",
+            )
             for rule in suites.batch_rules()
         ],
         retry_policy=_RETRY,
@@ -102,10 +115,9 @@ def batch_gate(suites: Suites) -> dg.AssetsDefinition:
     ):
         specs = {spec.source: spec for spec in load_sources(settings.sources_dir)}
         current = load_suites(settings.expectations_dir)
-        judged: dict[str, Validated] = {}
         for batch_id, read in raw_records.readers.items():
             batch = ledger.batch(batch_id)
-            judged[batch_id] = validate(
+            validated = validate(
                 batch_id,
                 read(),
                 _source_of(batch, specs),
@@ -115,14 +127,14 @@ def batch_gate(suites: Suites) -> dg.AssetsDefinition:
                 version=context.run_id[:8],
                 landed_at=batch.landed_at,
             )
-            state = ledger.judge(batch_id, judged[batch_id].outcome, now=datetime.now(UTC))
-            _describe(context, batch_id, judged[batch_id])
+            state = ledger.judge(batch_id, validated.outcome, now=datetime.now(UTC))
+            _describe(context, batch_id, validated)
             context.log.info(f"{batch_id}: {state.value}")
             if state is State.HELD:
                 notify(settings.data_dir, _held_notice(ledger.batch(batch_id)), batch=batch_id)
         yield dg.Output(None, output_name="validated_records")
         yield dg.Output(None, output_name="quarantined_records")
-        yield from _verdicts(current, ledger.held(), judged)
+        yield from _verdicts(current, ledger.held(), stores.documents)
 
     return validate_batches
 
@@ -215,38 +227,21 @@ def _describe(context: dg.AssetExecutionContext, batch_id: str, validated: Valid
     )
 
 
-def _verdicts(
-    suites: Suites, held: Sequence[Batch], judged: dict[str, Validated]
-) -> Iterator[dg.AssetCheckResult]:
-    """One result per rule: it fails as long as any batch is held for it, in this run or before."""
+def _verdicts(suites: Suites, held: Sequence[Batch], documents: Documents) -> Iterator[dg.AssetCheckResult]:
+    """One result per rule: it fails as long as any batch is held for it, in this run or before.
+
+    Everything a person needs is text, which the UI shows without a click, in order of its keys.
+    """
     for rule in suites.batch_rules():
         failing = [batch for batch in held if rule.rule in batch.failed]
-        metadata: dict[str, dg.MetadataValue] = {}
+        metadata: dict[str, dg.MetadataValue] = {"held_batches": dg.MetadataValue.int(len(failing))}
+        for batch in failing:
+            metadata[f"batch {batch.batch_id}"] = dg.MetadataValue.text(_why_held(batch))
+        for batch in failing[:_SAMPLED_BATCHES]:
+            for number, row in enumerate(_samples(batch, documents), start=1):
+                metadata[f"sample of {batch.object} {number}"] = dg.MetadataValue.text(row)
         if failing:
-            metadata["held"] = markdown_table(
-                ["batch", "rows", "valid", "in quarantine for"],
-                [
-                    (
-                        batch.batch_id,
-                        batch.rows_landed,
-                        f"{batch.share_valid:.1%}",
-                        "; ".join(f"{reason} ({rows:,})" for reason, rows in batch.reasons.items()),
-                    )
-                    for batch in failing
-                ],
-            )
-            samples = [
-                {"batch": batch.batch_id, **sample}
-                for batch in failing
-                if batch.batch_id in judged
-                for sample in judged[batch.batch_id].samples
-            ]
-            metadata["samples"] = dg.MetadataValue.json(samples)
-            metadata["what_to_do"] = dg.MetadataValue.text(
-                "Land a mended version of the object, mend the source declaration and replay the batch"
-                " (marketing-platform quarantine replay BATCH), or take it as it is"
-                " (marketing-platform batches accept BATCH --why TEXT)."
-            )
+            metadata["what to do"] = dg.MetadataValue.text(_WHAT_TO_DO)
         yield dg.AssetCheckResult(
             check_name=rule.rule,
             asset_key="validated_records",
@@ -255,3 +250,16 @@ def _verdicts(
             description=f"{len(failing)} batch(es) held: {rule.reason}" if failing else rule.description,
             metadata=metadata,
         )
+
+
+def _why_held(batch: Batch) -> str:
+    reasons = ", ".join(f"{reason} ({rows:,})" for reason, rows in batch.reasons.items())
+    return f"{batch.share_valid:.1%} of {batch.rows_landed:,} rows are valid; in quarantine for: {reasons}"
+
+
+def _samples(batch: Batch, documents: Documents) -> Iterator[str]:
+    """The first quarantined rows of a batch: where each stood, why it is refused, its content."""
+    for chunk in documents.read_quarantine(batch.batch_id, limit=_SAMPLE_ROWS):
+        for row in chunk.to_pylist():
+            reasons = ", ".join(orjson.loads(row["reasons"]))
+            yield f"row {row['ordinal']:,}: {reasons}: {row['document']}"

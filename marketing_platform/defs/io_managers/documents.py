@@ -33,10 +33,13 @@ class DocumentsIOManager(dg.IOManager):
         for batch_id, read in obj.readers.items():
             written = self._documents.write_raw(batch_id, read(), ingested_at=now)
             context.log.info(f"{batch_id}: {written:,} raw records")
+            context.step_context.add_asset_metadata(
+                {"dagster/partition_row_count": written}, partition_key=batch_id
+            )
             rows += written
         context.add_output_metadata(
             {
-                "dagster/row_count": rows,
+                "rows_of_this_run": rows,
                 "batches": len(obj.readers),
                 "ingested_at": dg.MetadataValue.timestamp(now),
             }
