@@ -33,7 +33,8 @@ def demo(data_dir: DataDir = None) -> None:
     show_summary(settings, summary)
     console.rule("[bold]3. The API answers from that release")
     port = free_port()
-    with running({"api": api_command("127.0.0.1", port)}, settings) as processes:
+    log = settings.data_dir / "api.log"
+    with running({"api": api_command("127.0.0.1", port)}, settings, log=log) as processes:
         base = f"http://127.0.0.1:{port}"
         wait_for(f"{base}/api/v1/health", processes["api"], seconds=_START_SECONDS)
         _ask(base)

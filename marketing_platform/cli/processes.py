@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from marketing_platform.errors import MarketingPlatformError
@@ -55,27 +55,35 @@ def environment(settings: Settings) -> dict[str, str]:
 
 @contextmanager
 def running(
-    commands: Mapping[str, Sequence[str]], settings: Settings, *, keep_open: Sequence[int] = ()
+    commands: Mapping[str, Sequence[str]],
+    settings: Settings,
+    *,
+    keep_open: Sequence[int] = (),
+    log: Path | None = None,
 ) -> Generator[dict[str, Process]]:
     """Start every command, in order; on leaving, end them and what they started.
 
     Each leads a session of its own, so that Ctrl-C in a terminal reaches this process alone, which
-    then ends them in order. `keep_open` are descriptors that they inherit.
+    then ends them in order. `keep_open` are descriptors that they inherit; what they say goes to
+    `log`, or to where this process speaks.
     """
     started: dict[str, Process] = {}
-    try:
-        for name, command in commands.items():
-            started[name] = subprocess.Popen(  # noqa: S603 -- our own programs
-                list(command),
-                env=environment(settings),
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                pass_fds=keep_open,
-            )
-        yield started
-    finally:
-        with _deaf():
-            _end(list(started.values()))
+    with log.open("ab") if log else nullcontext() as output:
+        try:
+            for name, command in commands.items():
+                started[name] = subprocess.Popen(  # noqa: S603 -- our own programs
+                    list(command),
+                    env=environment(settings),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                    pass_fds=keep_open,
+                )
+            yield started
+        finally:
+            with _deaf():
+                _end(list(started.values()))
 
 
 @contextmanager

@@ -112,7 +112,7 @@ def show_summary(settings: Settings, summary: dict[str, Any]) -> None:
     """The figures for a person, and what is held."""
     release = summary["release_id"] or "none: no batch was admitted"
     console.print(f"[bold]release {release}[/] after {summary['seconds']} s")
-    emit_table("", [name.replace("_", " ") for name in _TOTALS], [[summary[name] for name in _TOTALS]])
+    emit_table("", [name.removeprefix("rows_") for name in _TOTALS], [[summary[name] for name in _TOTALS]])
     for batch in Ledger(settings.data_dir / "ledger.sqlite").held():
         console.print(
             f"[red]held[/] {batch.batch_id}: {batch.share_valid:.1%} valid, failed {', '.join(batch.failed)};"
