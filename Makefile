@@ -67,7 +67,7 @@ screenshots: .venv/.installed-dev
 	@touch $@
 
 # Writes the lock files anew; needs uv. No file may say where packages are downloaded from.
-COMPILE = uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --no-header
 lock:
 	$(COMPILE) --overrides requirements.overrides pyproject.toml -o requirements.lock
 	$(COMPILE) --overrides requirements.overrides pyproject.toml --extra servers --group dev -c requirements.lock -o requirements-dev.lock

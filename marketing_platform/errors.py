@@ -2,7 +2,6 @@
 
 MarketingPlatformError
 ├── SourceError          a source declaration is wrong (file, line, key)
-├── UnreadableObject     a landed object cannot be split into rows any further
 ├── ExpectationError     a suite under expectations/ is wrong
 ├── UnknownBatch         no batch of that name
 ├── UnknownRelease       no release of that name, or it has been collected
@@ -23,10 +22,6 @@ class MarketingPlatformError(Exception):
 
 class SourceError(MarketingPlatformError):
     """A source declaration is wrong; the message starts with `file:line: key`."""
-
-
-class UnreadableObject(MarketingPlatformError):
-    """A landed object cannot be split into rows any further (cut-off gzip, no Parquet footer)."""
 
 
 class ExpectationError(MarketingPlatformError):

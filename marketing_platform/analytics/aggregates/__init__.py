@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field
 
 from marketing_platform.catalog import Table
+from marketing_platform.catalog.registry import declared_in
 
 _FOLDER = Path(__file__).parent
 _WEIGHTS = _FOLDER.parent / "engagement.yaml"
@@ -42,13 +43,7 @@ def engagement_weights() -> dict[str, float]:
 @cache
 def aggregates() -> dict[str, Aggregate]:
     """Every aggregate by name."""
-    found = {}
-    for path in sorted(_FOLDER.glob("*.yaml")):
-        declared = Aggregate.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        if declared.name != path.stem:
-            raise ValueError(f"{path}: declares {declared.name!r}; name the file after it")
-        found[declared.name] = declared
-    return found
+    return declared_in(_FOLDER, Aggregate)
 
 
 def aggregate(name: str) -> Aggregate:
