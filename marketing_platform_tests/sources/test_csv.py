@@ -27,7 +27,7 @@ ROW = {"id": "1", "user": "u", "text": "hi"}
         ({}, b"id,user,text\r1,u,hi\r"),
         ({}, b"id,user,text\n1,u,hi"),
         ({}, b'"id","user","text"\n\n"1","u","hi"\n\n'),
-        ({}, gzip.compress(b"id,user,text\n") + gzip.compress(b"1,u,hi\n") + b"\0\0"),
+        ({}, gzip.compress(b"id,user,text\n", mtime=0) + gzip.compress(b"1,u,hi\n", mtime=0) + b"\0\0"),
         ({"delimiter": ";", "quote": "'"}, b"id;user;text\n1;'u';hi\n"),
         ({"delimiter": "\t", "quote": "none"}, b"id\tuser\ttext\n1\tu\thi\n"),
         ({"skip_rows": 2}, b"Report\nfor May\nid,user,text\n1,u,hi\n"),
