@@ -1,0 +1,159 @@
+"""Fits families and the hybrid on one training and judges them side by side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from marketing_platform.errors import InputError
+from marketing_platform.recommenders.blending import learn_blend
+from marketing_platform.recommenders.evaluation.memory import MemoryPeak
+from marketing_platform.recommenders.evaluation.metrics import Quality, quality
+from marketing_platform.recommenders.evaluation.splits import Split, folds
+from marketing_platform.recommenders.evaluation.tuning import tune
+from marketing_platform.recommenders.families import FAMILIES, Family, Model
+from marketing_platform.recommenders.hybrid import Blend, Hybrid
+from marketing_platform.recommenders.ranking import best_items
+from marketing_platform.recommenders.training import Matrix, Training
+
+HYBRID = "hybrid"
+# Tuning takes fewer folds than blending: a family has few parameters, and each trial fits it anew.
+_TUNING_FOLDS = 2
+_FEWEST_FOLDS, _MOST_FOLDS = 3, 10
+_FITTED_IN_ALL = 2_000_000  # interactions; more folds change little when there is much to judge by
+
+OnProgress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One row of the table."""
+
+    recommender: str
+    family: Family | None  # with its parameters; None for the hybrid
+    blend: Blend | None  # of the hybrid
+    quality: Mapping[int, Quality]  # by k
+    train_s: float
+    score_s: float
+    peak_gb: float  # resident memory of the process while it was fitted and asked
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is learned from, what is to be found, and among what."""
+
+    training: Training
+    later: Matrix  # users x items
+    ks: tuple[int, ...]
+    among: Matrix | None = None  # candidates; everything when None
+    repeats: bool = False  # whether what was taken before may be shown again
+
+    @property
+    def leave_out(self) -> Matrix | None:
+        return None if self.repeats else self.training.taken
+
+
+def suitable(training: Training) -> tuple[dict[str, Family], dict[str, str]]:
+    """The families that this training can feed, and for the others what they miss."""
+    offered = {name: family() for name, family in FAMILIES.items()}
+    missing = {name: sorted(family.needs - training.offers) for name, family in offered.items()}
+    return (
+        {name: family for name, family in offered.items() if not missing[name]},
+        {name: f"needs {', '.join(lacks)}" for name, lacks in missing.items() if lacks},
+    )
+
+
+def tuned(
+    families: Mapping[str, Family],
+    splits: Sequence[Split],
+    *,
+    seconds: float,
+    seed: int,
+    on_progress: OnProgress,
+) -> dict[str, Family]:
+    """Each family with the best parameters found; the seconds are shared out among those with any."""
+    searched = [name for name, family in families.items() if family.spans]
+    found = dict(families)
+    deadline = time.monotonic() + seconds
+    for left, name in zip(range(len(searched), 0, -1), searched, strict=True):
+        share = max(0.0, deadline - time.monotonic()) / left
+        on_progress(f"tuning {name} for {share:.0f} s")
+        found[name] = tune(families[name], splits, seconds=share, seed=seed).family
+    return found
+
+
+def compare(
+    question: Question,
+    families: Mapping[str, Family],
+    *,
+    seed: int,
+    splits: Sequence[Split] = (),
+    on_progress: OnProgress = lambda _text: None,
+) -> list[Judged]:
+    """One row per family and one for the hybrid, whose weights are learned on `splits` of the training."""
+    rows: list[Judged] = []
+    models: dict[str, Model] = {}
+    for name, family in families.items():
+        on_progress(f"fitting {name}")
+        with MemoryPeak() as peak:
+            begun = time.perf_counter()
+            models[name] = family.fit(question.training)
+            fitted = time.perf_counter()
+            shown = _shown(question, models[name])
+            asked = time.perf_counter()
+        judged = _judged(question, shown)
+        rows.append(Judged(name, family, None, judged, fitted - begun, asked - fitted, peak.gigabytes))
+    on_progress("learning the hybrid's weights")
+    with MemoryPeak() as peak:
+        begun = time.perf_counter()
+        parts = [(_fitted(families, split.learn), split) for split in splits or _splits(question, seed)]
+        blend = learn_blend(parts, seed=seed, repeats=question.repeats)
+        hybrid = Hybrid(models, blend, question.training)
+        fitted = time.perf_counter()
+        users = np.flatnonzero(np.diff(question.later.indptr))
+        k = max(question.ks)
+        found = hybrid.shortlist(users, k=k, leave_out=question.leave_out, among=question.among)
+        asked = time.perf_counter()
+    judged = _judged(question, found.ranked.items)
+    rows.append(Judged(HYBRID, None, blend, judged, fitted - begun, asked - fitted, peak.gigabytes))
+    return rows
+
+
+def tuning_splits(training: Training, *, seed: int) -> list[Split]:
+    """The splits that tuning judges by."""
+    return folds(training, count=5, seed=seed)[:_TUNING_FOLDS]
+
+
+def _splits(question: Question, seed: int) -> list[Split]:
+    affordable = _FITTED_IN_ALL // max(question.training.strength.nnz, 1)
+    count = min(max(affordable, _FEWEST_FOLDS), _MOST_FOLDS)
+    return folds(question.training, count=count, seed=seed)
+
+
+def _fitted(families: Mapping[str, Family], training: Training) -> dict[str, Model]:
+    return {name: family.fit(training) for name, family in families.items()}
+
+
+def _shown(question: Question, model: Model) -> np.ndarray:
+    users = np.flatnonzero(np.diff(question.later.indptr))
+    return best_items(
+        model.scores,
+        users,
+        items=len(question.training.items),
+        k=max(question.ks),
+        leave_out=question.leave_out,
+        among=question.among,
+    ).items
+
+
+def _judged(question: Question, shown: np.ndarray) -> dict[int, Quality]:
+    """`shown` has a row for each user who took something later."""
+    users = np.flatnonzero(np.diff(question.later.indptr))
+    if not len(users):
+        raise InputError("the test has no interaction to be found, so there is nothing to judge by")
+    later, popularity = question.later[users], question.training.popularity
+    known = int((np.diff(question.training.strength.indptr) > 0).sum())
+    return {k: quality(shown, later, popularity, k=k, users=known) for k in question.ks}

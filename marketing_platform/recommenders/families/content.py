@@ -1,0 +1,53 @@
+"""Items whose texts mean what the user wrote and took: cosine between embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from marketing_platform.recommenders.families.item_weights import named_causes
+from marketing_platform.recommenders.families.protocol import Cause, Span
+from marketing_platform.recommenders.training import Matrix, Training
+
+
+@dataclass(frozen=True)
+class Content:
+    """A user is the sum of the items taken plus `taste` times the mean of what the user wrote."""
+
+    taste: float = 3.0
+
+    needs: ClassVar[frozenset[str]] = frozenset({"features"})
+    spans: ClassVar[Mapping[str, Span]] = {"taste": Span(0.1, 30, log=True)}
+
+    def fit(self, training: Training) -> Meanings:
+        features = training.features
+        if features is None:
+            features = np.zeros((len(training.items), 1), np.float32)
+        tastes = np.zeros((len(training.users), features.shape[1]), np.float32)
+        if training.tastes is not None:
+            tastes = training.tastes * np.float32(self.taste)
+        return Meanings(training.taken, features, tastes)
+
+
+class Meanings:
+    """Implements `Model`: the score is the item's vector times the sum of the user's."""
+
+    def __init__(self, taken: Matrix, features: np.ndarray, tastes: np.ndarray) -> None:
+        self._taken = taken
+        self._features = features
+        self._tastes = tastes
+
+    def scores(self, rows: np.ndarray) -> Matrix:
+        return (self._taken[rows] @ self._features + self._tastes[rows]) @ self._features.T
+
+    def causes(self, row: int, item: int) -> list[Cause]:
+        own = self._taken.indices[self._taken.indptr[row] : self._taken.indptr[row + 1]]
+        meaning = self._features[item]
+        causes = named_causes("item", own, self._features[own] @ meaning)
+        written = float(self._tastes[row] @ meaning)
+        if written > 0:
+            causes.append(Cause("taste", None, written))
+        return sorted(causes, key=lambda cause: -cause.weight)

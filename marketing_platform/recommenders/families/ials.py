@@ -1,0 +1,89 @@
+"""iALS: users and items as short vectors whose product tells who takes what.
+
+Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008, as the
+`implicit` library solves it; its parameters matter as Rendle et al., "Revisiting the Performance of iALS
+on Item Recommendation Benchmarks", RecSys 2022, found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from marketing_platform.recommenders.families.item_weights import named_causes
+from marketing_platform.recommenders.families.protocol import Cause, Span
+from marketing_platform.recommenders.training import Matrix, Training
+
+
+@dataclass(frozen=True)
+class IALS:
+    """Vectors of `factors` numbers; a taken item counts `confidence` times as much as one not taken."""
+
+    factors: int = 32
+    penalty: float = 8.0
+    confidence: float = 2.0
+    rounds: int = 15
+    seed: int = 0
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    spans: ClassVar[Mapping[str, Span]] = {
+        "factors": Span(8, 128, log=True, whole=True),
+        "penalty": Span(0.1, 50, log=True),
+        "confidence": Span(1.1, 20, log=True),
+    }
+
+    def fit(self, training: Training) -> Factors:
+        # The library loads its C++ parts when it is imported.
+        from implicit.cpu.als import AlternatingLeastSquares
+        from threadpoolctl import threadpool_limits
+
+        taken = training.taken
+        if not taken.nnz:
+            return Factors(self, taken, np.zeros((len(training.items), 1), np.float32))
+        with threadpool_limits(1, "blas"):  # it has threads of its own
+            solver: Any = AlternatingLeastSquares(
+                factors=min(self.factors, *taken.shape),
+                regularization=self.penalty,
+                alpha=self.confidence,
+                iterations=self.rounds,
+                random_state=self.seed,
+                num_threads=0,
+            )
+            solver.fit(taken, show_progress=False)
+        return Factors(self, taken, np.asarray(solver.item_factors))
+
+
+class Factors:
+    """Implements `Model`: a user's vector is the best one for what the user took, given those of items."""
+
+    def __init__(self, parameters: IALS, taken: Matrix, items: np.ndarray) -> None:
+        self._parameters = parameters
+        self._taken = taken
+        self._items = items.astype(np.float64)
+        self._all = self._items.T @ self._items + parameters.penalty * np.eye(items.shape[1])
+
+    def scores(self, rows: np.ndarray) -> Matrix:
+        users = np.zeros((len(rows), self._items.shape[1]))
+        for place, row in enumerate(rows):
+            users[place] = self._vector(self._own(row))
+        return (users @ self._items.T).astype(np.float32)
+
+    def causes(self, row: int, item: int) -> list[Cause]:
+        """Each item the user took, by how much the score falls when it alone is left out."""
+        own = self._own(row)
+        full = float(self._vector(own) @ self._items[item])
+        without = [float(self._vector(np.delete(own, at)) @ self._items[item]) for at in range(len(own))]
+        return named_causes("item", own, full - np.asarray(without))
+
+    def _own(self, row: int) -> np.ndarray:
+        return self._taken.indices[self._taken.indptr[row] : self._taken.indptr[row + 1]]
+
+    def _vector(self, own: np.ndarray) -> np.ndarray:
+        if not len(own):
+            return np.zeros(self._items.shape[1])
+        vectors, confidence = self._items[own], self._parameters.confidence
+        left = self._all + (confidence - 1) * (vectors.T @ vectors)
+        return np.linalg.solve(left, confidence * vectors.sum(axis=0))

@@ -1,0 +1,61 @@
+"""Paths in the knowledge graph: from a user over a category, interest or campaign to an item.
+
+Paths over other users are `rp3beta`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from scipy import sparse
+
+from marketing_platform.recommenders.families.item_weights import named_causes
+from marketing_platform.recommenders.families.protocol import Cause, Span
+from marketing_platform.recommenders.training import Links, Matrix, Training
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The probability of a walk of two steps, with popular items discounted by `beta`."""
+
+    beta: float = 0.0
+
+    needs: ClassVar[frozenset[str]] = frozenset({"links"})
+    spans: ClassVar[Mapping[str, Span]] = {"beta": Span(0.0, 1.0)}
+
+    def fit(self, training: Training) -> Walks:
+        discount = np.maximum(training.popularity, 1) ** -self.beta
+        return Walks({kind: _steps(links, discount) for kind, links in training.links.items()})
+
+
+class Walks:
+    """Implements `Model`: the sum over all kinds of nodes."""
+
+    def __init__(self, steps: Mapping[str, tuple[Matrix, Matrix]]) -> None:
+        self._steps = steps
+
+    def scores(self, rows: np.ndarray) -> Matrix:
+        walks = [of_users[rows] @ of_items for of_users, of_items in self._steps.values()]
+        return sum(walks[1:], start=walks[0])
+
+    def causes(self, row: int, item: int) -> list[Cause]:
+        causes: list[Cause] = []
+        for kind, (of_users, of_items) in self._steps.items():
+            own = of_users[row]
+            weights = own.data * of_items[own.indices, item].toarray().ravel()
+            found = named_causes("node", own.indices, weights)
+            causes += [Cause(cause.kind, cause.place, cause.weight, kind) for cause in found]
+        return sorted(causes, key=lambda cause: -cause.weight)
+
+
+def _steps(links: Links, discount: np.ndarray) -> tuple[Matrix, Matrix]:
+    to_items = _probabilities(links.of_items) @ sparse.diags(discount)
+    return _probabilities(links.of_users), to_items.tocsc().tocsr()
+
+
+def _probabilities(weights: Matrix) -> Matrix:
+    sums = np.asarray(weights.sum(axis=1)).ravel()
+    return (sparse.diags(1 / np.where(sums > 0, sums, 1)) @ weights).tocsr()

@@ -1,0 +1,166 @@
+"""What every family of recommenders does. A new one is covered by its line in the registry."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from marketing_platform.errors import InputError
+from marketing_platform.recommenders.families import FAMILIES, Cause
+from marketing_platform.recommenders.families.ease import Ease
+from marketing_platform.recommenders.families.slim import Slim
+from marketing_platform.recommenders.ranking import best_items
+from marketing_platform.recommenders.training import Links, Training, training_of
+
+DAY = 86_400
+PERSONAL = sorted(FAMILIES.keys() - {"popular", "trending"})
+
+
+def described(training: Training) -> Training:
+    """With everything a family may need: items 0, 2, 4 … and 1, 3, 5 … are of one kind each."""
+    kinds = np.arange(len(training.items)) % 2
+    features = np.zeros((len(training.items), 3), np.float32)
+    features[np.arange(len(kinds)), kinds] = 1
+    of_users = (training.taken @ sparse.csr_matrix(features[:, :2])).tocsr()
+    links = Links(("even", "odd"), of_users, sparse.csr_matrix(features[:, :2].T))
+    return replace(training, features=features, categories=kinds, links={"kind": links})
+
+
+def two_tastes() -> Training:
+    """Users 0-9 take even items, users 10-19 odd ones; user 0 has not taken item 4, nor user 10 item 5."""
+    pairs = [
+        (f"u{user:02}", f"i{item:02}")
+        for user in range(20)
+        for item in range(user // 10, 12, 2)
+        if (user, item) not in {(0, 4), (10, 5)}
+    ]
+    seconds = [number * DAY / 10 for number, _ in enumerate(pairs)]
+    return described(training_of(*zip(*pairs, strict=True), None, seconds))
+
+
+@st.composite
+def trainings(draw: st.DrawFn) -> Training:
+    pairs = draw(
+        st.lists(st.tuples(st.integers(0, 7), st.integers(0, 9), st.integers(-1, 3)), min_size=0, max_size=40)
+    )
+    users, items = [f"u{user}" for user, _, _ in pairs], [f"i{item}" for _, item, _ in pairs]
+    seconds = [float(DAY * (number % 7)) for number in range(len(pairs))]
+    values = [float(value) for _, _, value in pairs]
+    everyone = {"all_users": ["u0", "stranger"], "all_items": ["i0", "unsold"]}
+    return described(training_of(users, items, values, seconds, **everyone))
+
+
+def scores(model: Any, training: Training) -> np.ndarray:
+    found = model.scores(np.arange(len(training.users)))
+    return np.asarray(found.toarray() if sparse.issparse(found) else found)
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES.keys() - {"popular", "trending", "repeat", "discovery"}))
+def test_users_of_one_taste_get_what_the_others_of_it_took(name: str) -> None:
+    training = two_tastes()
+    model = FAMILIES[name]().fit(training)
+    best = best_items(model.scores, np.array([0, 10]), items=12, k=1, leave_out=training.taken)
+    assert [training.items[item] for item in best.items[:, 0]] == ["i04", "i05"]
+
+
+def test_repeat_knows_habits_and_discovery_what_is_new() -> None:
+    rows = [("a", "tea", "t"), ("a", "mug", "m"), ("b", "tea", "t"), ("b", "mug", "m"), ("c", "tea", "t")]
+    users, items, _ = zip(*[*rows, ("a", "tea", "t")], strict=True)
+    training = training_of(users, items, None, [0.0, 0, 0, 0, 0, 10 * DAY])
+    repeat = scores(FAMILIES["repeat"]().fit(training), training)
+    assert repeat[0].tolist()[1] > repeat[0].tolist()[0] > 0
+    assert repeat[2].tolist()[0] == 0
+    discovery = FAMILIES["discovery"]().fit(replace(training, categories=np.array([0, 1])))
+    assert scores(discovery, training).round(6).tolist()[0] == [0, 0], "a has something of both"
+    assert scores(discovery, training)[2, 0] > 0, "c has no mug"
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+@settings(max_examples=25, deadline=None)
+@given(training=trainings())
+def test_scores_are_finite_and_the_same_alone_and_together(name: str, training: Training) -> None:
+    model = FAMILIES[name]().fit(training)
+    together = scores(model, training)
+    assert together.shape == (len(training.users), len(training.items))
+    assert np.isfinite(together).all()
+    for row in range(len(training.users)):
+        alone = model.scores(np.array([row]))
+        alone = np.asarray(alone.toarray() if sparse.issparse(alone) else alone)
+        np.testing.assert_allclose(alone[0], together[row], rtol=1e-4, atol=1e-6)
+    again = scores(FAMILIES[name]().fit(training), training)
+    np.testing.assert_allclose(again, together, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", PERSONAL)
+@settings(max_examples=25, deadline=None)
+@given(training=trainings(), data=st.data())
+def test_without_the_named_cause_the_score_falls_by_its_weight(
+    name: str, training: Training, data: st.DataObject
+) -> None:
+    model = FAMILIES[name]().fit(training)
+    row = data.draw(st.integers(0, len(training.users) - 1))
+    item = data.draw(st.integers(0, len(training.items) - 1))
+    before = scores(model, training)[row, item]
+    for cause in model.causes(row, item):
+        assert cause.weight > 0
+        after = scores(without(model, row, item, cause), training)[row, item]
+        assert after == pytest.approx(before - cause.weight, rel=1e-3, abs=1e-5)
+
+
+def without(model: Any, row: int, item: int, cause: Cause) -> Any:
+    """The model as it would answer had that one thing not happened; what it learned stays."""
+    changed = copy.deepcopy(model)
+    inner = getattr(changed, "_found", changed)
+    matrix, at = {
+        "item": lambda: (getattr(inner, "_history", None), (row, cause.place)),
+        "user": lambda: (inner._taken, (cause.place, item)),
+        "node": lambda: (inner._steps[cause.of][0], (row, cause.place)),
+        "taste": lambda: (inner._tastes, row),
+    }[cause.kind]()
+    if matrix is None:
+        matrix = inner._taken
+    if cause.kind == "taste":
+        matrix[at] = 0
+    else:
+        matrix[at] = 0
+        matrix.eliminate_zeros()
+    return changed
+
+
+@pytest.mark.parametrize("name", ["item_neighbours", "user_neighbours", "rp3beta", "ease", "slim", "paths"])
+def test_causes_add_up_to_the_score(name: str) -> None:
+    training = two_tastes()
+    model = FAMILIES[name]().fit(training)
+    causes = model.causes(0, 4)
+    assert sum(cause.weight for cause in causes) >= scores(model, training)[0, 4] - 1e-5
+    assert [cause.weight for cause in causes] == sorted((cause.weight for cause in causes), reverse=True)
+
+
+def test_the_sparse_form_of_ease_ranks_like_the_dense_one() -> None:
+    generator = np.random.default_rng(3)
+    dense = generator.random((200, 30)) < np.linspace(0.5, 0.05, 30)
+    rows, columns = dense.nonzero()
+    training = training_of([f"u{row:03}" for row in rows], [f"i{column:02}" for column in columns])
+    all_neighbours = Ease(dense_items=0, neighbours=30).fit(training)
+    np.testing.assert_allclose(
+        scores(all_neighbours, training), scores(Ease().fit(training), training), atol=0.02
+    )
+
+
+def test_slim_refuses_more_items_than_fit() -> None:
+    with pytest.raises(InputError, match="EASE has a sparse form"):
+        Slim(most_items=3).fit(two_tastes())
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_parameters_that_tuning_tries_are_parameters(name: str) -> None:
+    family = FAMILIES[name]()
+    for parameter, span in family.spans.items():
+        assert span.low <= getattr(family, parameter) <= span.high
