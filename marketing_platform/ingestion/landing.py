@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from marketing_platform.errors import SourceError
+from marketing_platform.errors import ChangedWhileRead, SourceError
 from marketing_platform.releases.ledger import Ledger
 from marketing_platform.sources import SourceSpec, match_source
-from marketing_platform.stores.objects_folder import ChangedWhileRead
 from marketing_platform.stores.protocols import Objects
 
 
@@ -37,7 +36,7 @@ def take_landed(
     settle_seconds: float,
     limit: int | None = None,
 ) -> Taken:
-    """Keep and register new objects, at most `limit` of them, each version once."""
+    """Keep and register new objects, at most `limit` of them, known content included, each version once."""
     seen = ledger.seen()
     batches: list[str] = []
     repeated: list[str] = []
@@ -47,7 +46,7 @@ def take_landed(
     for landed in objects.list():
         if (landed.name, landed.generation) in seen:
             continue
-        if limit is not None and len(batches) >= limit:
+        if limit is not None and len(batches) + len(repeated) >= limit:
             break
         if not _is_text(landed.name):
             refused.append(f"{_printable(landed.name)}: its name is not UTF-8; rename it")
@@ -65,7 +64,7 @@ def take_landed(
             continue
         try:
             content_hash, _ = objects.snapshot(landed)
-        except (ChangedWhileRead, FileNotFoundError):
+        except ChangedWhileRead:
             unsettled.append(landed.name)
             continue
         except OSError as error:

@@ -10,20 +10,17 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from marketing_platform.errors import UnknownName
+from marketing_platform.errors import AlreadyThere, ChangedWhileRead, UnknownName
+from marketing_platform.stores.landed_names import is_hidden, is_whole
 from marketing_platform.stores.protocols import LandedObject
 
-_UNFINISHED_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", "~")
 _PORTION = 1 << 20
-
-
-class ChangedWhileRead(OSError):
-    """The object was written to while it was being copied; it is taken on a later look."""
 
 
 class FolderObjects:
@@ -33,20 +30,17 @@ class FolderObjects:
         self._landing = landing
         self._kept = kept
 
-    def list(self) -> Iterator[LandedObject]:
+    def list(self, *, below: str = "", start: str = "") -> Iterator[LandedObject]:
         """Every complete-looking file below the landing folder, in order of name."""
-        for folder, folders, files in os.walk(self._landing):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(files):
-                if name.startswith(".") or name.endswith(_UNFINISHED_SUFFIXES):
-                    continue
-                path = Path(folder, name)
-                try:
-                    # Links count as what they lead to; pipes and sockets would be waited for.
-                    if path.is_file():
-                        yield self._describe(path)
-                except FileNotFoundError:  # removed since the folder was listed
-                    continue
+        for path in _paths(self._landing / below):
+            if start and path.relative_to(self._landing).as_posix() < start:
+                continue
+            try:
+                # Links count as what they lead to; pipes and sockets would be waited for.
+                if path.is_file():
+                    yield self._describe(path)
+            except FileNotFoundError:  # removed since the folder was listed
+                continue
 
     def snapshot(self, landed: LandedObject) -> tuple[str, int]:
         """Copy the object and return (sha256, bytes); ChangedWhileRead when it moved meanwhile."""
@@ -68,6 +62,8 @@ class FolderObjects:
                     f"{landed.name} changed while it was read; it is taken once it is still"
                 )
             copy.replace(self._kept / digest.hexdigest())
+        except FileNotFoundError:
+            raise ChangedWhileRead(f"{landed.name} was removed before it was read") from None
         finally:
             copy.unlink(missing_ok=True)
         return digest.hexdigest(), size
@@ -82,6 +78,26 @@ class FolderObjects:
     def put(self, name: str, content: Iterable[bytes]) -> LandedObject:
         """Write a file into the landing folder; it appears under its name only when complete."""
         path = self._landing / name
+        with self._written(path, content) as complete:
+            complete.replace(path)
+        return self._describe(path)
+
+    def create(self, name: str, content: Iterable[bytes]) -> LandedObject:
+        """As `put`, unless the name is taken: a link, other than a rename, never replaces a file."""
+        path = self._landing / name
+        if path.exists():  # spares the writing; the link below decides
+            raise _already_there(name)
+        with self._written(path, content) as complete:
+            try:
+                path.hardlink_to(complete)
+            except FileExistsError:
+                raise _already_there(name) from None
+        self._make_lasting(path.parent)
+        return self._describe(path)
+
+    @contextmanager
+    def _written(self, path: Path, content: Iterable[bytes]) -> Generator[Path]:
+        """The content in a hidden file beside `path`, on disk; gone when the block ends."""
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.parent / f".{uuid.uuid4().hex}"
         try:
@@ -90,10 +106,19 @@ class FolderObjects:
                     target.write(portion)
                 target.flush()
                 os.fsync(target.fileno())
-            unfinished.replace(path)
+            yield unfinished
         finally:
             unfinished.unlink(missing_ok=True)
-        return self._describe(path)
+
+    def _make_lasting(self, folder: Path) -> None:
+        """Bring the names in `folder`, and its own in the folders above, to disk."""
+        while folder != self._landing.parent:
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            folder = folder.parent
 
     def _describe(self, path: Path) -> LandedObject:
         status = path.stat()
@@ -105,3 +130,25 @@ class FolderObjects:
             # The kernel's own time: the time of the content may be copied from elsewhere, even the future.
             updated_at=datetime.fromtimestamp(status.st_ctime, UTC),
         )
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    """What lies below a folder, in order of whole paths as a bucket has it: `a.csv`, then `a/1.csv`."""
+    try:
+        entries = [
+            f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
+            for entry in os.scandir(folder)
+        ]
+    except OSError:  # not there, or not ours to look into
+        return
+    for name in sorted(entries):
+        if is_hidden(name):
+            continue
+        if name.endswith("/"):
+            yield from _paths(folder / name)
+        elif is_whole(name):
+            yield folder / name
+
+
+def _already_there(name: str) -> AlreadyThere:
+    return AlreadyThere(f"{name} has landed before; it stays as it is")

@@ -10,20 +10,25 @@ import orjson
 from marketing_platform.errors import UnknownName
 
 
+def readable(document: dict[str, Any]) -> bytes:
+    """The document as people read it."""
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
 class FolderReports:
     """Implements `Reports`."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def write(self, name: str, document: dict[str, Any]) -> Path:
+    def write(self, name: str, document: dict[str, Any]) -> str:
         """Store a report, complete or not at all; returns where it lies."""
         self._root.mkdir(parents=True, exist_ok=True)
         path = self._path(name)
         unfinished = path.with_name(f".{path.name}")
-        unfinished.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        unfinished.write_bytes(readable(document))
         unfinished.replace(path)
-        return path
+        return str(path)
 
     def read(self, name: str) -> dict[str, Any]:
         """A stored report."""

@@ -1,4 +1,4 @@
-"""The sensor on the landing folder, with real ledger, stores and instance."""
+"""The sensor on the landing zone, folder and bucket, with real ledger, stores and instance."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ import pytest
 
 from marketing_platform.defs.attempts import ROUND, WORK, Attempts
 from marketing_platform.defs.automation import new_files
-from marketing_platform.releases.ledger import Ledger, Outcome
+from marketing_platform.releases.ledger import Outcome
+from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings
-from marketing_platform.stores.registry import open_stores
+from marketing_platform.stores.registry import Stores, open_stores
+from marketing_platform_tests.servers.shared import WITH_SERVERS, shared
 
 _RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+MANY = 210
 _EVENTS = "event_id,user_id,occurred_at,event_type,campaign_id,channel,message\n"
 
 
 class Landing:
-    """A landing folder and the sensor that looks at it."""
+    """A landing zone and the sensor that looks at it."""
 
-    def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance, stores: Stores) -> None:
         self.settings = settings
         self.instance = instance
-        self.ledger = Ledger(settings.data_dir / "ledger.sqlite")
+        self.stores = stores
+        records = open_records(settings)
+        self.ledger, self.notices = records.ledger, records.notices
         self.cursor: str | None = None
 
-    def write(self, name: str, content: str, *, modified: datetime | None = None) -> Path:
-        path = self.settings.landing_dir / "events" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_EVENTS + content)
-        if modified:
-            os.utime(path, (modified.timestamp(), modified.timestamp()))
-        return path
+    def write(self, name: str, content: str) -> None:
+        self.stores.objects.put(f"events/{name}", [(_EVENTS + content).encode()])
 
     def look(self) -> dg.SensorResult | dg.SkipReason:
         """What one evaluation comes to; partitions that it adds are added."""
@@ -46,8 +46,9 @@ class Landing:
             cursor=self.cursor,
             resources={
                 "settings": self.settings,
-                "stores": open_stores(self.settings),
+                "stores": self.stores,
                 "ledger": self.ledger,
+                "notices": self.notices,
             },
         )
         result = new_files(context)
@@ -95,9 +96,21 @@ class Landing:
 
 
 @pytest.fixture
-def landing(tmp_path: Path) -> Generator[Landing]:
+def in_folder(tmp_path: Path) -> Generator[Landing]:
+    settings = Settings(data_dir=tmp_path, settle_seconds=0)
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Landing(Settings(data_dir=tmp_path, settle_seconds=0), instance)
+        yield Landing(settings, instance, open_stores(settings))
+
+
+@pytest.fixture(params=["folder", "bucket"] if WITH_SERVERS else ["folder"])
+def landing(request: pytest.FixtureRequest, in_folder: Landing) -> Landing:
+    if request.param == "bucket":
+        from marketing_platform.stores.objects_gcs import GcsObjects
+        from marketing_platform_tests.servers import gcs
+
+        bucket = GcsObjects(gcs.settings(shared(gcs.running), page_size=50))
+        in_folder.stores = replace(in_folder.stores, objects=bucket)
+    return in_folder
 
 
 def test_an_empty_folder_asks_for_nothing(landing: Landing) -> None:
@@ -127,12 +140,27 @@ def test_an_overwritten_file_is_a_new_batch(landing: Landing) -> None:
 
 
 @pytest.mark.parametrize("year", [1999, 2099])
-def test_the_age_of_a_file_does_not_matter(landing: Landing, year: int) -> None:
-    landing.write("events-1.csv", "a\n")
-    landing.look()
+def test_the_age_of_a_file_does_not_matter(in_folder: Landing, year: int) -> None:
+    in_folder.write("events-1.csv", "a\n")
+    in_folder.look()
+    in_folder.judge_all()
+    in_folder.write("events-0.csv", "old or from the future\n")
+    moment = datetime(year, 1, 1, tzinfo=UTC).timestamp()
+    os.utime(in_folder.settings.landing_dir / "events" / "events-0.csv", (moment, moment))
+    assert in_folder.asks() == [("events/events-0.csv",)]
+
+
+def test_what_lands_at_once_is_taken_over_several_looks(landing: Landing) -> None:
+    for number in range(MANY):
+        landing.write(f"events-{number:04}.csv", f"{number}\n")
+    landed: list[int] = []
+    while not landed or landed[-1] < MANY:
+        landing.look()
+        landed.append(len(landing.ledger.batches()))
+    assert landed == [200, MANY]
     landing.judge_all()
-    landing.write("events-0.csv", "old or from the future\n", modified=datetime(year, 1, 1, tzinfo=UTC))
-    assert landing.asks() == [("events/events-0.csv",)]
+    landing.write("events-0100.csv", "another version\n")
+    assert landing.asks() == [("events/events-0100.csv",)]
 
 
 def test_a_copy_of_a_known_file_changes_nothing(landing: Landing) -> None:
@@ -152,8 +180,7 @@ def test_a_file_that_is_still_written_waits(landing: Landing) -> None:
 
 
 def test_an_undeclared_file_is_told_once(landing: Landing) -> None:
-    (landing.settings.landing_dir).mkdir(parents=True)
-    (landing.settings.landing_dir / "holiday.jpg").write_bytes(b"\xff\xd8")
+    landing.stores.objects.put("holiday.jpg", [b"\xff\xd8"])
     for _ in range(3):
         assert "no source declares holiday.jpg" in landing.skips()
     assert len(_notices(landing)) == 1

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketing_platform.ingestion.landing import Taken, take_landed
-from marketing_platform.releases.ledger import Ledger, Outcome
+from marketing_platform.releases.ledger import Outcome
+from marketing_platform.releases.records import open_records
+from marketing_platform.settings import Settings
 from marketing_platform.sources import SourceSpec, load_source
 from marketing_platform.stores.objects_folder import FolderObjects
 from marketing_platform.stores.protocols import LandedObject
@@ -33,7 +35,7 @@ class Zone:
     def __init__(self, root: Path, *, objects: type[FolderObjects] = FolderObjects) -> None:
         self.landing = root / "landing"
         self.landing.mkdir(parents=True)
-        self.ledger = Ledger(root / "ledger.sqlite")
+        self.ledger = open_records(Settings(data_dir=root)).ledger
         self.objects = objects(self.landing, root / "kept")
         self.sources = [_source(root, "events", "*.csv")]
 
@@ -171,6 +173,9 @@ def test_a_look_takes_at_most_so_many(zone: Zone) -> None:
     for number in range(5):
         zone.land(f"{number}.csv", f"content {number}")
     assert [len(zone.take(limit=2).batches) for _ in range(4)] == [2, 2, 1, 0]
+    for number in range(5):
+        zone.land(f"again {number}.csv", f"content {number}")
+    assert [len(zone.take(limit=2).repeated) for _ in range(4)] == [2, 2, 1, 0]
 
 
 _LANDINGS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["one", "two", "three"])), max_size=8)

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from marketing_platform.errors import UnknownName
-from marketing_platform.stores.objects_folder import ChangedWhileRead, FolderObjects
+from marketing_platform.errors import AlreadyThere, ChangedWhileRead, UnknownName
+from marketing_platform.stores.objects_folder import FolderObjects
 from marketing_platform.stores.protocols import LandedObject, Objects
+from marketing_platform_tests.servers.shared import WITH_SERVERS, shared
+from marketing_platform_tests.stores.processes import in_another_process
+
+
+def read(objects: Objects, content_hash: str) -> bytes:
+    with objects.open(content_hash) as kept:
+        return kept.read()
 
 
 class ObjectsContract:
@@ -22,6 +31,17 @@ class ObjectsContract:
         landed = list(objects.list())
         assert [(found.name, found.size) for found in landed] == [("a.csv", 0), ("b/ä 'quoted'.csv", 2)]
         assert all(found.updated_at.tzinfo is not None for found in landed)
+
+    def test_names_come_in_the_order_of_whole_paths(self, objects: Objects) -> None:
+        names = ["A.csv", "a-b/1.csv", "a.csv", "a/1.csv", "a/b/1.csv", "ab.csv", "ä.csv"]
+        for name in reversed(names):
+            objects.put(name, [b"x"])
+        assert [found.name for found in objects.list()] == names
+
+    def test_unfinished_and_hidden_objects_are_left_alone(self, objects: Objects) -> None:
+        for name in ("a.csv.tmp", "b.part", ".hidden", "c.csv~", ".git/d.csv", "e/.f/g.csv", "h.csv"):
+            objects.put(name, [b"x"])
+        assert [found.name for found in objects.list()] == ["h.csv"]
 
     def test_an_overwritten_object_has_another_generation(self, objects: Objects) -> None:
         first = objects.put("a.csv", [b"one"])
@@ -40,8 +60,25 @@ class ObjectsContract:
     def test_a_version_that_is_no_longer_there_is_not_mistaken_for_another(self, objects: Objects) -> None:
         landed = objects.put("a.csv", [b"one"])
         objects.put("a.csv", [b"two"])
-        with pytest.raises(OSError, match=r"a\.csv"):
+        with pytest.raises(ChangedWhileRead, match=r"a\.csv"):
             objects.snapshot(landed)
+
+    def test_the_same_bytes_are_kept_once_under_whatever_name(self, objects: Objects) -> None:
+        first, second = (objects.put(name, [b"same"]) for name in ("a.csv", "b.csv"))
+        assert objects.snapshot(first) == objects.snapshot(second) == objects.snapshot(first)
+        assert read(objects, objects.snapshot(second)[0]) == b"same"
+
+    def test_kept_bytes_are_read_piece_by_piece(self, objects: Objects) -> None:
+        content = bytes(range(256)) * 4096
+        content_hash, size = objects.snapshot(objects.put("a.bin", [content]))
+        assert size == len(content)
+        with objects.open(content_hash) as kept:
+            pieces = iter(lambda: kept.read(300_001), b"")
+            assert b"".join(pieces) == content
+
+    def test_another_process_reads_what_this_one_keeps(self, objects: Objects) -> None:
+        content_hash, _ = objects.snapshot(objects.put("a.csv", [b"kept"]))
+        assert in_another_process(read, objects, content_hash) == b"kept"
 
     def test_an_unknown_kept_version_is_named(self, objects: Objects) -> None:
         with pytest.raises(UnknownName, match="0000"):
@@ -56,6 +93,66 @@ class ObjectsContract:
             objects.put("a.csv", broken())
         assert list(objects.list()) == []
 
+    def test_a_created_object_is_listed_like_any_other(self, objects: Objects) -> None:
+        created = objects.create("a/1.ndjson", [b"one", b" object"])
+        assert (created.name, created.size) == ("a/1.ndjson", 10)
+        assert list(objects.list()) == [created]
+        content_hash, _ = objects.snapshot(created)
+        with objects.open(content_hash) as kept:
+            assert kept.read() == b"one object"
+
+    def test_a_name_is_created_once_and_keeps_what_landed_first(self, objects: Objects) -> None:
+        first = objects.create("a.csv", [b"first"])
+        with pytest.raises(AlreadyThere, match=r"a\.csv"):
+            objects.create("a.csv", [b"second"])
+        assert list(objects.list()) == [first]
+
+    def test_nothing_is_created_over_what_was_put(self, objects: Objects) -> None:
+        landed = objects.put("a.csv", [b"first"])
+        with pytest.raises(AlreadyThere):
+            objects.create("a.csv", [b"second"])
+        assert list(objects.list()) == [landed]
+
+    def test_of_many_who_create_one_name_exactly_one_lands(self, objects: Objects) -> None:
+        start = threading.Barrier(8)
+
+        def create(content: bytes) -> bytes | None:
+            start.wait()
+            try:
+                objects.create("a.csv", [content])
+            except AlreadyThere:
+                return None
+            return content
+
+        with ThreadPoolExecutor(8) as threads:
+            landed = [made for made in threads.map(create, [bytes([65 + n]) * 100 for n in range(8)]) if made]
+        assert len(landed) == 1
+        content_hash, _ = objects.snapshot(next(objects.list()))
+        with objects.open(content_hash) as kept:
+            assert kept.read() == landed[0]
+
+    def test_a_creation_that_fails_leaves_the_name_free(self, objects: Objects) -> None:
+        def broken():
+            yield b"half"
+            raise OSError("the sender went away")
+
+        with pytest.raises(OSError, match="went away"):
+            objects.create("a.csv", broken())
+        assert list(objects.list()) == []
+        objects.create("a.csv", [b"whole"])
+
+    def test_a_part_of_the_landing_zone_is_listed_from_a_name_on(self, objects: Objects) -> None:
+        for name in ("a/1.csv", "a/2.csv", "a/b/1.csv", "a-b/1.csv", "a.csv", "b/1.csv"):
+            objects.put(name, [b"x"])
+
+        def listed(**only: str) -> list[str]:
+            return [found.name for found in objects.list(**only)]
+
+        assert listed(below="a") == ["a/1.csv", "a/2.csv", "a/b/1.csv"]
+        assert listed(below="a", start="a/2.csv") == ["a/2.csv", "a/b/1.csv"]
+        assert listed(below="a/b", start="a/b/2.csv") == []
+        assert listed(below="nowhere") == []
+
 
 class TestFolder(ObjectsContract):
     @pytest.fixture
@@ -63,11 +160,15 @@ class TestFolder(ObjectsContract):
         return FolderObjects(tmp_path / "landing", tmp_path / "kept")
 
 
-def test_unfinished_and_hidden_files_are_left_alone(tmp_path: Path) -> None:
-    for name in ("a.csv.tmp", "b.part", ".hidden", "c.csv~", ".git/d.csv", "e.csv"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    assert [found.name for found in FolderObjects(tmp_path, tmp_path / ".kept").list()] == ["e.csv"]
+if WITH_SERVERS:
+
+    class TestGcs(ObjectsContract):
+        @pytest.fixture
+        def objects(self) -> Objects:
+            from marketing_platform.stores.objects_gcs import GcsObjects
+            from marketing_platform_tests.servers import gcs
+
+            return GcsObjects(gcs.settings(shared(gcs.running)))
 
 
 def test_a_file_that_grows_while_it_is_copied_is_taken_later(tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ class ReportIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: dict[str, Any]) -> None:
         """Write the report and show it in the UI."""
         name = output_name(context)
-        path = self._reports.write(name, obj)
+        location = self._reports.write(name, obj)
         context.add_output_metadata(
-            {NAME: name, "path": dg.MetadataValue.path(path), "report": dg.MetadataValue.json(obj)}
+            {NAME: name, "path": dg.MetadataValue.path(location), "report": dg.MetadataValue.json(obj)}
         )
 
     def load_input(self, context: dg.InputContext) -> dict[str, Any]:
