@@ -8,46 +8,33 @@ subqueries without a name, and parameters, which are bound by number (`$1`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
 
+from marketing_platform.stores.sql_rewrites import (
+    Rewrite,
+    Translated,
+    latest,
+    look_up,
+    name_subquery,
+    taken_apart,
+    zero_vector,
+)
+
 _CACHED = 512  # statements; the platform has about a hundred
-
-
-@dataclass(frozen=True)
-class Translated:
-    """A query for PostgreSQL whose tables are not bound yet."""
-
-    body: str
-    named: tuple[str, ...]  # its own `name AS (…)`, without the WITH in front
-    parameters: tuple[str, ...]  # whose values are `$1`, `$2`, …
-
-    def bound_to(self, tables: Iterable[str]) -> str:
-        """The query with these `name AS (…)` before its own."""
-        named = ", ".join([*tables, *self.named])
-        return f"WITH {named} {self.body}" if named else self.body
 
 
 @lru_cache(_CACHED)
 def to_postgres(sql: str, maps: frozenset[str] = frozenset()) -> Translated:
     """Translate a query; `maps` names the columns of its tables that hold maps."""
     tree = sqlglot.parse_one(sql, read="duckdb")
-    for rewrite in (_arg_max, _average, _name_subquery, _zero_vector, _look_up(maps)):
+    for rewrite in (_arg_max, _average, name_subquery, _zero_vector, look_up(maps, _json_value)):
         tree = tree.transform(rewrite)
     names: list[str] = []
     tree = tree.transform(_number_parameters(names))
-    named = tree.args.get("with_")
-    if named is not None:
-        tree.set("with_", None)
-    return Translated(
-        body=_text(tree),
-        named=tuple(_text(one) for one in named.expressions) if named is not None else (),
-        parameters=tuple(names),
-    )
+    return taken_apart(tree, _text, names)
 
 
 def _text(tree: exp.Expr) -> str:
@@ -55,26 +42,15 @@ def _text(tree: exp.Expr) -> str:
 
 
 def _arg_max(node: exp.Expr) -> exp.Expr:
-    """`arg_max(v, (a, b)) FILTER (…)` is the first of the values in falling order of a, then b.
-
-    DuckDB leaves out rows whose value is NULL; a null in the order never wins.
-    """
-    found = node.this if isinstance(node, exp.Filter) else node
-    if not isinstance(found, exp.ArgMax) or isinstance(node.parent, exp.Filter):
+    """The first of the values in falling order."""
+    asked = latest(node)
+    if asked is None:
         return node
-    by = found.expression
-    order = exp.Order(
-        expressions=[
-            exp.Ordered(this=part.copy(), desc=True, nulls_first=False)
-            for part in (by.expressions if isinstance(by, exp.Tuple) else [by])
-        ]
-    )
-    value = found.this.copy()
-    known = value.copy().is_(exp.null()).not_()
-    where = exp.and_(node.expression.this.copy(), known) if isinstance(node, exp.Filter) else known
+    order = [exp.Ordered(this=part, desc=True, nulls_first=False) for part in asked.order]
+    known = asked.value.copy().is_(exp.null()).not_()
     values = exp.Filter(
-        this=exp.ArrayAgg(this=exp.Order(this=value, expressions=order.expressions)),
-        expression=exp.Where(this=where),
+        this=exp.ArrayAgg(this=exp.Order(this=asked.value, expressions=order)),
+        expression=exp.Where(this=exp.and_(asked.condition, known) if asked.condition else known),
     )
     return exp.Bracket(this=exp.Paren(this=values), expressions=[exp.Literal.number(1)], offset=1)
 
@@ -85,37 +61,23 @@ def _average(node: exp.Expr) -> exp.Expr:
     return node
 
 
-def _name_subquery(node: exp.Expr) -> exp.Expr:
-    if isinstance(node, exp.Subquery) and isinstance(node.parent, exp.From | exp.Join) and not node.alias:
-        return exp.alias_(node.copy(), "unnamed", table=True)
-    return node
-
-
 def _zero_vector(node: exp.Expr) -> exp.Expr:
-    """`list_dot_product(v, v) = 0`: every byte is zero. Nothing else can be asked of a vector."""
-    if not isinstance(node, exp.EQ) or not isinstance(node.this, exp.Anonymous):
+    """Every byte is zero. Nothing else can be asked of a vector."""
+    vector = zero_vector(node)
+    if vector is None:
         return node
-    called, zero = node.this, node.expression
-    if called.name.lower() != "list_dot_product" or len(set(called.expressions)) != 1 or zero.name != "0":
-        return node
-    vector = called.expressions[0]
     length = exp.func("octet_length", vector.copy())
     zeros = exp.func(
         "decode", exp.func("repeat", exp.Literal.string("00"), length), exp.Literal.string("hex")
     )
-    return exp.EQ(this=vector.copy(), expression=zeros)
+    return exp.EQ(this=vector, expression=zeros)
 
 
-def _look_up(maps: frozenset[str]) -> Callable[[exp.Expr], exp.Expr]:
-    def rewrite(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Bracket) and isinstance(node.this, exp.Column) and node.this.name in maps:
-            return exp.JSONExtractScalar(this=node.this.copy(), expression=node.expressions[0].copy())
-        return node
-
-    return rewrite
+def _json_value(map_: exp.Expr, key: exp.Expr) -> exp.Expr:
+    return exp.JSONExtractScalar(this=map_, expression=key)
 
 
-def _number_parameters(names: list[str]) -> Callable[[exp.Expr], exp.Expr]:
+def _number_parameters(names: list[str]) -> Rewrite:
     def rewrite(node: exp.Expr) -> exp.Expr:
         if not isinstance(node, exp.Placeholder):
             return node

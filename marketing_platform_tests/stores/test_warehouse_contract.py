@@ -31,7 +31,15 @@ def postgres(_folder: Path) -> Warehouse:
     return PostgresWarehouse(server.settings(shared(server.running)))
 
 
-@pytest.fixture(params=[duckdb, postgres] if WITH_SERVERS else [duckdb])
+def bigquery(_folder: Path) -> Warehouse:
+    from marketing_platform.stores.warehouse_bigquery import BigQueryWarehouse
+    from marketing_platform_tests.servers import bigquery as server
+    from marketing_platform_tests.servers import gcs
+
+    return BigQueryWarehouse(server.settings(shared(server.running)), gcs.settings(shared(gcs.running)))
+
+
+@pytest.fixture(params=[duckdb, postgres, bigquery] if WITH_SERVERS else [duckdb])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     factory: Callable[[Path], Warehouse] = request.param
     return factory(tmp_path)
@@ -187,6 +195,24 @@ def test_vectors_maps_and_awkward_texts_come_back(warehouse: Warehouse) -> None:
     assert warehouse.query(Select(looked_up, [writer.stored.ref], {"name": "ü"})).to_pylist() == [
         {"found": "1"}
     ]
+
+
+def test_a_result_without_rows_keeps_its_columns(warehouse: Warehouse) -> None:
+    rows = pa.table(
+        {
+            "n": [1],
+            "v": pa.array([[0.5, 1.0]], pa.list_(pa.float32(), 2)),
+            "m": pa.array([[("a", "b")]], pa.map_(pa.string(), pa.string())),
+        }
+    )
+    with warehouse.writer("vectors__1", rows.schema) as writer:
+        writer.add(rows)
+    select = Select("SELECT n, v, m FROM vectors WHERE n > 1", [writer.stored.ref])
+    read = warehouse.query(select)
+    assert read.num_rows == 0
+    assert read.schema.names == rows.schema.names
+    assert read.schema.field("m").type == rows.schema.field("m").type
+    assert list(warehouse.batches(select, chunk_rows=10)) == []
 
 
 def test_a_zero_vector_is_found(warehouse: Warehouse) -> None:

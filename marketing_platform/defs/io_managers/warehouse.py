@@ -44,6 +44,7 @@ class WarehouseIOManager(dg.IOManager):
                 "parts": len(stored.ref.parts),
                 "dagster/column_schema": column_schema(stored.ref.schema, table),
                 "preview": preview(self._first_rows(stored), table),
+                **{f"cost/{figure}": amount for figure, amount in stored.cost.items()},
             }
         )
 
