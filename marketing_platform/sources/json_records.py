@@ -43,8 +43,10 @@ class _Defect(Exception):
     """Why a value is no record."""
 
 
-def ndjson_blocks(pieces: Iterator[Lines | LongLine], limits: Limits) -> Iterator[Block]:
-    """One record per line that is not blank.
+def ndjson_blocks(
+    pieces: Iterator[Lines | LongLine], limits: Limits, defect_field: str | None = None
+) -> Iterator[Block]:
+    """One record per line that is not blank; a text in `defect_field` is the defect of its record.
 
     Raises:
         Unreadable: As `text_lines`.
@@ -57,11 +59,11 @@ def ndjson_blocks(pieces: Iterator[Lines | LongLine], limits: Limits) -> Iterato
             for line in piece.lines:
                 raw = line.strip(_SPACE)
                 if raw:
-                    _add_line(block, raw, limits, careful=piece.careful)
+                    _add_line(block, raw, limits, defect_field, careful=piece.careful)
         yield block
 
 
-def _add_line(block: Block, raw: str, limits: Limits, *, careful: bool) -> None:
+def _add_line(block: Block, raw: str, limits: Limits, defect_field: str | None, *, careful: bool) -> None:
     try:
         value = _DECODER.decode(raw)
     except ValueError:
@@ -70,7 +72,8 @@ def _add_line(block: Block, raw: str, limits: Limits, *, careful: bool) -> None:
     except RecursionError:
         block.add_defect(limits.raw_document(raw), "invalid JSON")
     else:
-        _add_value(block, value, raw, limits, careful=careful)
+        told = value.get(defect_field) if defect_field and isinstance(value, dict) else None
+        _add_value(block, value, raw, limits, careful=careful, told=told if isinstance(told, str) else None)
 
 
 def json_blocks(pieces: Iterator[str], limits: Limits) -> Iterator[Block]:
@@ -168,11 +171,18 @@ class _Array:
         return Unreadable(self._failure.reason if self._failure else reason, rest)
 
 
-def _add_value(block: Block, value: Any, raw: str, limits: Limits, *, careful: bool) -> None:
+def _add_value(
+    block: Block, value: Any, raw: str, limits: Limits, *, careful: bool, told: str | None = None
+) -> None:
     try:
-        block.documents.append(_document(value, raw, limits, careful=careful))
+        document = _document(value, raw, limits, careful=careful)
     except _Defect as defect:
-        block.add_defect(limits.raw_document(raw), str(defect))
+        block.add_defect(limits.raw_document(raw), told or str(defect))
+    else:
+        if told:
+            block.add_defect(document, told)
+        else:
+            block.documents.append(document)
 
 
 def _document(value: Any, raw: str, limits: Limits, *, careful: bool) -> bytes:

@@ -45,5 +45,5 @@ def _blocks(stream: BinaryIO, spec: SourceSpec, limits: Limits) -> Iterator[Bloc
     if isinstance(layout, CsvFormat):
         return csv_blocks(lines, layout, spec.fields, limits)
     if isinstance(layout, NdjsonFormat):
-        return ndjson_blocks(lines, limits)
+        return ndjson_blocks(lines, limits, layout.defect_field)
     return json_blocks(pieces, limits)

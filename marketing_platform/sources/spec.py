@@ -132,11 +132,12 @@ class CsvFormat(Declared):
 
 
 class NdjsonFormat(Declared):
-    """One JSON object per line."""
+    """One JSON object per line; one with a text in `defect_field` was refused before it landed."""
 
     type: Literal["ndjson"]
     encoding: Encoding = "utf-8"
     compression: Compression = "auto"
+    defect_field: NonEmpty | None = None
 
 
 class JsonFormat(Declared):
