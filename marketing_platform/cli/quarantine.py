@@ -13,7 +13,8 @@ import typer
 from marketing_platform.cli.batches import BatchId
 from marketing_platform.cli.options import DataDir, SourcesDir, settings_of, who
 from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table
-from marketing_platform.releases.ledger import Ledger
+from marketing_platform.ingestion.replay import ReplayFrom, replay_from
+from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -28,7 +29,7 @@ def show(
 ) -> None:
     """Refused records: where they stood in the file, why they were refused, what they said."""
     settings = settings_of(data_dir)
-    ledger = Ledger(settings.data_dir / "ledger.sqlite")
+    ledger = open_records(settings).ledger
     found = [ledger.batch(batch_id)] if batch_id else [b for b in ledger.batches() if b.rows_quarantined]
     records = [record for batch in found for record in _records(settings, batch.batch_id, limit=rows)]
     if json:
@@ -57,7 +58,7 @@ def export(
 ) -> None:
     """Write the refused records of a batch as NDJSON: to mend them, or to hand them back."""
     settings = settings_of(data_dir)
-    batch = Ledger(settings.data_dir / "ledger.sqlite").batch(batch_id)
+    batch = open_records(settings).ledger.batch(batch_id)
     written = 0
     try:
         with to.open("wb") as target:
@@ -71,15 +72,29 @@ def export(
 
 @app.command()
 def replay(
-    batch_id: BatchId, sources_dir: SourcesDir = None, data_dir: DataDir = None, json: JsonOption = False
+    batch_id: BatchId,
+    source: Annotated[
+        ReplayFrom | None,
+        typer.Option(
+            "--from",
+            help="The kept object, or the raw records where a changed format does not matter;"
+            " unless given, raw where the object is gone.",
+        ),
+    ] = None,
+    sources_dir: SourcesDir = None,
+    data_dir: DataDir = None,
+    json: JsonOption = False,
 ) -> None:
     """Read and judge a batch again with today's sources and expectations, and publish what follows."""
     from marketing_platform.cli.run import run_pipeline, show_summary
+    from marketing_platform.stores.registry import open_stores
 
     settings = settings_of(data_dir, None, sources_dir)
-    ledger = Ledger(settings.data_dir / "ledger.sqlite")
+    ledger = open_records(settings).ledger
+    stores = open_stores(settings)
+    found = replay_from(ledger.batch(batch_id), stores.objects, stores.documents, asked=source)
     batch = ledger.note_replay(batch_id, who=who(), now=datetime.now(UTC))
-    summary = run_pipeline(settings, quiet=json, replay=batch.batch_id)
+    summary = run_pipeline(settings, quiet=json, replay=batch.batch_id, source=found)
     if json:
         emit_json(summary)
     else:

@@ -1,4 +1,4 @@
-"""The blocking checks of the canonical tables: one per table rule under `expectations/`."""
+"""The blocking checks: one per table rule and per measured figure under `expectations/`."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from marketing_platform.catalog import table
-from marketing_platform.defs.io_managers import latest_name
+from marketing_platform.catalog import table, tables
+from marketing_platform.defs.io_managers import latest_metadata, latest_name
 from marketing_platform.gates import (
     DeclaredCheck,
+    Measure,
     Suites,
     Verdict,
     declared_checks,
@@ -26,8 +27,34 @@ def table_checks(suites: Suites) -> list[dg.AssetChecksDefinition]:
     """One step per table, which judges all its rules from one profile."""
     by_table: dict[str, list[DeclaredCheck]] = defaultdict(list)
     for check in declared_checks(suites):
-        by_table[check.asset].append(check)
+        if check.asset in tables():
+            by_table[check.asset].append(check)
     return [_gate(suites, name, checks) for name, checks in by_table.items()]
+
+
+def measure_checks(suites: Suites) -> list[dg.AssetChecksDefinition]:
+    """One check per figure that an asset measures about itself."""
+    return [_measured(measure) for measure in suites.measures]
+
+
+def _measured(measure: Measure) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=measure.asset, name=measure.check, blocking=True, description=measure.description)
+    def measured(
+        context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
+    ) -> dg.AssetCheckResult:
+        declared = {(m.asset, m.check): m for m in load_suites(settings.expectations_dir).measures}
+        now = declared[measure.asset, measure.check]
+        figure = latest_metadata(context.instance, now.asset).get(now.figure)
+        value = None if figure is None else float(str(figure.value))
+        passed = now.passed(value)
+        return dg.AssetCheckResult(
+            passed=passed,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=now.description if passed else now.reason,
+            metadata={"observed": f"{now.figure} = {value}", "expected": f"at least {now.at_least:g}"},
+        )
+
+    return measured
 
 
 def _gate(suites: Suites, name: str, checks: Sequence[DeclaredCheck]) -> dg.AssetChecksDefinition:

@@ -13,7 +13,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -29,7 +29,9 @@ _SUFFIX = ".arrow"
 # What an unfinished segment is called, and when nobody can still be writing it.
 _UNFINISHED = ".unfinished-"
 _ABANDONED_SECONDS = 3600
+# A segment holds so many vectors, or those of so many seconds: a kill loses no more.
 _PORTION = 5_000
+_PORTION_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class EmbeddingCache:
     """Vectors of one model by hash of the text."""
 
     def __init__(self, folder: Path, model_name: str) -> None:
-        self._folder = folder / re.sub(r"[^A-Za-z0-9._-]", "_", model_name)
+        self._folder = folder / _folder_name(model_name)
         self._model = model_name
 
     def lookup(self, hashes: np.ndarray, *, dim: int) -> tuple[np.ndarray, np.ndarray]:
@@ -125,16 +127,12 @@ class EmbeddingCache:
 
 
 def encode_cached(
-    encoder: Encoder,
-    cache: EmbeddingCache,
-    texts: Sequence[str],
-    *,
-    progress: Callable[[int], None] | None = None,
+    encoder: Encoder, cache: EmbeddingCache, texts: Sequence[str]
 ) -> tuple[np.ndarray, EncodeStats]:
     """Vectors of the texts (n x dim float32); each distinct text that is not cached is encoded once.
 
-    New vectors are kept portion by portion, so that a killed run goes on where it was. `progress`
-    is called with the number of distinct texts done since the last call.
+    New vectors are kept as they arrive, some thousand or some seconds' worth at once, and all that
+    arrived when the encoder fails: the next run goes on where this one was.
     """
     started = time.monotonic()
     order: dict[str, int] = {}
@@ -142,13 +140,10 @@ def encode_cached(
     unique = list(order)
     hashes = hash_texts(unique)
     found, vectors = cache.lookup(hashes, dim=encoder.dim)
-    if progress:
-        progress(int(found.sum()))
     missing = np.flatnonzero(~found)
-    for start in range(0, len(missing), _PORTION):
-        portion = missing[start : start + _PORTION]
-        vectors[portion] = encoder.encode([unique[row] for row in portion], progress=progress)
-        cache.append(hashes[portion], vectors[portion])
+    if missing.size:
+        with _Keeper(cache, hashes[missing]) as keeper:
+            vectors[missing] = encoder.encode([unique[row] for row in missing], arrived=keeper.add)
     stats = EncodeStats(
         texts=len(texts),
         unique=len(unique),
@@ -157,6 +152,46 @@ def encode_cached(
         seconds=time.monotonic() - started,
     )
     return vectors[inverse], stats
+
+
+class _Keeper:
+    """Gathers vectors as they arrive into segments worth a file, and keeps what is left at the end."""
+
+    def __init__(self, cache: EmbeddingCache, hashes: np.ndarray) -> None:
+        self._cache = cache
+        self._hashes = hashes
+        self._begin()
+
+    def __enter__(self) -> _Keeper:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._keep()
+
+    def add(self, rows: np.ndarray, vectors: np.ndarray) -> None:
+        """Take vectors (n x dim) of the texts at these places."""
+        self._rows.append(rows)
+        self._vectors.append(vectors)
+        self._count += len(rows)
+        if self._count >= _PORTION or time.monotonic() - self._since > _PORTION_SECONDS:
+            self._keep()
+
+    def _begin(self) -> None:
+        self._rows: list[np.ndarray] = []
+        self._vectors: list[np.ndarray] = []
+        self._count = 0
+        self._since = time.monotonic()
+
+    def _keep(self) -> None:
+        if self._count:
+            self._cache.append(self._hashes[np.concatenate(self._rows)], np.concatenate(self._vectors))
+        self._begin()
+
+
+def _folder_name(model: str) -> str:
+    """The model's name as a file's; what had to be replaced tells by a hash, or two would be one."""
+    readable = re.sub(r"[^A-Za-z0-9._-]", "_", model)
+    return readable if readable == model else f"{readable}-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
 
 
 def _prefixes(hashes: np.ndarray) -> np.ndarray:

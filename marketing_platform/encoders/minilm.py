@@ -46,17 +46,22 @@ class MiniLM:
         self._session = _session(_built_model(weights / "model.safetensors", models_dir))
         self._workers = _cores()
 
-    def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> np.ndarray:
+    def encode(
+        self, texts: Sequence[str], *, arrived: Callable[[np.ndarray, np.ndarray], None] | None = None
+    ) -> np.ndarray:
         """See `Encoder.encode`; texts are cut off at 256 tokens like the original's."""
         vectors = np.zeros((len(texts), DIM), np.float32)
         with ThreadPoolExecutor(self._workers) as pool:
             for start in range(0, len(texts), _WINDOW):
                 tokens = self._tokens(texts[start : start + _WINDOW])
                 batches = list(_batches(tokens))
-                _report(progress, len(tokens) - sum(map(len, batches)))
+                wordless = np.flatnonzero([len(ids) <= _FRAME_TOKENS for ids in tokens])
+                if arrived and wordless.size:
+                    arrived(start + wordless, vectors[start + wordless])
                 for rows, encoded in zip(batches, pool.map(partial(self._run, tokens), batches), strict=True):
                     vectors[start + rows] = encoded
-                    _report(progress, len(rows))
+                    if arrived:
+                        arrived(start + rows, encoded)
         return vectors
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
@@ -77,11 +82,6 @@ def _batches(tokens: Sequence[list[int]]) -> Iterator[np.ndarray]:
         size = max(1, _BATCH_TOKENS // int(length))
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
-
-
-def _report(progress: Callable[[int], None] | None, done: int) -> None:
-    if progress and done:
-        progress(done)
 
 
 def _cores() -> int:

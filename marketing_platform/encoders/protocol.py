@@ -21,12 +21,15 @@ class Encoder(Protocol):
         """Length of a vector."""
         ...
 
-    def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> np.ndarray:
+    def encode(
+        self, texts: Sequence[str], *, arrived: Callable[[np.ndarray, np.ndarray], None] | None = None
+    ) -> np.ndarray:
         """Vectors of unit length, len(texts) x dim float32, in the order of the texts.
 
         A text without a single token (empty, white space, control characters) gives the zero
         vector. Any string is accepted, lone surrogates too; what exceeds the model's length is
-        cut off. A text's vector does not depend on the texts beside it. `progress` is called
-        with the number of texts done since the last call.
+        cut off. A text's vector does not depend on the texts beside it. `arrived` is called
+        with the positions of texts that are done (n int64) and their vectors (n x dim), each text once,
+        so that nothing of it is lost when a later one fails.
         """
         ...

@@ -5,6 +5,7 @@ Rules do not belong here, they live in `expectations/`; what Dagster makes of a 
 `defs/`. Importing this package does not import Great Expectations.
 """
 
+from marketing_platform.gates.measures import Measure
 from marketing_platform.gates.profile import batch_profile, profile_columns, profile_sql
 from marketing_platform.gates.rows import PROBLEMS_SCHEMA, RowGate
 from marketing_platform.gates.split import Split, split
@@ -20,6 +21,7 @@ from marketing_platform.gates.verdicts import (
 __all__ = [
     "PROBLEMS_SCHEMA",
     "DeclaredCheck",
+    "Measure",
     "RowGate",
     "Rule",
     "Split",

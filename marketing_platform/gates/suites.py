@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from marketing_platform import catalog
 from marketing_platform.errors import ExpectationError
+from marketing_platform.gates.measures import MEASURES, Measure, load_measures
 from marketing_platform.gates.plants import BatchPlant, Cells, Plant, TablePlant
 from marketing_platform.gates.profile import BATCH_PROFILE, profile_columns
 
@@ -72,6 +73,7 @@ class Suites:
     rules: tuple[Rule, ...]
     fingerprint: str  # changes whenever any suite does
     listed: frozenset[str]  # `suite.rule` of every line of `rules.txt`
+    measures: tuple[Measure, ...]  # what assets measure about themselves
 
     def row_rules(self, table: str) -> tuple[Rule, ...]:
         """The rules that send a row of `table` to quarantine."""
@@ -147,7 +149,10 @@ def load_suites(directory: Path) -> Suites:
                 )
             seen[rule.rule] = path
             rules.append(rule)
-    return Suites(tuple(rules), digest.hexdigest(), _listed(directory / RULE_LIST))
+    measures = load_measures(directory)
+    named = [MEASURES, *(measure.model_dump() for measure in measures)]
+    digest.update(orjson.dumps(named, option=orjson.OPT_SORT_KEYS))
+    return Suites(tuple(rules), digest.hexdigest(), _listed(directory / RULE_LIST), measures)
 
 
 def _read(path: Path) -> _Suite:

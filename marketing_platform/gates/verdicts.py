@@ -37,12 +37,17 @@ class DeclaredCheck:
 
 
 def declared_checks(suites: Suites) -> tuple[DeclaredCheck, ...]:
-    """The checks that the table rules declare: on the asset of the table, named after the rule."""
-    return tuple(
+    """The checks that table rules declare, on the asset of the table, and those of measured figures."""
+    of_tables = (
         DeclaredCheck(asset=rule.table, check=rule.rule, rule=rule.rule, blocking=True)
         for rule in suites.rules
         if rule.level == "table"
     )
+    of_figures = (
+        DeclaredCheck(asset=measure.asset, check=measure.check, rule=measure.check, blocking=True)
+        for measure in suites.measures
+    )
+    return (*of_tables, *of_figures)
 
 
 def judge_table(suites: Suites, table_name: str, profile: Mapping[str, Any]) -> list[Verdict]:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from marketing_platform.stores.credentials import secret
+from marketing_platform.stores.server_settings import ServerSettings
 
 
-class MilvusSettings(BaseSettings):
+class MilvusSettings(ServerSettings):
     """One Milvus database."""
 
     model_config = SettingsConfigDict(env_prefix="MARKETING_MILVUS_", extra="ignore", frozen=True)

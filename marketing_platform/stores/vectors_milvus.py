@@ -57,11 +57,10 @@ class MilvusReader:
             with _reported(settings, "open"):
                 self._collection = Generations(self._client, settings.read_seconds).shown(name)
                 self._client.load_collection(self._collection, timeout=settings.build_seconds)
-                index = self._client.describe_index(self._collection, VECTOR, timeout=settings.read_seconds)
+                self._indexed = _indexed(self._client, self._collection, settings.read_seconds)
         except BaseException:
             self.close()
             raise
-        self._indexed = index["index_type"] == _HNSW
 
     def search(self, vectors: np.ndarray, *, limit: int) -> list[list[Neighbour]]:
         """For each row of `vectors` (n x dim float32) its nearest records by cosine, best first.
@@ -142,6 +141,12 @@ class MilvusVectors:
         """A reader of `name`, loaded; UnknownName when nothing complete is there."""
         return MilvusReader(self._connected(), self._settings, name)
 
+    def exact(self, name: str) -> bool:
+        """Whether `name` was too small for a graph index."""
+        with self._connected() as client, _reported(self._settings, "describe an index"):
+            collection = Generations(client, self._settings.read_seconds).shown(name)
+            return not _indexed(client, collection, self._settings.read_seconds)
+
     def count(self, name: str) -> int:
         """How many records `name` holds, counted by Milvus."""
         with self._connected() as client, _reported(self._settings, "count"):
@@ -208,6 +213,11 @@ class MilvusVectors:
             yield client
         finally:
             client.close()
+
+
+def _indexed(client: MilvusClient, collection: str, seconds: float) -> bool:
+    """Whether a graph index answers, which is approximate."""
+    return client.describe_index(collection, VECTOR, timeout=seconds)["index_type"] == _HNSW
 
 
 @contextmanager

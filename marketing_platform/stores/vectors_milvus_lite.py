@@ -115,6 +115,10 @@ class MilvusLiteVectors:
         """A reader of `name`; UnknownName when nothing complete is there."""
         return MilvusLiteReader(self._opened(name))
 
+    def exact(self, name: str) -> bool:
+        """Always: Milvus Lite compares every vector."""
+        return True
+
     def count(self, name: str) -> int:
         """How many records `name` holds, counted by Milvus when it was written or else now."""
         with self._folders.open(name) as folder:

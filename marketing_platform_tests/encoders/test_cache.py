@@ -31,12 +31,15 @@ class Counting:
         self.seen: list[str] = []
         self._killed_after = killed_after
 
-    def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> np.ndarray:
-        if self._killed_after is not None and len(self.seen) >= self._killed_after:
-            raise KeyboardInterrupt
-        self.seen += texts
-        if progress:
-            progress(len(texts))
+    def encode(
+        self, texts: Sequence[str], *, arrived: Callable[[np.ndarray, np.ndarray], None] | None = None
+    ) -> np.ndarray:
+        for row, text in enumerate(texts):
+            if len(self.seen) == self._killed_after:
+                raise KeyboardInterrupt
+            self.seen.append(text)
+            if arrived:
+                arrived(np.array([row]), vectors_of([text]))
         return vectors_of(texts)
 
 
@@ -52,11 +55,10 @@ def test_each_text_is_encoded_once(
     cache = EmbeddingCache(tmp_path_factory.mktemp("cache"), Counting.name)
     encoder = Counting()
     for texts in (first, second, first + second):
-        done: list[int] = []
-        vectors, stats = encode_cached(encoder, cache, texts, progress=done.append)
+        vectors, stats = encode_cached(encoder, cache, texts)
         np.testing.assert_array_equal(vectors, vectors_of(texts))
         assert (stats.texts, stats.unique) == (len(texts), len(set(texts)))
-        assert stats.cached + stats.encoded == stats.unique == sum(done)
+        assert stats.cached + stats.encoded == stats.unique
     assert sorted(encoder.seen) == sorted(set(first + second))
 
 
@@ -68,6 +70,29 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
         encode_cached(Counting(killed_after=20), cache, texts)
     _, stats = encode_cached(Counting(), cache, texts)
     assert (stats.cached, stats.encoded) == (20, 15)
+
+
+def test_vectors_are_kept_while_others_are_still_encoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "_PORTION", 10)
+    texts = [f"text {number}" for number in range(25)]
+    cache = EmbeddingCache(tmp_path, Counting.name)
+    kept: list[int] = []
+
+    class Looking(Counting):
+        def encode(
+            self, texts: Sequence[str], *, arrived: Callable[[np.ndarray, np.ndarray], None] | None = None
+        ) -> np.ndarray:
+            def look(rows: np.ndarray, vectors: np.ndarray) -> None:
+                assert arrived is not None
+                arrived(rows, vectors)
+                kept.append(int(cache.lookup(hash_texts(texts), dim=4)[0].sum()))
+
+            return super().encode(texts, arrived=look)
+
+    encode_cached(Looking(), cache, texts)
+    assert kept == [0] * 9 + [10] * 10 + [20] * 6
 
 
 def test_an_unfinished_segment_is_never_read_and_later_swept(tmp_path: Path) -> None:

@@ -48,11 +48,14 @@ def test_vectors_are_those_of_the_original(encoder: Encoder) -> None:
     )
 )
 def test_any_text_gives_a_unit_vector_or_zero_when_blank(encoder: Encoder, texts: list[str]) -> None:
-    done: list[int] = []
-    vectors = encoder.encode(texts, progress=done.append)
+    done: dict[int, np.ndarray] = {}
+    vectors = encoder.encode(
+        texts, arrived=lambda rows, found: done.update(zip(rows.tolist(), found, strict=True))
+    )
     assert vectors.shape == (len(texts), encoder.dim)
     assert vectors.dtype == np.float32
-    assert sum(done) == len(texts)
+    assert sorted(done) == list(range(len(texts)))
+    assert all(np.array_equal(vectors[row], found) for row, found in done.items())
     for text, norm in zip(texts, np.linalg.norm(vectors, axis=1), strict=True):
         assert norm == pytest.approx(1, abs=1e-5) or (norm == 0 and not any(map(str.isalnum, text)))
         assert norm == 0 or text.strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import dagster as dg
@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from marketing_platform.defs.io_managers.versions import NAME, input_name, output_name
 from marketing_platform.stores.protocols import Vectors
+from marketing_platform.stores.vector_recall import LIMIT, recall_of
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Vectors to store: chunks with record_id, user_id, text_embedding."""
+    """Vectors to store: `read` gives chunks with record_id, user_id, text_embedding, as often as asked."""
 
-    chunks: Iterable[pa.Table]
+    read: Callable[[], Iterable[pa.Table]]
     dim: int
     model: str
     base: str | None  # a collection that holds most of it already
@@ -29,11 +30,19 @@ class VectorsIOManager(dg.IOManager):
         self._vectors = vectors
 
     def handle_output(self, context: dg.OutputContext, obj: Collection) -> None:
-        """Write the collection."""
+        """Write the collection, and measure how much of it its index finds."""
         name = output_name(context)
-        rows = self._vectors.write(name, obj.chunks, dim=obj.dim, base=obj.base)
+        rows = self._vectors.write(name, obj.read(), dim=obj.dim, base=obj.base)
+        recall = recall_of(self._vectors, name, obj.read)
         context.add_output_metadata(
-            {NAME: name, "dagster/row_count": rows, "dim": obj.dim, "model": obj.model}
+            {
+                NAME: name,
+                "dagster/row_count": rows,
+                "dim": obj.dim,
+                "model": obj.model,
+                f"recall_at_{LIMIT}": recall.share,
+                "recall_measured": recall.how,
+            }
         )
 
     def load_input(self, context: dg.InputContext) -> str:
