@@ -1,17 +1,14 @@
-"""Why a run failed, in the words of its checks and errors, and where people are told."""
+"""Why a run failed, in the words of its checks and errors."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData
+from dagster_shared.error import SerializableErrorInfo
 
-NOTICES = "notices.jsonl"  # in the data folder: one JSON object per line, newest last
+from marketing_platform.errors import MarketingPlatformError
 
 
 def what_failed(instance: dg.DagsterInstance, run_id: str) -> list[str]:
@@ -29,13 +26,6 @@ def failed_checks(instance: dg.DagsterInstance, run_id: str) -> Iterator[dg.Asse
         evaluation = event.asset_check_evaluation_data
         if evaluation.blocking and not evaluation.passed:
             yield evaluation
-
-
-def notify(data_dir: Path, message: str, **details: Any) -> None:
-    """Add a notice for people: a sentence or two, and what programs may want to know."""
-    notice = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "message": message, **details}
-    with (data_dir / NOTICES).open("a") as notices:
-        notices.write(json.dumps(notice) + "\n")
 
 
 def _events(
@@ -59,9 +49,23 @@ def _check_line(check: dg.AssetCheckEvaluation) -> str:
 def _step_line(event: dg.DagsterEvent) -> str:
     data = event.event_specific_data
     error = data.error if isinstance(data, StepFailureData) else None
-    while error is not None and error.cause is not None:
+    while error is not None and error.cause is not None and not _is_ours(error):
         error = error.cause
-    return f"{event.step_key}: {error.message.strip() if error else 'no error was recorded'}"
+    return f"{event.step_key}: {_told(error) if error else 'no error was recorded'}"
+
+
+def _is_ours(error: SerializableErrorInfo) -> bool:
+    """Whether it was raised on purpose: it says what to do, which the library's error behind it does not."""
+    return error.cls_name in _ours(MarketingPlatformError)
+
+
+def _ours(kind: type[MarketingPlatformError]) -> set[str]:
+    return {kind.__name__}.union(*map(_ours, kind.__subclasses__()))
+
+
+def _told(error: SerializableErrorInfo) -> str:
+    message = error.message.strip()
+    return message.split(f"{error.cls_name}: ", 1)[-1] if _is_ours(error) else message
 
 
 def _whole_line(instance: dg.DagsterInstance, run_id: str) -> str:

@@ -10,33 +10,44 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sqlite3
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import orjson
 
 from marketing_platform.errors import UnknownBatch
 from marketing_platform.stores.protocols import LandedObject
+from marketing_platform.stores.records import Execute, RecordsDatabase, Tables
 
-_TABLES = """
+LEDGER_TABLES: Tables = {
+    "batches": """
 CREATE TABLE IF NOT EXISTS batches (
     batch_id TEXT PRIMARY KEY, source TEXT NOT NULL, object TEXT NOT NULL, content_hash TEXT NOT NULL,
-    size INTEGER NOT NULL, landed_at TEXT NOT NULL, sequence INTEGER NOT NULL, state TEXT NOT NULL,
-    rows_landed INTEGER NOT NULL DEFAULT 0, rows_valid INTEGER NOT NULL DEFAULT 0,
-    rows_quarantined INTEGER NOT NULL DEFAULT 0, reasons TEXT NOT NULL DEFAULT '{}',
+    size BIGINT NOT NULL, landed_at TEXT NOT NULL, sequence BIGINT NOT NULL, state TEXT NOT NULL,
+    rows_landed BIGINT NOT NULL DEFAULT 0, rows_valid BIGINT NOT NULL DEFAULT 0,
+    rows_quarantined BIGINT NOT NULL DEFAULT 0, reasons TEXT NOT NULL DEFAULT '{}',
     failed TEXT NOT NULL DEFAULT '[]', parts TEXT NOT NULL DEFAULT '{}', why TEXT);
+CREATE INDEX IF NOT EXISTS batches_by_content ON batches (content_hash)""",
+    "landings": """
 CREATE TABLE IF NOT EXISTS landings (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, object TEXT NOT NULL, generation TEXT NOT NULL,
-    batch_id TEXT NOT NULL, seen_at TEXT NOT NULL, UNIQUE (object, generation));
+    sequence {counter}, object TEXT NOT NULL, generation TEXT NOT NULL,
+    batch_id TEXT NOT NULL, seen_at TEXT NOT NULL, UNIQUE (object, generation))""",
+    # SQLite calls the number of a row so anyway.
+    "audit": """
 CREATE TABLE IF NOT EXISTS audit (
-    at TEXT NOT NULL, batch_id TEXT NOT NULL, action TEXT NOT NULL, who TEXT, why TEXT, details TEXT);
-"""
+    rowid {counter}, at TEXT NOT NULL, batch_id TEXT NOT NULL, action TEXT NOT NULL,
+    who TEXT, why TEXT, details TEXT);
+CREATE INDEX IF NOT EXISTS audit_by_batch ON audit (batch_id)""",
+}
+
+_BATCHES: LiteralString = """
+SELECT batch_id, source, object, content_hash, size, landed_at, sequence, state, rows_landed, rows_valid,
+    rows_quarantined, reasons, failed, parts, why
+FROM batches"""
+_SUFFIX = re.compile("[0-9a-f]{12}")  # what suffix_of a batch id looks like
 
 
 class State(StrEnum):
@@ -115,81 +126,75 @@ def suffix_of(batch_id: str) -> str:
 
 
 class Ledger:
-    """The ledger in one SQLite file; every change is one transaction."""
+    """The ledger in a database; every change is one transaction."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, database: RecordsDatabase) -> None:
+        self._database = database
 
     def seen(self) -> set[tuple[str, str]]:
         """(object, generation) of everything registered."""
-        with self._connected() as connection:
-            return set(connection.execute("SELECT object, generation FROM landings"))
+        with self._database.reading() as execute:
+            return {(row[0], row[1]) for row in execute("SELECT object, generation FROM landings")}
 
     def register(
         self, landed: LandedObject, *, source: str, content_hash: str, now: datetime
     ) -> tuple[str, bool]:
         """Note that an object landed; returns its batch id and whether that content is new here."""
-        with self._connected() as connection:
-            row = connection.execute(
-                "SELECT batch_id FROM batches WHERE source = ? AND content_hash = ?", (source, content_hash)
-            ).fetchone()
-            batch_id = row[0] if row else batch_id_of(source, landed.name, content_hash)
-            sequence = connection.execute(
-                "INSERT INTO landings (object, generation, batch_id, seen_at) VALUES (?, ?, ?, ?)"
+        with self._database.writing() as execute:
+            known = execute(
+                "SELECT batch_id, object FROM batches WHERE source = $1 AND content_hash = $2",
+                source,
+                content_hash,
+            )
+            batch_id = known[0][0] if known else batch_id_of(source, landed.name, content_hash)
+            ((sequence,),) = execute(
+                "INSERT INTO landings (object, generation, batch_id, seen_at) VALUES ($1, $2, $3, $4)"
                 " ON CONFLICT (object, generation) DO UPDATE SET seen_at = excluded.seen_at"
                 " RETURNING sequence",
-                (landed.name, landed.generation, batch_id, now.isoformat()),
-            ).fetchone()[0]
-            if row is None:
-                connection.execute(
+                landed.name,
+                landed.generation,
+                batch_id,
+                now.isoformat(),
+            )
+            if not known:
+                execute(
                     "INSERT INTO batches"
                     " (batch_id, source, object, content_hash, size, landed_at, sequence, state)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        batch_id,
-                        source,
-                        landed.name,
-                        content_hash,
-                        landed.size,
-                        now.isoformat(),
-                        sequence,
-                        State.LANDED,
-                    ),
+                    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                    batch_id,
+                    source,
+                    landed.name,
+                    content_hash,
+                    landed.size,
+                    now.isoformat(),
+                    sequence,
+                    State.LANDED.value,
                 )
-                _note(
-                    connection, batch_id, "landed", now, details={"object": landed.name, "size": landed.size}
-                )
-            elif (
-                landed.name
-                != connection.execute(
-                    "SELECT object FROM batches WHERE batch_id = ?", (batch_id,)
-                ).fetchone()[0]
-            ):
-                _note(connection, batch_id, "landed again", now, details={"object": landed.name})
-            return batch_id, row is None
+                _note(execute, batch_id, "landed", now, details={"object": landed.name, "size": landed.size})
+            elif known[0][1] != landed.name:
+                _note(execute, batch_id, "landed again", now, details={"object": landed.name})
+            return batch_id, not known
 
     def judge(self, batch_id: str, outcome: Outcome, *, now: datetime) -> State:
         """Record what a batch came to, and admit or hold it."""
         state = State.HELD if outcome.failed else State.ACCEPTED
-        with self._connected() as connection:
-            changed = connection.execute(
-                "UPDATE batches SET state = ?, rows_landed = ?, rows_valid = ?, rows_quarantined = ?,"
-                " reasons = ?, failed = ?, parts = ?, why = NULL WHERE batch_id = ?",
-                (
-                    state,
-                    outcome.rows_landed,
-                    outcome.rows_valid,
-                    outcome.rows_quarantined,
-                    _json(outcome.reasons),
-                    _json(outcome.failed),
-                    _json(outcome.parts),
-                    batch_id,
-                ),
-            ).rowcount
+        with self._database.writing() as execute:
+            changed = execute(
+                "UPDATE batches SET state = $1, rows_landed = $2, rows_valid = $3, rows_quarantined = $4,"
+                " reasons = $5, failed = $6, parts = $7, why = NULL WHERE batch_id = $8 RETURNING batch_id",
+                state.value,
+                outcome.rows_landed,
+                outcome.rows_valid,
+                outcome.rows_quarantined,
+                _json(outcome.reasons),
+                _json(outcome.failed),
+                _json(outcome.parts),
+                batch_id,
+            )
             if not changed:
                 raise UnknownBatch(f"no batch {batch_id!r}")
             _note(
-                connection,
+                execute,
                 batch_id,
                 state.value,
                 now,
@@ -204,46 +209,45 @@ class Ledger:
 
     def accept(self, batch_id: str, *, why: str, who: str, now: datetime) -> Batch:
         """Admit a held batch on purpose; the reason stays in the audit trail."""
-        batch = self.batch(batch_id)
-        if batch.state is not State.HELD:
-            raise UnknownBatch(
-                f"batch {batch.batch_id!r} is {batch.state.value};"
-                " only a held batch can be accepted on purpose"
+        with self._database.writing() as execute:
+            batch = _one(execute, batch_id)
+            if batch.state is not State.HELD:
+                raise UnknownBatch(
+                    f"batch {batch.batch_id!r} is {batch.state.value};"
+                    " only a held batch can be accepted on purpose"
+                )
+            execute(
+                "UPDATE batches SET state = $1, why = $2 WHERE batch_id = $3",
+                State.ACCEPTED_ON_PURPOSE.value,
+                why,
+                batch.batch_id,
             )
-        batch_id = batch.batch_id
-        with self._connected() as connection:
-            connection.execute(
-                "UPDATE batches SET state = ?, why = ? WHERE batch_id = ?",
-                (State.ACCEPTED_ON_PURPOSE, why, batch_id),
-            )
-            _note(connection, batch_id, State.ACCEPTED_ON_PURPOSE.value, now, who=who, why=why)
-        return self.batch(batch_id)
+            _note(execute, batch.batch_id, State.ACCEPTED_ON_PURPOSE.value, now, who=who, why=why)
+            return _one(execute, batch.batch_id)
 
     def note_replay(self, batch_id: str, *, who: str, now: datetime) -> Batch:
         """Note that a batch is read and judged again; its state stays until the new judgement."""
-        batch = self.batch(batch_id)
-        with self._connected() as connection:
-            _note(connection, batch.batch_id, "replayed", now, who=who)
+        with self._database.writing() as execute:
+            batch = _one(execute, batch_id)
+            _note(execute, batch.batch_id, "replayed", now, who=who)
         return batch
 
     def batch(self, batch_id: str) -> Batch:
         """One batch, by its id or by the 12 digits after the @."""
-        found = list(self._select("WHERE batch_id = ? OR batch_id LIKE ?", (batch_id, f"%@{batch_id}")))
-        if not found:
-            raise UnknownBatch(f"no batch {batch_id!r}; `marketing-platform batches` lists them")
-        return found[0]
+        with self._database.reading() as execute:
+            return _one(execute, batch_id)
 
     def batches(self) -> list[Batch]:
         """Every batch, in order of landing."""
-        return list(self._select("", ()))
+        return self._select(f"{_BATCHES} ORDER BY sequence")
 
     def pending(self) -> list[Batch]:
         """Batches that are kept but not judged."""
-        return list(self._select("WHERE state = ?", (State.LANDED,)))
+        return self._select(f"{_BATCHES} WHERE state = $1 ORDER BY sequence", State.LANDED.value)
 
     def admitted(self) -> list[Batch]:
         """For each object its newest admitted batch: what a release consists of."""
-        return self._newest(ADMITTED)
+        return self._select(_newest("WHERE state IN ($1, $2)"), *(state.value for state in ADMITTED))
 
     def held(self) -> list[Batch]:
         """Held batches that nothing newer of the same object has replaced."""
@@ -251,64 +255,62 @@ class Ledger:
 
     def current(self) -> list[Batch]:
         """For each object its newest batch, whatever became of it."""
-        return self._newest(tuple(State))
+        return self._select(_newest(""))
 
     def history(self, batch_id: str) -> list[Event]:
         """The audit trail of one batch, oldest first."""
-        with self._connected() as connection:
-            rows = connection.execute(
-                "SELECT at, batch_id, action, who, why, details FROM audit WHERE batch_id = ? ORDER BY rowid",
-                (batch_id,),
-            ).fetchall()
+        with self._database.reading() as execute:
+            rows = execute(
+                "SELECT at, batch_id, action, who, why, details"
+                " FROM audit WHERE batch_id = $1 ORDER BY rowid",
+                batch_id,
+            )
         return [
             Event(datetime.fromisoformat(row[0]), *row[1:5], details=orjson.loads(row[5])) for row in rows
         ]
 
-    def _newest(self, states: Iterable[State]) -> list[Batch]:
-        wanted = tuple(states)
-        marks = ", ".join("?" * len(wanted))
-        condition = f"""WHERE batch_id IN (
-            SELECT batch_id FROM (
-                SELECT batch_id, row_number() OVER (PARTITION BY l.object ORDER BY l.sequence DESC) AS age
-                FROM landings l JOIN batches b USING (batch_id) WHERE b.state IN ({marks}))
-            WHERE age = 1)"""  # noqa: S608 -- only question marks are put in
-        return list(self._select(condition, wanted))
+    def _select(self, query: LiteralString, *values: object) -> list[Batch]:
+        with self._database.reading() as execute:
+            return [_batch(row) for row in execute(query, *values)]
 
-    def _select(self, condition: str, parameters: tuple[object, ...]) -> Iterator[Batch]:
-        with self._connected() as connection:
-            rows = connection.execute(
-                "SELECT batch_id, source, object, content_hash, size, landed_at, sequence, state,"  # noqa: S608
-                " rows_landed, rows_valid, rows_quarantined, reasons, failed, parts, why"
-                f" FROM batches {condition} ORDER BY sequence",
-                parameters,
-            ).fetchall()
-        for row in rows:
-            yield Batch(
-                *row[:5],
-                landed_at=datetime.fromisoformat(row[5]),
-                sequence=row[6],
-                state=State(row[7]),
-                rows_landed=row[8],
-                rows_valid=row[9],
-                rows_quarantined=row[10],
-                reasons=orjson.loads(row[11]),
-                failed=tuple(orjson.loads(row[12])),
-                parts=orjson.loads(row[13]),
-                why=row[14],
-            )
 
-    @contextmanager
-    def _connected(self) -> Generator[sqlite3.Connection]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self._path, timeout=60)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(_TABLES)
-            with connection:
-                yield connection
+def _newest(condition: LiteralString) -> LiteralString:
+    """The batches that landed last under their object's name, among those of the condition."""
+    return f"""{_BATCHES} WHERE batch_id IN (
+        SELECT batch_id FROM (
+            SELECT batch_id, row_number() OVER (PARTITION BY l.object ORDER BY l.sequence DESC) AS age
+            FROM landings l JOIN batches b USING (batch_id) {condition}) AS aged
+        WHERE age = 1) ORDER BY sequence"""  # noqa: S608 -- put together of literals
+
+
+def _one(execute: Execute, batch_id: str) -> Batch:
+    if _SUFFIX.fullmatch(batch_id):
+        found = execute(f"{_BATCHES} WHERE batch_id LIKE $1", f"%@{batch_id}")
+    else:
+        found = execute(f"{_BATCHES} WHERE batch_id = $1", batch_id)
+    if not found:
+        raise UnknownBatch(f"no batch {batch_id!r}; `marketing-platform batches` lists them")
+    return _batch(found[0])
+
+
+def _batch(row: tuple[Any, ...]) -> Batch:
+    return Batch(
+        *row[:5],
+        landed_at=datetime.fromisoformat(row[5]),
+        sequence=row[6],
+        state=State(row[7]),
+        rows_landed=row[8],
+        rows_valid=row[9],
+        rows_quarantined=row[10],
+        reasons=orjson.loads(row[11]),
+        failed=tuple(orjson.loads(row[12])),
+        parts=orjson.loads(row[13]),
+        why=row[14],
+    )
 
 
 def _note(
-    connection: sqlite3.Connection,
+    execute: Execute,
     batch_id: str,
     action: str,
     now: datetime,
@@ -317,9 +319,14 @@ def _note(
     why: str | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    connection.execute(
-        "INSERT INTO audit (at, batch_id, action, who, why, details) VALUES (?, ?, ?, ?, ?, ?)",
-        (now.astimezone(UTC).isoformat(), batch_id, action, who, why, _json(details or {})),
+    execute(
+        "INSERT INTO audit (at, batch_id, action, who, why, details) VALUES ($1, $2, $3, $4, $5, $6)",
+        now.astimezone(UTC).isoformat(),
+        batch_id,
+        action,
+        who,
+        why,
+        _json(details or {}),
     )
 
 

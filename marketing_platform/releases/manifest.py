@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from marketing_platform.errors import UnknownRelease
 
 
 class _Part(BaseModel):
@@ -104,6 +107,22 @@ class Manifest(_Part):
     answers: dict[str, AnswersEntry] = Field(default_factory=dict)
     reports: dict[str, ReportEntry] = Field(default_factory=dict)
     checks: tuple[CheckEntry, ...] = ()
+
+    def to_json(self) -> bytes:
+        """The manifest as it is kept: fields as declared, entries by name, columns in the table's order."""
+        document = self.model_dump(mode="json")
+        for name, value in self:
+            if isinstance(value, dict):
+                document[name] = dict(sorted(document[name].items()))
+        return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+    @classmethod
+    def from_json(cls, content: bytes | str, *, where: str) -> Manifest:
+        """A kept manifest; UnknownRelease when it is none that this version can read."""
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            raise UnknownRelease(f"{where}: no manifest that this version can read: {error}") from error
 
     def stored_names(self) -> set[str]:
         """Every name in any store that this release needs, parts of tables included."""

@@ -1,0 +1,69 @@
+"""Where an installation keeps its records: the one place that opens them, by profile.
+
+`embedded` keeps them in the data folder, `servers` in PostgreSQL, where several machines share them.
+Data is not here: see `stores/registry.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from marketing_platform.releases.ledger import LEDGER_TABLES, Ledger
+from marketing_platform.releases.notices import NOTICE_TABLES, DatabaseNotices, FileNotices, Notices
+from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.releases.shelf_folder import FolderShelf
+from marketing_platform.releases.writer import WriterLock, folder_lock
+from marketing_platform.settings import Settings
+from marketing_platform.stores.records_sqlite import SqliteRecords
+
+if TYPE_CHECKING:
+    from marketing_platform.stores.postgres_settings import PostgresSettings
+
+
+@dataclass(frozen=True)
+class Records:
+    """What landed, what was released, who may write, and what people were told."""
+
+    ledger: Ledger
+    shelf: ReleaseShelf
+    writer: WriterLock
+    notices: Notices
+
+
+def open_records(settings: Settings) -> Records:
+    """The records of the profile; nothing is contacted, or made, before its first use."""
+    if settings.profile == "embedded":
+        return in_folder(settings.data_dir)
+    # An embedded installation need not have the client of PostgreSQL.
+    from marketing_platform.stores.postgres_settings import PostgresSettings
+    from marketing_platform.stores.registry import from_environment
+
+    return in_postgres(from_environment(PostgresSettings))
+
+
+def in_folder(data: Path) -> Records:
+    """Records below a folder of a local disk."""
+    return Records(
+        ledger=Ledger(SqliteRecords(data / "ledger.sqlite", LEDGER_TABLES)),
+        shelf=FolderShelf(data / "releases"),
+        writer=folder_lock(data / ".writer.lock"),
+        notices=FileNotices(data / "notices.jsonl"),
+    )
+
+
+def in_postgres(postgres: PostgresSettings) -> Records:
+    """Records in the database of these settings, in a schema beside the warehouse's."""
+    from marketing_platform.releases.shelf_database import SHELF_TABLES, DatabaseShelf
+    from marketing_platform.stores.lock_postgres import postgres_lock
+    from marketing_platform.stores.records_postgres import PostgresRecords
+
+    database = PostgresRecords(postgres, {**LEDGER_TABLES, **SHELF_TABLES, **NOTICE_TABLES})
+    return Records(
+        ledger=Ledger(database),
+        shelf=DatabaseShelf(database),
+        writer=WriterLock(postgres.where, partial(postgres_lock, postgres)),
+        notices=DatabaseNotices(database),
+    )

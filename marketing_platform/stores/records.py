@@ -1,0 +1,35 @@
+"""What the platform's own records (ledger, shelf of releases, notices) ask of a database.
+
+The records' SQL is written once, for SQLite and PostgreSQL, in `releases/`: parameters are `$1`, `$2`,
+…, a change says by RETURNING whether it found its row, and a counter's type is written `{counter}`.
+Tables of data are not here: they belong to the warehouse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, LiteralString, Protocol
+
+Tables = Mapping[str, LiteralString]  # name -> CREATE TABLE IF NOT EXISTS … (and what belongs to it)
+COUNTER = "{counter}"  # in such a statement: a primary key that counts up by itself
+
+
+class Execute(Protocol):
+    """Runs one statement in the transaction it was given for."""
+
+    def __call__(self, sql: LiteralString, *values: object) -> list[tuple[Any, ...]]:
+        """The rows that the statement returns."""
+        ...
+
+
+class RecordsDatabase(Protocol):
+    """Transactions over some tables, which are made on first use."""
+
+    def reading(self) -> AbstractContextManager[Execute]:
+        """A transaction that sees one state."""
+        ...
+
+    def writing(self) -> AbstractContextManager[Execute]:
+        """A transaction that no other one writes beside; committed when the block ends well."""
+        ...
