@@ -12,14 +12,19 @@ from pathlib import Path
 from typing import Any, get_args
 
 import typer
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
 
 from marketing_platform.analytics import Aggregate, aggregates
 from marketing_platform.catalog import Table, TableKind, tables
 from marketing_platform.cli.app import app
+from marketing_platform.encoders.provider_settings import ProviderSettings
 from marketing_platform.gates import Rule, load_suites
 from marketing_platform.graph import graph_model
 from marketing_platform.settings import PROJECT_DIR, Settings
+from marketing_platform.stores.diagnoses import SERVERS
+from marketing_platform.stores.server_settings import variables
 from scripts.markdown import code, grid
 from scripts.reference_api import api_page
 
@@ -104,17 +109,35 @@ Read from the environment when a command starts. Options of the command line go 
 """
     yield from grid(
         ("variable", "default", "allowed", "meaning"),
-        (
-            (f"`MARKETING_{name.upper()}`", _default(field), _allowed(field), field.description or "")
-            for name, field in Settings.model_fields.items()
-        ),
+        _variables(Settings),
     )
+    yield """
+# Servers
+
+Only read with `MARKETING_PROFILE=servers`, the stream's by `marketing-platform consume`, the encoder's
+when `MARKETING_ENCODER` names a provider. A secret is given by its variable or by a file, never both;
+one that everybody knows is refused unless the server is on this machine. `marketing-platform doctor`
+tries them all."""
+    models = [(server.kind, server.settings()) for server in SERVERS]
+    for kind, model in (*models, ("Encoder behind an API", ProviderSettings)):
+        yield from ("", f"## {kind}", "")
+        yield from grid(("variable", "default", "allowed", "meaning"), _variables(model))
+
+
+def _variables(model: type[BaseSettings]) -> Iterator[tuple[str, str, str, str]]:
+    for variable, name in variables(model).items():
+        field = model.model_fields[name]
+        yield f"`{variable}`", _default(field), _allowed(field), field.description or ""
 
 
 def _default(field: FieldInfo) -> str:
     default = field.default
+    if field.is_required():
+        return "required"
     if default is None:
         return ""
+    if isinstance(default, tuple):
+        return f"`{','.join(map(str, default))}`"
     if isinstance(default, Path) and default.is_relative_to(PROJECT_DIR):
         return f"`{default.relative_to(PROJECT_DIR)}` of the checkout"
     return f"`{default}`"
@@ -133,7 +156,9 @@ def _allowed(field: FieldInfo) -> str:
 
 
 def _type_name(annotation: Any) -> str:
-    return "a path" if Path in (annotation, *get_args(annotation)) else "text"
+    named: dict[Any, str] = {Path: "a path", SecretStr: "a secret", bool: "`true`, `false`"}
+    named |= dict.fromkeys((int, float), "a number")
+    return next((named[one] for one in (annotation, *get_args(annotation)) if one in named), "text")
 
 
 def cli_page() -> Iterator[str]:

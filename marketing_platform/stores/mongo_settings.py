@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from marketing_platform.stores.credentials import secret
+from marketing_platform.stores.server_settings import ServerSettings
 
 
-class MongoSettings(BaseSettings):
+class MongoSettings(ServerSettings):
     """Endpoint, credentials, deadlines and how many connections one process may hold."""
 
     model_config = SettingsConfigDict(env_prefix="MARKETING_MONGO_", extra="ignore", frozen=True)
+    address_field = "hosts"
 
     hosts: str = Field("127.0.0.1:27017", description="`host:port`, several members with commas between.")
     replica_set: str | None = Field(None, description="Its name, where the server is one.")

@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from marketing_platform.stores.credentials import secret
+from marketing_platform.stores.server_settings import ServerSettings
 
 
-class Neo4jSettings(BaseSettings):
+class Neo4jSettings(ServerSettings):
     """One Neo4j database."""
 
     model_config = SettingsConfigDict(env_prefix="MARKETING_NEO4J_", extra="ignore", frozen=True)
+    address_field = "uri"
 
     uri: str = Field(
         "bolt://127.0.0.1:7687",

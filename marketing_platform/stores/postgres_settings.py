@@ -1,16 +1,17 @@
-"""How the warehouse reaches PostgreSQL (`MARKETING_POSTGRES_…`)."""
+"""How warehouse and records reach PostgreSQL (`MARKETING_POSTGRES_…`)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from marketing_platform.stores.credentials import secret
+from marketing_platform.stores.server_settings import ServerSettings
 
 
-class PostgresSettings(BaseSettings):
+class PostgresSettings(ServerSettings):
     """Endpoint, credentials, deadlines and how many connections one process may hold."""
 
     model_config = SettingsConfigDict(env_prefix="MARKETING_POSTGRES_", extra="ignore", frozen=True)
@@ -19,9 +20,11 @@ class PostgresSettings(BaseSettings):
     port: int = Field(5432, ge=1, le=65535)
     database: str = Field("marketing", description="A database whose encoding is UTF8.")
     namespace: str = Field(
-        "warehouse", pattern=r"^[a-z][a-z0-9_]{0,40}$", description="The PostgreSQL schema of the tables."
+        "warehouse",
+        pattern=r"^[a-z][a-z0-9_]{0,40}$",
+        description="The PostgreSQL schema of the tables; ledger and releases are in `<it>_records`.",
     )
-    user: str = Field("marketing", description="A role that may create that schema and tables in it.")
+    user: str = Field("marketing", description="A role that may create these schemas and tables in them.")
     password: SecretStr | None = Field(None, description="Left out where the server asks for none.")
     password_file: Path | None = Field(None, description="A file with the password, instead of it.")
     tls: bool = Field(True, description="Encrypt, and verify the server's certificate and name.")

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 from redis import SSLConnection
 
 from marketing_platform.stores.credentials import secret
+from marketing_platform.stores.server_settings import ServerSettings
 
 
-class RedisSettings(BaseSettings):
+class RedisSettings(ServerSettings):
     """Endpoint, credentials, and how little patience a cache deserves."""
 
     model_config = SettingsConfigDict(env_prefix="MARKETING_REDIS_", extra="ignore", frozen=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
+from multiprocessing import get_context
 from pathlib import Path
 
 import pyarrow as pa
@@ -88,6 +89,30 @@ def test_many_who_ask_at_once_cost_one_fetch(behind: SlowAnswers, settings: Redi
     with ThreadPoolExecutor(20) as threads:
         assert set(threads.map(reader.get, ["u1"] * 60)) == {b"u1"}
     assert behind.reader.fetches == 1
+
+
+def read_together(folder: Path, settings: RedisSettings, moment: float) -> tuple[set[bytes | None], int]:
+    """What 25 readers of one process got at about `moment`, and how often its store was asked."""
+    behind = SlowAnswers(folder)
+    reader = CachedAnswers(behind, settings).open(NAME)
+    reader.get("u0")  # connects
+    behind.reader.fetches = 0
+    behind.reader.seconds = 0.05
+    with ThreadPoolExecutor(25) as threads:
+        time.sleep(max(0.0, moment - time.time()))
+        found = set(threads.map(reader.get, ["u1"] * 25))
+    return found, behind.reader.fetches
+
+
+def test_many_who_ask_at_once_in_several_processes_cost_one_fetch(
+    behind: SlowAnswers, settings: RedisSettings, tmp_path: Path
+) -> None:
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as processes:
+        moment = time.time() + 12  # they import for seconds
+        asked = [processes.submit(read_together, tmp_path, settings, moment) for _ in range(4)]
+        found = [one.result() for one in asked]
+    assert [answers for answers, _ in found] == [{b"u1"}] * 4
+    assert sum(fetches for _, fetches in found) == 1
 
 
 def test_a_fetch_that_hangs_holds_nobody_up(behind: SlowAnswers, settings: RedisSettings) -> None:
