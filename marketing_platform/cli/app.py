@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from marketing_platform.cli import batches, demo, gates, quarantine, releases, run, sample, serve, sources
+from marketing_platform.cli import (
+    batches,
+    consume,
+    demo,
+    doctor,
+    evaluate,
+    gates,
+    quarantine,
+    releases,
+    run,
+    sample,
+    serve,
+    sources,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -13,7 +26,10 @@ app = typer.Typer(
     "Settings come from MARKETING_… variables.",
 )
 app.command("run")(run.run)
+app.command("consume")(consume.consume)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+app.command("evaluate")(evaluate.evaluate)
 app.command("serve")(serve.serve)
 app.command("up")(serve.up)
 app.add_typer(sources.app, name="sources", help="Declared sources: check them, try them on a file.")

@@ -10,7 +10,7 @@ import typer
 from marketing_platform.cli.options import DataDir, settings_of, who
 from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table, progress_console
 from marketing_platform.releases.ledger import Batch, Ledger
-from marketing_platform.releases.writer import single_writer
+from marketing_platform.releases.records import open_records
 
 app = typer.Typer(no_args_is_help=False)
 BatchId = Annotated[str, typer.Argument(help="The batch's id, or the 12 digits after its @.")]
@@ -87,8 +87,9 @@ def accept(
         raise typer.BadParameter("say why in a few words; it is kept in the audit trail", param_hint="--why")
     settings = settings_of(data_dir)
     # Not while a run is under way: its release would name a batch whose rows it does not have.
-    with single_writer(settings.data_dir / ".writer.lock", on_wait=progress_console.print):
-        _ledger(data_dir).accept(batch_id, why=why, who=who(), now=datetime.now(UTC))
+    records = open_records(settings)
+    with records.writer.held(on_wait=progress_console.print):
+        records.ledger.accept(batch_id, why=why, who=who(), now=datetime.now(UTC))
     summary = run_pipeline(settings, quiet=json)
     if json:
         emit_json(summary)
@@ -115,4 +116,4 @@ def as_dict(batch: Batch) -> dict[str, Any]:
 
 
 def _ledger(data_dir: Any) -> Ledger:
-    return Ledger(settings_of(data_dir).data_dir / "ledger.sqlite")
+    return open_records(settings_of(data_dir)).ledger

@@ -11,6 +11,7 @@ from marketing_platform.cli.output import JsonOption, console, emit_json, emit_t
 from marketing_platform.errors import UnknownRelease
 from marketing_platform.releases.diff import diff_releases
 from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.releases.records import open_records
 
 app = typer.Typer(no_args_is_help=True)
 ReleaseId = Annotated[str, typer.Argument(help="A release's id, `current` or `previous`.")]
@@ -158,17 +159,16 @@ def collect(
     """Delete releases nobody needs, never one that is current, pinned, or one step back."""
     from marketing_platform.defs.execution import open_instance
     from marketing_platform.defs.housekeeping import collect_unneeded
-    from marketing_platform.releases.ledger import Ledger
-    from marketing_platform.releases.writer import single_writer
     from marketing_platform.stores.registry import open_stores
 
     settings = settings_of(data_dir)
-    with single_writer(settings.data_dir / ".writer.lock"), open_instance(settings) as instance:
+    records = open_records(settings)
+    with records.writer.held(), open_instance(settings) as instance:
         collected = collect_unneeded(
             instance,
             open_stores(settings),
-            Ledger(settings.data_dir / "ledger.sqlite"),
-            _shelf(data_dir),
+            records.ledger,
+            records.shelf,
             keep=keep or settings.keep_releases,
             dry_run=dry_run,
         )
@@ -202,7 +202,7 @@ def unpin(release_id: ReleaseId, data_dir: DataDir = None) -> None:
 def _shelf(data_dir: object) -> ReleaseShelf:
     from pathlib import Path
 
-    return ReleaseShelf(settings_of(data_dir if isinstance(data_dir, Path) else None).data_dir / "releases")
+    return open_records(settings_of(data_dir if isinstance(data_dir, Path) else None)).shelf
 
 
 def _resolve(shelf: ReleaseShelf, release_id: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -19,9 +19,10 @@ from rich.progress import (
 
 from marketing_platform.cli.options import DataDir, InputDir, SourcesDir, settings_of
 from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table, progress_console
-from marketing_platform.releases.ledger import Ledger
-from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.ingestion.replay import ReplayFrom
+from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings
+from marketing_platform.stores.full_disk import telling_full_disk
 
 if TYPE_CHECKING:
     from marketing_platform.defs.execution import OnProgress, Pipeline
@@ -55,29 +56,36 @@ def run(
         raise typer.Exit(1)
 
 
-def run_pipeline(settings: Settings, *, quiet: bool, replay: str | None = None) -> dict[str, Any]:
+def run_pipeline(
+    settings: Settings, *, quiet: bool, replay: str | None = None, source: ReplayFrom = ReplayFrom.OBJECT
+) -> dict[str, Any]:
     """Take, ingest and publish (with `replay` also judge that batch again); returns the figures.
 
     Raises RunFailed when batches could not be judged, after everything else was published, or when
-    no release could be made.
+    no release could be made; StoreFull when the disk under the embedded stores is.
     """
     from marketing_platform.defs.execution import RunFailed
 
     started = time.monotonic()
-    with _progress(quiet) as on_progress, _pipeline(settings, on_progress) as pipeline:
+    full_disk = telling_full_disk(settings.data_dir) if settings.profile == "embedded" else nullcontext()
+    with full_disk, _progress(quiet) as on_progress, _pipeline(settings, on_progress) as pipeline:
         taken = pipeline.take()
         _tell("no source declares", taken.unmatched)
         _tell("still being written; taken next time:", taken.unsettled)
         _tell("could not be taken:", taken.refused)
         waiting = [batch.batch_id for batch in pipeline.ledger.pending()]
-        if replay is not None and replay not in waiting:
-            waiting.append(replay)
+        again = replay if source is ReplayFrom.RAW else None
+        if replay is not None:
+            waiting = [batch for batch in waiting if batch != replay]
+            waiting += [replay] if again is None else []
         failure: RunFailed | None = None
-        if waiting:
-            try:
+        try:
+            if waiting:
                 pipeline.ingest(waiting)
-            except RunFailed as error:
-                failure = error
+            if again is not None:
+                pipeline.replay(again)
+        except RunFailed as error:
+            failure = error
         pipeline.publish()
         if failure is not None:
             raise failure
@@ -93,9 +101,10 @@ def _tell(what: str, names: Sequence[str]) -> None:
 
 def figures(settings: Settings, *, seconds: float) -> dict[str, Any]:
     """The release that serves and what is in it, plus what landed, as one flat object."""
-    shelf, ledger = ReleaseShelf(settings.data_dir / "releases"), Ledger(settings.data_dir / "ledger.sqlite")
+    records = open_records(settings)
+    shelf = records.shelf
     current = shelf.current()
-    landed = ledger.current()
+    landed = records.ledger.current()
     nothing: dict[str, Any] = dict.fromkeys(_TOTALS, 0)
     totals = shelf.load(current).totals.model_dump() if current else nothing
     return {
@@ -113,7 +122,7 @@ def show_summary(settings: Settings, summary: dict[str, Any]) -> None:
     release = summary["release_id"] or "none: no batch was admitted"
     console.print(f"[bold]release {release}[/] after {summary['seconds']} s")
     emit_table("", [name.removeprefix("rows_") for name in _TOTALS], [[summary[name] for name in _TOTALS]])
-    for batch in Ledger(settings.data_dir / "ledger.sqlite").held():
+    for batch in open_records(settings).ledger.held():
         console.print(
             f"[red]held[/] {batch.batch_id}: {batch.share_valid:.1%} valid, failed {', '.join(batch.failed)};"
             f" `marketing-platform batches show {batch.batch_id}` says more"

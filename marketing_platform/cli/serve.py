@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,9 @@ import typer
 
 from marketing_platform.cli.options import DataDir, InputDir, SourcesDir, settings_of
 from marketing_platform.cli.output import console
+from marketing_platform.errors import StoreUnavailable
+from marketing_platform.releases.notices import Notice
+from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings
 
 Host = Annotated[
@@ -134,16 +136,12 @@ class _Notices:
     """Prints what is added to the notices from now on."""
 
     def __init__(self, settings: Settings) -> None:
-        self._path = Path(settings.data_dir, "notices.jsonl")
-        self._read = self._path.stat().st_size if self._path.exists() else 0
+        self._notices = open_records(settings).notices
+        self._shown = self._notices.end()
 
     def show(self) -> None:
-        if not self._path.exists() or self._path.stat().st_size <= self._read:
-            return
-        with self._path.open() as notices:
-            notices.seek(self._read)
-            lines = notices.readlines()
-            self._read = notices.tell()
-        for line in lines:
-            notice = json.loads(line)
-            console.print(f"[yellow]{notice['at']}[/] {notice['message']}", highlight=False, soft_wrap=True)
+        found: list[Notice] = []
+        with suppress(StoreUnavailable):  # the processes below go on, and so does this one
+            found, self._shown = self._notices.after(self._shown)
+        for notice in found:
+            console.print(f"[yellow]{notice.at}[/] {notice.message}", highlight=False, soft_wrap=True)

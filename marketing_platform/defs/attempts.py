@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from marketing_platform.defs.jobs import batches_of
+from marketing_platform.defs.partitions import BATCHES
 from marketing_platform.releases.ledger import Batch
 
 WORK = "marketing/work"  # run tag: what the run was asked to do
@@ -75,6 +77,24 @@ def work_of(batches: Iterable[Batch]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def unfinished(instance: dg.DagsterInstance) -> bool:
-    """Whether a run of whatever job waits or is under way."""
-    return instance.get_runs_count(dg.RunsFilter(statuses=_UNFINISHED)) > 0
+def unfinished(instance: dg.DagsterInstance, *jobs: str) -> bool:
+    """Whether a run of one of these jobs, or of whatever job when none is named, waits or is under way."""
+    names = jobs or (None,)
+    return any(
+        instance.get_runs_count(dg.RunsFilter(job_name=name, statuses=_UNFINISHED)) > 0 for name in names
+    )
+
+
+def side_by_side(instance: dg.DagsterInstance) -> bool:
+    """Whether the instance's run queue lets several runs go at once."""
+    queue = instance.get_concurrency_config().run_queue_config
+    return queue is not None and queue.max_concurrent_runs != 1
+
+
+def being_ingested(instance: dg.DagsterInstance) -> frozenset[str]:
+    """The batches that runs take which wait or are under way, whatever they were started by."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+    if not runs:
+        return frozenset()
+    partitions = instance.get_dynamic_partitions(str(BATCHES.name))
+    return frozenset(batch for run in runs for batch in batches_of(run.tags, partitions))

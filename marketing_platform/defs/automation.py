@@ -5,18 +5,26 @@ runs (`attempts.py`), what was made by the releases. A cursor only holds what pe
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from marketing_platform.defs.attempts import Attempts, attempts, unfinished, work_of
-from marketing_platform.defs.failures import failed_checks, notify, what_failed
+from marketing_platform.defs.attempts import (
+    Attempts,
+    attempts,
+    being_ingested,
+    side_by_side,
+    unfinished,
+    work_of,
+)
+from marketing_platform.defs.failures import failed_checks, what_failed
 from marketing_platform.defs.jobs import COLLECT, INGEST, PUBLISH, batch_ranges
 from marketing_platform.defs.partitions import BATCHES
 from marketing_platform.errors import SourceError
 from marketing_platform.ingestion.landing import Taken, take_landed
 from marketing_platform.releases.ledger import Batch, Ledger
 from marketing_platform.releases.manifest import Manifest
+from marketing_platform.releases.notices import Notices
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.version import made_before, made_of
 from marketing_platform.settings import Settings
@@ -27,6 +35,8 @@ from marketing_platform.stores.registry import Stores
 # deadline for sensors; the next evaluation goes on.
 _OBJECTS_PER_LOOK = 200
 _LOOK_EVERY = 5  # seconds; the daemon looks no more often
+# Where files land without a pause, a release does not wait for ever until all of them are judged.
+_LONGEST_WAIT = timedelta(minutes=10)
 
 
 def build_sensors() -> list[dg.SensorDefinition]:
@@ -59,23 +69,29 @@ def new_files(
     settings: dg.ResourceParam[Settings],
     stores: dg.ResourceParam[Stores],
     ledger: dg.ResourceParam[Ledger],
+    notices: dg.ResourceParam[Notices],
 ) -> dg.SensorResult | dg.SkipReason:
     """Register what landed and ask for one run over everything that is not judged yet.
 
-    When that run failed, each batch is tried in a run of its own, so that one that cannot be read
-    keeps no other waiting; then again after a pause that grows to an hour.
+    Where runs go side by side, what a run has taken already is left to it. When a run failed, each
+    batch is tried in a run of its own, so that one that cannot be read keeps no other waiting; then
+    again after a pause that grows to an hour.
     """
     try:
         taken = _take(settings, stores, ledger)
     except SourceError as error:
-        _tell_once(context, settings, f"nothing is ingested until this is mended: {error}")
+        _tell_once(context, notices, f"nothing is ingested until this is mended: {error}")
         return dg.SkipReason(f"nothing is ingested until this is mended: {error}")
-    _tell_once(context, settings, _undeclared(taken, settings))
+    _tell_once(context, notices, _undeclared(taken, settings))
     pending = ledger.pending()
     if not pending:
         return dg.SkipReason(_nothing_new(taken, settings))
-    if unfinished(context.instance):
+    if not side_by_side(context.instance) and unfinished(context.instance):
         return dg.SkipReason(f"{len(pending)} batch(es) wait for the run that is under way")
+    taken_already = being_ingested(context.instance)
+    pending = [batch for batch in pending if batch.batch_id not in taken_already]
+    if not pending:
+        return dg.SkipReason(f"{len(taken_already)} batch(es) are being judged")
     tried = attempts(context.instance, INGEST, work_of(pending))
     if tried.waits():
         return dg.SkipReason(f"{len(pending)} batch(es) could not be judged {tried.told()}")
@@ -141,21 +157,30 @@ def publish_admitted(
     admitted = ledger.admitted()
     tried = attempts(context.instance, PUBLISH, work_of(admitted))
     why_not = (
-        _not_yet(context.instance, ledger)
+        _not_yet(context.instance, ledger, shelf)
         or _told(shelf, next((made for made in shelf.list() if made_of(made, admitted)), None))
         or _tried_already(context.instance, tried)
     )
     return dg.SkipReason(why_not) if why_not else dg.RunRequest(tags=tried.tags())
 
 
-def _not_yet(instance: dg.DagsterInstance, ledger: Ledger) -> str | None:
-    if not ledger.admitted():
+def _not_yet(instance: dg.DagsterInstance, ledger: Ledger, shelf: ReleaseShelf) -> str | None:
+    admitted = ledger.admitted()
+    if not admitted:
         return "no batch is admitted yet"
-    if unfinished(instance):
+    if unfinished(instance, *((PUBLISH, COLLECT) if side_by_side(instance) else ())):
         return "a run is under way"
-    if _to_be_judged(instance, ledger.pending()):
+    being_judged = being_ingested(instance) or _to_be_judged(instance, ledger.pending())
+    if being_judged and not _overdue(admitted, shelf):
         return "batches are still being judged"
     return None
+
+
+def _overdue(admitted: Sequence[Batch], shelf: ReleaseShelf) -> bool:
+    """Whether an admitted batch landed long ago and is in no release."""
+    served = {entry.batch_id for manifest in shelf.list() for entry in manifest.batches}
+    latest = datetime.now(UTC) - _LONGEST_WAIT
+    return any(batch.landed_at < latest and batch.batch_id not in served for batch in admitted)
 
 
 def _to_be_judged(instance: dg.DagsterInstance, pending: Sequence[Batch]) -> bool:
@@ -193,16 +218,15 @@ def _tried_already(instance: dg.DagsterInstance, tried: Attempts) -> str | None:
 def run_failed(
     context: dg.RunFailureSensorContext,
     shelf: dg.ResourceParam[ReleaseShelf],
-    settings: dg.ResourceParam[Settings],
+    notices: dg.ResourceParam[Notices],
 ) -> None:
-    """Log what failed and what still serves, and add it to `notices.jsonl` in the data folder."""
+    """Log what failed and what still serves, and add it to the notices."""
     run, current = context.dagster_run, shelf.current()
     failures = what_failed(context.instance, run.run_id)
     serves = f"release {current} goes on serving" if current else "no release serves yet"
     message = f"run {run.run_id} ({run.job_name}) failed, {serves}: {'; '.join(failures)}"
     context.log.info(message)
-    notify(
-        settings.data_dir,
+    notices.add(
         message,
         run_id=run.run_id,
         job=run.job_name,
@@ -238,11 +262,11 @@ def _automation() -> dg.SensorDefinition:
     )
 
 
-def _tell_once(context: dg.SensorEvaluationContext, settings: Settings, problem: str) -> None:
+def _tell_once(context: dg.SensorEvaluationContext, notices: Notices, problem: str) -> None:
     """Log and note a problem when it appears, not again at every look."""
     if (context.cursor or "") == problem:
         return
     context.update_cursor(problem)
     if problem:
         context.log.info(problem)
-        notify(settings.data_dir, problem)
+        notices.add(problem)

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -14,18 +14,18 @@ from uuid import uuid4
 import dagster as dg
 
 from marketing_platform.defs.failures import what_failed
-from marketing_platform.defs.jobs import INGEST, PUBLISH, batch_ranges
-from marketing_platform.defs.launcher import PROCESS, fail_orphans
+from marketing_platform.defs.jobs import INGEST, PUBLISH, REPLAY, batch_ranges
+from marketing_platform.defs.launcher import PROCESS, fail_orphans, this_process
 from marketing_platform.defs.partitions import BATCHES
 from marketing_platform.errors import MarketingPlatformError
 from marketing_platform.ingestion.landing import Taken, take_landed
-from marketing_platform.releases.ledger import Ledger
-from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.releases.records import open_records
 from marketing_platform.releases.version import made_before
 from marketing_platform.settings import PROJECT_DIR, Settings
 from marketing_platform.sources import load_sources
 from marketing_platform.stores.registry import Stores, open_stores
 
+_INSTANCES = {"embedded": "dagster.yaml", "servers": "dagster.servers.yaml"}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -48,18 +48,27 @@ OnProgress = Callable[[Progress], None]
 
 @contextmanager
 def open_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
-    """The Dagster instance of the data folder, configured by the project's dagster.yaml."""
+    """The Dagster instance of the data folder, configured by the project's file for the profile."""
     home = prepare_home(settings)
     os.environ.setdefault("DAGSTER_HOME", home)
-    with dg.DagsterInstance.from_config(home) as instance:
+    with _reaching_storage(settings), dg.DagsterInstance.from_config(home) as instance:
         yield instance
+
+
+def _reaching_storage(settings: Settings) -> AbstractContextManager[None]:
+    if settings.profile == "embedded":
+        return nullcontext()
+    # An embedded installation need not have the client of PostgreSQL.
+    from marketing_platform.defs.storage import reaching_storage
+
+    return reaching_storage()
 
 
 def prepare_home(settings: Settings) -> str:
     """The folder in which Dagster keeps runs and events; made if it is not there."""
     home = settings.dagster_home.resolve()
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PROJECT_DIR / "dagster.yaml", home / "dagster.yaml")
+    shutil.copyfile(PROJECT_DIR / _INSTANCES[settings.profile], home / "dagster.yaml")
     return str(home)
 
 
@@ -79,8 +88,9 @@ class Pipeline:
         self._instance = instance
         self._on_progress = on_progress
         self._definitions: dg.Definitions | None = None
-        self.ledger = Ledger(settings.data_dir / "ledger.sqlite")
-        self.shelf = ReleaseShelf(settings.data_dir / "releases")
+        records = open_records(settings)
+        self.ledger = records.ledger
+        self.shelf = records.shelf
         fail_orphans(instance)
 
     def take(self) -> Taken:
@@ -116,11 +126,15 @@ class Pipeline:
             except RunFailed as failure:
                 yield failure
 
-    def _ingest(self, batches: Sequence[str]) -> None:
+    def replay(self, batch: str) -> None:
+        """Judge a batch again from its raw records; RunFailed when that fails."""
+        self._ingest([batch], job=REPLAY)
+
+    def _ingest(self, batches: Sequence[str], *, job: str = INGEST) -> None:
         self._instance.add_dynamic_partitions(str(BATCHES.name), list(batches))
         partitions = self._instance.get_dynamic_partitions(str(BATCHES.name))
         for tags in batch_ranges(batches, partitions):
-            self._execute(INGEST, tags)
+            self._execute(job, tags)
 
     def publish(self) -> bool:
         """Make a release of the admitted batches unless there is one; returns whether one was made."""
@@ -138,7 +152,7 @@ class Pipeline:
         result = job.execute_in_process(
             instance=self._instance,
             run_id=run_id,
-            tags={**tags, PROCESS: f"{os.getpid()}"},
+            tags={**tags, PROCESS: this_process()},
             run_config=_QUIET,
             raise_on_error=False,
         )

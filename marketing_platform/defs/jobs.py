@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
 from marketing_platform.defs.housekeeping import collect_old_releases
 
 INGEST = "ingest"
+REPLAY = "replay"
 PUBLISH = "publish"
 COLLECT = "collect"
 
+_ALONE = "marketing/alone"  # job tag: at most one run with the same value is under way (run queue)
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
+_PARTITION = "dagster/partition"
 
 
 def build_jobs() -> list[dg.UnresolvedAssetJobDefinition | dg.JobDefinition]:
-    """`ingest` judges batches, `publish` makes a release of what is admitted, `collect` tidies up.
+    """`ingest` judges batches, `replay` judges them again from their raw records, `publish` makes a
+    release of what is admitted, `collect` tidies up.
 
     Ingestion is a run of its own so that a batch that is held makes no release: what serves is
     what served before.
@@ -30,12 +34,19 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition | dg.JobDefinition]:
             description="New batches: kept, typed, judged, admitted or held.",
         ),
         dg.define_asset_job(
+            REPLAY,
+            selection=dg.AssetSelection.assets("validated_records", "quarantined_records"),
+            description="Batches judged again from their raw records; what landed is not read.",
+        ),
+        dg.define_asset_job(
             PUBLISH,
             selection=dg.AssetSelection.all() - batches,
+            tags={_ALONE: PUBLISH},
             description="Everything that follows the admitted batches, up to a release.",
         ),
         collect_old_releases.to_job(
             name=COLLECT,
+            tags={_ALONE: PUBLISH},  # nor while a candidate is being built
             description="Deletes releases that nobody needs and what only they needed.",
         ),
     ]
@@ -52,6 +63,15 @@ def batch_ranges(batches: Sequence[str], partitions: Sequence[str]) -> Iterator[
             first = batch
         previous = batch
     yield _range(first, previous)
+
+
+def batches_of(tags: Mapping[str, str], partitions: Sequence[str]) -> Sequence[str]:
+    """The batches that a run with these tags takes; the other direction of `batch_ranges`."""
+    first = tags.get(_RANGE_START, tags.get(_PARTITION))
+    last = tags.get(_RANGE_END, first)
+    if first not in partitions or last not in partitions:  # no batch, or one that was deleted by hand
+        return ()
+    return partitions[partitions.index(first) : partitions.index(last) + 1]
 
 
 def _range(first: str, last: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from typing import Any
 
 import dagster as dg
@@ -20,7 +21,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from marketing_platform.errors import MarketingPlatformError
 
-PROCESS = "marketing/process"  # run tag of the command line: the id of the process that executes
+PROCESS = "marketing/process"  # run tag of the command line: "pid@host" of the process that executes
 _SERVER = ".dagster/grpc_info"  # run tag of Dagster: where the server is whose child executes
 _TIMEOUT = 10  # seconds
 
@@ -43,15 +44,24 @@ class WatchfulRunLauncher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """FAILED when the process that executed the run is gone; runs of unknown origin are RUNNING."""
+        """FAILED when the process that executed the run is gone.
+
+        RUNNING for runs of unknown origin, and for those that another machine's command line executes:
+        the instance's `max_runtime_seconds` ends those.
+        """
         process, server = run.tags.get(PROCESS), run.tags.get(_SERVER)
-        if process is not None and not _alive(int(process)):
+        if process is not None and not _alive(process):
             return CheckRunHealthResult(
                 WorkerStatus.FAILED, f"process {process} ended without a word (killed?)"
             )
         if server is not None and not _executes(json.loads(server), run.run_id):
             return CheckRunHealthResult(WorkerStatus.FAILED, "its process ended without a word (killed?)")
         return CheckRunHealthResult(WorkerStatus.RUNNING)
+
+
+def this_process() -> str:
+    """The value of the tag PROCESS for runs that this process executes."""
+    return f"{os.getpid()}@{socket.gethostname()}"
 
 
 def fail_orphans(instance: dg.DagsterInstance) -> None:
@@ -91,9 +101,12 @@ def _executes(server: dict[str, Any], run_id: str) -> bool:
     return deserialize_value(answer, CanCancelExecutionResult).can_cancel
 
 
-def _alive(process: int) -> bool:
+def _alive(process: str) -> bool:
+    pid, _, host = process.partition("@")
+    if host != socket.gethostname():
+        return True
     try:
-        os.kill(process, 0)
+        os.kill(int(pid), 0)
     except ProcessLookupError:
         return False
     except PermissionError:

@@ -1,7 +1,8 @@
-"""What assets and checks are given: stores, ledger, shelf of releases, encoder."""
+"""What assets and checks are given: stores, records (ledger, shelf, writer lock, notices), encoder."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import dagster as dg
@@ -15,10 +16,10 @@ from marketing_platform.defs.io_managers import (
     VectorsIOManager,
     WarehouseIOManager,
 )
-from marketing_platform.encoders import open_encoder
-from marketing_platform.releases.ledger import Ledger
-from marketing_platform.releases.pointer import ReleaseShelf
-from marketing_platform.releases.writer import single_writer
+from marketing_platform.defs.jobs import INGEST, REPLAY
+from marketing_platform.encoders import configured_encoder
+from marketing_platform.releases.records import open_records
+from marketing_platform.releases.writer import LockSession
 from marketing_platform.settings import Settings
 from marketing_platform.stores.registry import Stores, open_stores
 
@@ -27,22 +28,25 @@ def build_resources(settings: Settings, *, stores: Stores | None = None) -> dict
     """Every resource by key, for the profile of the settings."""
     duckdb = DuckDBResource(database=":memory:", connection_config={"memory_limit": settings.duckdb_memory})
     stores = stores or open_stores(settings, connect=duckdb.get_connection)
+    records = open_records(settings)
 
     @dg.resource(description="The encoder of messages; loaded when first asked for.")
     def encoder():
-        return open_encoder(settings.data_dir / "models")
+        return configured_encoder(settings)
 
-    @dg.resource(description="Held by the one run that may write; others wait.")
-    def writer():
-        with single_writer(settings.data_dir / ".writer.lock"):
-            yield None
+    @dg.resource(description="Held by the run that writes; where servers allow it, ingesting runs share it.")
+    def writer(context: dg.InitResourceContext) -> Generator[LockSession]:
+        ingests = context.run is not None and context.run.job_name in {INGEST, REPLAY}
+        with records.writer.held(shared=ingests) as session:
+            yield session
 
     return {
         "settings": settings,
         "duckdb": duckdb,
         "stores": stores,
-        "ledger": Ledger(settings.data_dir / "ledger.sqlite"),
-        "shelf": ReleaseShelf(settings.data_dir / "releases"),
+        "ledger": records.ledger,
+        "shelf": records.shelf,
+        "notices": records.notices,
         "encoder": encoder,
         "writer": writer,
         "io_manager": WarehouseIOManager(stores.warehouse),

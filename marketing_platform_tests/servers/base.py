@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-CACHE = Path(__file__).resolve().parents[2] / ".servers"
+# What servers come in is kept here between runs; `make clean` leaves it.
+CACHE = Path(
+    os.environ.get("MARKETING_TEST_SERVERS_CACHE") or Path(__file__).resolve().parents[2] / ".servers"
+).resolve()
 _GRACE = 15.0  # seconds a server has to end by itself
 _POLL = 0.2
 

@@ -12,7 +12,10 @@ from marketing_platform_tests.servers.base import free_port
 
 
 class Line:
-    """The proxy; change `delay` (seconds for every piece of an answer) or `cut` while it runs."""
+    """The proxy; change `delay` (seconds for every piece of an answer) or `cut` while it runs.
+
+    It outlives the server behind it: while that is gone, connections are refused as it would refuse them.
+    """
 
     def __init__(self, target: tuple[str, int]) -> None:
         self.port = free_port()
@@ -23,17 +26,22 @@ class Line:
         self._listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def drop(self) -> None:
+        """Break every connection; new ones are let through."""
+        _end(*self._open)
+
     def close(self) -> None:
-        for end in (self._listener, *self._open):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
+        _end(self._listener, *self._open)
 
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(self._target)
+                try:
+                    server = socket.create_connection(self._target)
+                except OSError:
+                    client.close()
+                    continue
                 self._open += [client, server]
                 for source, sink, late in ((client, server, False), (server, client, True)):
                     threading.Thread(target=self._pass, args=(source, sink, late), daemon=True).start()
@@ -48,6 +56,13 @@ class Line:
                 sink.sendall(piece)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
+
+
+def _end(*sockets: socket.socket) -> None:
+    for one in sockets:
+        with suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
+        one.close()
 
 
 @contextmanager

@@ -11,8 +11,9 @@ import pytest
 
 from marketing_platform.sample import write_sample
 from marketing_platform.settings import Settings
+from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.installation import Installation
-from marketing_platform_tests.servers import milvus, mongo, neo4j, postgres, redis
+from marketing_platform_tests.servers import bigquery, gcs, milvus, mongo, neo4j, postgres, redis
 from marketing_platform_tests.servers.shared import shared
 
 USERS = 60
@@ -20,8 +21,10 @@ EVENTS = 1_500
 _LIVE_PATH_SECONDS = 60
 
 
-@pytest.fixture
-def on_servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Installation:
+@pytest.fixture(params=["postgres", "bigquery"])
+def on_servers(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Installation:
     """An installation whose stores are the session's servers, told by the environment alone."""
     given = {
         "MONGO": mongo.settings(shared(mongo.running)),
@@ -29,11 +32,19 @@ def on_servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Installation:
         "MILVUS": milvus.emptied(milvus.settings(shared(milvus.running).endpoint)),
         "NEO4J": neo4j.emptied(neo4j.settings(shared(neo4j.running).endpoint)),
         "REDIS": redis.settings(shared(redis.running)),
+        "GCS": gcs.settings(shared(gcs.running)),
     }
+    if request.param == "bigquery":
+        given["BIGQUERY"] = bigquery.settings(shared(bigquery.running))
     for prefix, settings in given.items():
         for name, value in settings.model_dump(exclude_none=True, exclude_defaults=True).items():
             monkeypatch.setenv(f"MARKETING_{prefix}_{name.upper()}", str(value))
-    return _landed(Settings(profile="servers", data_dir=tmp_path / "servers"))
+    settings = Settings(profile="servers", warehouse=request.param, data_dir=tmp_path / "servers")
+    installation = _landed(settings)
+    for path in settings.landing_dir.rglob("*.*"):
+        name = path.relative_to(settings.landing_dir).as_posix()
+        open_stores(settings).objects.put(name, [path.read_bytes()])
+    return installation
 
 
 def _landed(settings: Settings) -> Installation:

@@ -13,7 +13,7 @@ from pymilvus import MilvusClient
 
 from marketing_platform.errors import StoreUnavailable
 from marketing_platform.stores.milvus_settings import MilvusSettings
-from marketing_platform.stores.vector_recall import recall
+from marketing_platform.stores.vector_recall import recall, recall_of
 from marketing_platform.stores.vectors_milvus import MilvusVectors
 from marketing_platform_tests.servers import milvus
 from marketing_platform_tests.servers.base import end, free_port
@@ -62,6 +62,9 @@ def test_the_index_is_chosen_by_size_and_recall_is_high(
     reader = store.open(NAME)
     found = recall(reader, queries, [rows.slice(0, 1500), rows.slice(1500)], limit=10)
     assert 0.99 <= found <= 1
+    measured = recall_of(store, NAME, lambda: [rows.slice(0, 1500), rows.slice(1500)])
+    assert measured.share >= 0.99
+    assert store.exact(NAME) == (index == "FLAT") == measured.how.startswith("exact by design")
     assert recall(reader, queries, [rows.slice(0, 1), rows], limit=10) < 1  # the first row, twice as near
     reader.close()
 

@@ -8,6 +8,7 @@ from marketing_platform.analytics import Aggregate, aggregates
 from marketing_platform.analytics.report import build_report
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.metadata import bars, line
+from marketing_platform.defs.pools import stored_in
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores
 
@@ -25,7 +26,7 @@ def _aggregate(declared: Aggregate) -> dg.AssetsDefinition:
         description=declared.description,
         group_name=GROUP,
         ins={name: dg.AssetIn() for name in declared.reads},
-        io_manager_key="warehouse_io",
+        **stored_in("warehouse"),
         kinds={"duckdb", "parquet", "sql"},
         owners=["team:analytics"],
         tags={"layer": "aggregate"},

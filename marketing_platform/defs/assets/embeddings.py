@@ -10,6 +10,7 @@ import pyarrow as pa
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import Collection, Parts, latest_metadata, latest_name
 from marketing_platform.defs.metadata import histogram
+from marketing_platform.defs.pools import stored_in
 from marketing_platform.encoders import EmbeddingCache, Encoder, encode_cached
 from marketing_platform.encoders.messages import (
     MESSAGES,
@@ -33,7 +34,7 @@ _RETRY = dg.RetryPolicy(max_retries=1, delay=1)
 
 @dg.asset(
     group_name=GROUP,
-    io_manager_key="warehouse_io",
+    **stored_in("warehouse"),
     kinds={"onnx", "parquet"},
     owners=_OWNERS,
     tags={"layer": "embedding"},
@@ -66,7 +67,7 @@ def text_embeddings(
 
 @dg.asset(
     group_name=GROUP,
-    io_manager_key="vectors_io",
+    **stored_in("vectors"),
     kinds={"milvus"},
     owners=_OWNERS,
     tags={"layer": "embedding"},
@@ -78,48 +79,59 @@ def message_embeddings(
     events: StoredTable,
     text_embeddings: StoredTable,
     stores: dg.ResourceParam[Stores],
-    encoder: dg.ResourceParam[Encoder],
     settings: dg.ResourceParam[Settings],
 ) -> Collection:
     """One vector per message with a text, ready to be searched."""
     select = Select(MESSAGES.format(record_id=RECORD_ID), [events.ref, text_embeddings.ref])
+    model, dim = _made_by(context, "text_embeddings")
     return Collection(
-        chunks=stores.warehouse.batches(select, chunk_rows=settings.chunk_rows),
-        dim=encoder.dim,
-        model=encoder.name,
-        base=_previous(context, encoder, stores),
+        read=lambda: stores.warehouse.batches(select, chunk_rows=settings.chunk_rows),
+        dim=dim,
+        model=model,
+        base=_previous(context, model, stores),
     )
 
 
-def _previous(context: dg.AssetExecutionContext, encoder: Encoder, stores: Stores) -> str | None:
+def _made_by(context: dg.AssetExecutionContext, vectors: str) -> tuple[str, int]:
+    """Model and dimension of the vectors that an asset consists of.
+
+    Not the encoder's that is set now: what is computed from vectors belongs to the model that made them.
+    """
+    made = latest_metadata(context.instance, vectors)
+    return str(made["model"].value), int(str(made["dim"].value))
+
+
+def _previous(context: dg.AssetExecutionContext, model: str, stores: Stores) -> str | None:
     """The collection built before, if the same model made it: most of it stays as it is."""
     try:
         latest = latest_metadata(context.instance, "message_embeddings")
     except UnknownName:
         return None
     name = str(latest["name"].value)
-    return name if latest["model"].value == encoder.name and name in stores.vectors.names() else None
+    return name if latest["model"].value == model and name in stores.vectors.names() else None
 
 
 @dg.asset(
     group_name=GROUP,
-    io_manager_key="warehouse_io",
+    **stored_in("warehouse"),
     kinds={"parquet"},
     owners=_OWNERS,
     tags={"layer": "embedding"},
     automation_condition=follow_upstream(),
 )
 def user_vectors(
+    context: dg.AssetExecutionContext,
     events: StoredTable,
     text_embeddings: StoredTable,
     stores: dg.ResourceParam[Stores],
-    encoder: dg.ResourceParam[Encoder],
 ) -> pa.Table:
     """For each user who wrote something the normalised mean of the message vectors."""
     texts = stores.warehouse.query(
         Select("SELECT text, text_embedding FROM text_embeddings", [text_embeddings.ref])
     )
     written = stores.warehouse.query(Select(WRITTEN, [events.ref]))
+    model, dim = _made_by(context, "text_embeddings")
+    context.add_output_metadata({"model": model, "dim": dim})
     row_of = {text: row for row, text in enumerate(texts["text"].to_pylist())}
     users, vectors = user_vectors_of(
         written["user_id"].to_pylist(),
@@ -127,14 +139,14 @@ def user_vectors(
             (row_of[text] for text in written["text"].to_pylist()), dtype=np.int64, count=len(written)
         ),
         written["times"].to_numpy(),
-        vector_matrix(texts["text_embedding"], dim=encoder.dim),
+        vector_matrix(texts["text_embedding"], dim=dim),
     )
     return pa.table({"user_id": pa.array(users, pa.string()), "vector": vector_column(vectors)})
 
 
 @dg.asset(
     group_name=GROUP,
-    io_manager_key="warehouse_io",
+    **stored_in("warehouse"),
     kinds={"numpy"},
     owners=_OWNERS,
     tags={"layer": "embedding"},
@@ -144,7 +156,6 @@ def similar_users(
     context: dg.AssetExecutionContext,
     user_vectors: StoredTable,
     stores: dg.ResourceParam[Stores],
-    encoder: dg.ResourceParam[Encoder],
     settings: dg.ResourceParam[Settings],
 ) -> Any:  # a table, or the parts of the one built before
     """For each user the users whose messages mean most nearly the same, by cosine."""
@@ -156,7 +167,8 @@ def similar_users(
         Select("SELECT user_id, vector FROM user_vectors ORDER BY user_id", [user_vectors.ref])
     )
     ids = np.asarray(rows["user_id"].to_pylist(), dtype=object)
-    indices, scores = nearest(vector_matrix(rows["vector"], dim=encoder.dim), k=settings.similar_users)
+    _, dim = _made_by(context, "user_vectors")
+    indices, scores = nearest(vector_matrix(rows["vector"], dim=dim), k=settings.similar_users)
     if scores.size:
         context.add_output_metadata({"scores": histogram("Cosine of similar users", scores.reshape(-1))})
     return _neighbour_table(ids, indices, scores)

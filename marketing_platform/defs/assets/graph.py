@@ -4,6 +4,7 @@ import dagster as dg
 
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import KnowledgeGraph
+from marketing_platform.defs.pools import stored_in
 from marketing_platform.graph import project_graph
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores
@@ -13,7 +14,7 @@ GROUP = "graph"
 
 @dg.asset(
     group_name=GROUP,
-    io_manager_key="graph_io",
+    **stored_in("graph"),
     kinds={"ladybug", "cypher"},
     owners=["team:data-platform"],
     tags={"layer": "graph"},

@@ -7,15 +7,17 @@ import dagster as dg
 import orjson
 import pyarrow as pa
 
-from marketing_platform.defs.failures import notify
 from marketing_platform.defs.io_managers import RawBatches
 from marketing_platform.defs.metadata import bars, markdown_table
 from marketing_platform.defs.partitions import BATCHES
+from marketing_platform.defs.pools import stored_in
 from marketing_platform.errors import SourceError
 from marketing_platform.gates import Suites, load_suites
 from marketing_platform.ingestion.validation import Validated, validate
 from marketing_platform.releases.ledger import Batch, Ledger, State
+from marketing_platform.releases.notices import Notices
 from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.releases.writer import LockSession
 from marketing_platform.settings import Settings
 from marketing_platform.sources import SourceSpec, load_sources, read_rows
 from marketing_platform.stores.protocols import Documents
@@ -37,7 +39,7 @@ _RETRY = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL)
     group_name=GROUP,
     partitions_def=BATCHES,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    io_manager_key="documents_io",
+    **stored_in("documents"),
     kinds={"sqlite"},
     owners=["team:data-platform"],
     tags={"layer": "raw"},
@@ -79,6 +81,7 @@ def batch_gate(suites: Suites) -> dg.AssetsDefinition:
         group_name=GROUP,
         partitions_def=BATCHES,
         backfill_policy=dg.BackfillPolicy.single_run(),
+        pool="warehouse",
         ins={"raw_records": dg.AssetIn(input_manager_key="documents_io")},
         outs={
             "validated_records": dg.AssetOut(
@@ -112,6 +115,8 @@ def batch_gate(suites: Suites) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
         stores: dg.ResourceParam[Stores],
         ledger: dg.ResourceParam[Ledger],
+        notices: dg.ResourceParam[Notices],
+        writer: dg.ResourceParam[LockSession],
     ):
         specs = {spec.source: spec for spec in load_sources(settings.sources_dir)}
         current = load_suites(settings.expectations_dir)
@@ -127,11 +132,12 @@ def batch_gate(suites: Suites) -> dg.AssetsDefinition:
                 version=context.run_id[:8],
                 landed_at=batch.landed_at,
             )
+            writer.confirm()  # else the parts may have been collected meanwhile
             state = ledger.judge(batch_id, validated.outcome, now=datetime.now(UTC))
             _describe(context, batch_id, validated)
             context.log.info(f"{batch_id}: {state.value}")
             if state is State.HELD:
-                notify(settings.data_dir, _held_notice(ledger.batch(batch_id)), batch=batch_id)
+                notices.add(_held_notice(ledger.batch(batch_id)), batch=batch_id)
         yield dg.Output(None, output_name="validated_records")
         yield dg.Output(None, output_name="quarantined_records")
         yield from _verdicts(current, ledger.held(), stores.documents)
@@ -142,7 +148,7 @@ def batch_gate(suites: Suites) -> dg.AssetsDefinition:
 @dg.asset(
     group_name=GROUP,
     deps=["validated_records"],
-    io_manager_key="warehouse_io",
+    **stored_in("warehouse"),
     kinds={"duckdb", "parquet"},
     owners=["team:data-platform"],
     tags={"layer": "validated"},

@@ -5,6 +5,7 @@ import pyarrow as pa
 
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import Prepared, latest_metadata
+from marketing_platform.defs.pools import stored_in
 from marketing_platform.recommenders.campaign_batches import recommend_all, similar_users_of_all
 from marketing_platform.recommenders.interactions import Interactions, interactions
 from marketing_platform.settings import Settings
@@ -18,7 +19,7 @@ _OWNERS = ["team:data-science"]
 @dg.asset(
     group_name=GROUP,
     deps=["text_embeddings"],
-    io_manager_key="answers_io",
+    **stored_in("answers"),
     kinds={"sqlite", "json"},
     owners=_OWNERS,
     tags={"layer": "answers"},
@@ -40,7 +41,7 @@ def similar_users_lookup(
 
 @dg.asset(
     group_name=GROUP,
-    io_manager_key="answers_io",
+    **stored_in("answers"),
     kinds={"sqlite", "json", "scipy"},
     owners=_OWNERS,
     tags={"layer": "answers"},

@@ -11,7 +11,6 @@ from marketing_platform.catalog import tables
 from marketing_platform.defs import evidence
 from marketing_platform.defs.assets.ingestion import NO_RELEASE
 from marketing_platform.defs.conditions import follow_upstream
-from marketing_platform.defs.failures import notify
 from marketing_platform.defs.io_managers import latest_metadata, latest_name
 from marketing_platform.errors import ReleaseRefused
 from marketing_platform.gates import DeclaredCheck, declared_checks, load_suites
@@ -27,9 +26,11 @@ from marketing_platform.releases.manifest import (
     TableEntry,
     Totals,
 )
+from marketing_platform.releases.notices import Notices
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.verification import Evidence, verify
 from marketing_platform.releases.version import code_version, made_of
+from marketing_platform.releases.writer import LockSession
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select
 from marketing_platform.stores.registry import Stores
@@ -38,9 +39,9 @@ GROUP = "release"
 
 TABLES = (*tables(), *aggregates(), "user_vectors", "similar_users")
 ANSWERS = ("recommendations", "similar_users_lookup")
-BATCH_GATE = "validated_records"
+# Not `validated_records`: which batches were judged, and how, says the ledger that `admitted_batches` read.
+# Other batches may be judged while this release is made.
 CONSISTS_OF = (
-    BATCH_GATE,
     "admitted_batches",
     *TABLES,
     "text_embeddings",
@@ -74,7 +75,8 @@ def release_asset(checks: Sequence[dg.AssetChecksDefinition]) -> dg.AssetsDefini
         stores: dg.ResourceParam[Stores],
         ledger: dg.ResourceParam[Ledger],
         shelf: dg.ResourceParam[ReleaseShelf],
-        writer: dg.ResourceParam[object],
+        notices: dg.ResourceParam[Notices],
+        writer: dg.ResourceParam[LockSession],
     ) -> dg.MaterializeResult[Any]:
         """Everything that is served, as one immutable manifest; `current` points to it."""
         instance = context.instance
@@ -84,8 +86,9 @@ def release_asset(checks: Sequence[dg.AssetChecksDefinition]) -> dg.AssetsDefini
         manifest = _manifest(context, settings, stores, ledger, shelf, found)
         if evidence.materialized(instance, CONSISTS_OF) != found.materialized:
             raise ReleaseRefused("an asset was materialized while its release was written; publish again")
+        writer.confirm()
         shelf.publish(manifest, expected=_expected(instance, ledger, shelf))
-        notify(settings.data_dir, _serves(manifest), release=manifest.release_id)
+        notices.add(_serves(manifest), release=manifest.release_id)
         return dg.MaterializeResult(
             metadata={
                 "release_id": manifest.release_id,

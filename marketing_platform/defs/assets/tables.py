@@ -7,6 +7,7 @@ from marketing_platform.catalog import Table, TableKind, tables
 from marketing_platform.catalog.entities import BATCHES, LANDED, entity_sql
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import Parts
+from marketing_platform.defs.pools import stored_in
 from marketing_platform.stores.protocols import Select, StoredTable, TableRef, Warehouse
 from marketing_platform.stores.registry import Stores
 
@@ -23,7 +24,7 @@ def _fact(table: Table) -> dg.AssetsDefinition:
         name=table.name,
         description=table.description,
         group_name=GROUP,
-        io_manager_key="warehouse_io",
+        **stored_in("warehouse"),
         kinds={"duckdb", "parquet"},
         owners=["team:data-platform"],
         tags={"layer": "table", "kind": "fact"},
@@ -43,7 +44,7 @@ def _entity(table: Table) -> dg.AssetsDefinition:
         description=table.description,
         group_name=GROUP,
         ins={BATCHES: dg.AssetIn(), **{place: dg.AssetIn() for place in sorted(places)}},
-        io_manager_key="warehouse_io",
+        **stored_in("warehouse"),
         kinds={"duckdb", "parquet"},
         owners=["team:data-platform"],
         tags={"layer": "table", "kind": "entity"},

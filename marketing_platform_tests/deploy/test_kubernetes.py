@@ -1,0 +1,155 @@
+"""What is given to Kubernetes is valid, and says what dagster.servers.yaml says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from dagster._core.instance.config import dagster_instance_config_schema
+from dagster_k8s.job import UserDefinedDagsterK8sConfig
+
+from marketing_platform_tests.deploy.compose import PROJECT, ours
+from marketing_platform_tests.deploy.variables import known
+
+FOLDER = PROJECT / "deploy" / "kubernetes"
+
+
+def _documents(name: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((FOLDER / name).read_text(encoding="utf-8")))
+
+
+VALUES: dict[str, Any] = _documents("values.yaml")[0]
+_INSTANCE: dict[str, Any] = yaml.safe_load((PROJECT / "dagster.servers.yaml").read_text(encoding="utf-8"))
+_API = {document["kind"]: document for document in _documents("api.yaml")}
+
+
+@pytest.mark.parametrize("name", ["api.yaml", "settings.yaml"])
+def test_manifests_keep_to_the_schemas_of_kubernetes(name: str) -> None:
+    for document in _documents(name):
+        kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_a_wrong_manifest_is_noticed() -> None:
+    wrong = {**_API["Deployment"], "spec": {**_API["Deployment"]["spec"], "replica": 1}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_the_api_is_asked_nothing_before_it_serves_a_release() -> None:
+    (container,) = _API["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert container["readinessProbe"]["httpGet"]["path"] == "/api/v1/health"
+    assert container["livenessProbe"]["httpGet"]["path"] != "/api/v1/health"
+    assert container["command"] == ours()["api"]["command"]
+
+
+def test_the_api_may_do_nothing_it_need_not() -> None:
+    spec = _API["Deployment"]["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert spec["securityContext"]["runAsNonRoot"]
+    assert not spec["automountServiceAccountToken"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert set(_API["NetworkPolicy"]["spec"]["policyTypes"]) == {"Ingress", "Egress"}
+
+
+def test_everything_about_the_api_means_the_same_pods() -> None:
+    name = {"app.kubernetes.io/name": "marketing-api"}
+    assert _API["Deployment"]["spec"]["selector"]["matchLabels"] == name
+    assert _API["Service"]["spec"]["selector"] == name
+    assert _API["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == name
+    assert _API["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == name
+    assert name.items() <= _API["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
+    assert _API["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == "marketing-api"
+    assert "replicas" not in _API["Deployment"]["spec"], "the autoscaler decides"
+
+
+def test_every_variable_is_a_setting_and_none_is_a_secret() -> None:
+    (settings,) = _documents("settings.yaml")
+    assert set(settings["data"]) <= known()
+    assert not [name for name in settings["data"] if "PASSWORD" in name]
+
+
+def test_queue_and_pools_are_those_of_the_instance() -> None:
+    concurrency, theirs = VALUES["concurrency"], _INSTANCE["concurrency"]
+    assert concurrency["enabled"]
+    assert concurrency["runs"] == {
+        "maxConcurrentRuns": theirs["runs"]["max_concurrent_runs"],
+        "tagConcurrencyLimits": theirs["runs"]["tag_concurrency_limits"],
+    }
+    assert concurrency["pools"] == {
+        "granularity": theirs["pools"]["granularity"],
+        "defaultLimit": theirs["pools"]["default_limit"],
+    }
+
+
+def test_monitoring_logs_and_retention_are_those_of_the_instance() -> None:
+    monitoring = {_snake(name): value for name, value in VALUES["dagsterDaemon"]["runMonitoring"].items()}
+    del monitoring["start_timeout_seconds"]  # a pod may have to wait for a node
+    expected = dict(_INSTANCE["run_monitoring"])
+    del expected["start_timeout_seconds"]
+    assert monitoring == expected
+    assert set(monitoring) <= set(dagster_instance_config_schema()["run_monitoring"].config_type.fields)
+    assert VALUES["pythonLogs"]["pythonLogLevel"] == _INSTANCE["python_logs"]["python_log_level"]
+    assert (
+        VALUES["retention"]["sensor"]["purgeAfterDays"]
+        == _INSTANCE["retention"]["sensor"]["purge_after_days"]
+    )
+    assert VALUES["computeLogManager"]["type"] == _INSTANCE["compute_logs"]["class"]
+    assert VALUES["telemetry"]["enabled"] is False
+
+
+def test_runs_are_jobs_that_kubernetes_takes() -> None:
+    launcher = VALUES["runLauncher"]
+    assert launcher["type"] == "K8sRunLauncher"
+    asked = {
+        _snake(name): value for name, value in launcher["config"]["k8sRunLauncher"]["runK8sConfig"].items()
+    }
+    config = UserDefinedDagsterK8sConfig.from_dict(asked)
+    container = {"name": "run", "image": "marketing-platform:1", **_camel(config.container_config)}
+    pod = {"restartPolicy": "Never", "containers": [container], **_camel(config.pod_spec_config)}
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "run"},
+        "spec": {**_camel(config.job_spec_config), "template": {"spec": pod}},
+    }
+    kubernetes_validate.validate(job, kubernetes_validate.latest_version(), strict=True)
+    assert container["resources"]["limits"]["memory"]
+
+
+def test_no_password_is_in_the_values() -> None:
+    assert VALUES["generatePostgresqlPasswordSecret"] is False
+    assert "postgresqlPassword" not in VALUES["postgresql"]
+
+
+def test_definitions_are_those_of_the_workspace() -> None:
+    (deployment,) = VALUES["dagster-user-deployments"]["deployments"]
+    arguments = deployment["codeServerArgs"]
+    command = ours()["code"]["command"]
+    assert arguments == command[command.index("--module-name") : command.index("--module-name") + 2]
+    (container_security, api_security) = (
+        deployment["securityContext"],
+        _API["Deployment"]["spec"]["template"]["spec"]["containers"][0]["securityContext"],
+    )
+    assert container_security == api_security
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def _camel(value: Any) -> Any:
+    """Dagster takes snake case, Kubernetes camel case; names of resources are neither."""
+    if isinstance(value, dict):
+        return {_one_camel(name): _camel(inner) for name, inner in value.items()}
+    return [_camel(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _one_camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
