@@ -15,7 +15,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 VENV = $(PYTHON) -m venv .venv
 endif
 
-.PHONY: demo test test-servers test-kill up check lock bench-pipeline reference screenshots clean
+.PHONY: demo env test test-servers test-kill up check lock bench-pipeline bench-servers reference screenshots clean
 
 demo: .venv/.installed
 	@$(BIN)/marketing-platform demo
@@ -24,12 +24,19 @@ up: .venv/.installed
 	@test -d .data || $(BIN)/marketing-platform sample write .data/landing
 	@$(BIN)/marketing-platform up
 
+# Random secrets for docker-compose.yml into .env; what is there stays.
+env:
+	@$(PYTHON) deploy/write_env.py
+
 test: .venv/.installed-dev
 	@$(BIN)/python -m pytest -n auto --dist loadfile
 
-# Starts every server it needs on loopback (installing what is missing, kept in .servers/) and ends it.
+# Starts every server on loopback (installing what is missing, kept in .servers/) and ends them: once each to
+# see that it does, then for the tests. A test file that asks for servers belongs here, wherever it lies.
+SERVER_TESTS = marketing_platform_tests/servers $(shell grep -rl WITH_SERVERS --include='test_*.py' marketing_platform_tests)
 test-servers: .venv/.installed-dev
-	@MARKETING_TEST_SERVERS=1 $(BIN)/python -m pytest marketing_platform_tests/servers marketing_platform_tests/stores
+	@$(BIN)/python -u -m marketing_platform_tests.servers
+	@MARKETING_TEST_SERVERS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(SERVER_TESTS)
 
 # Ten runs of the command line, each killed with -9 at a random moment; some minutes.
 test-kill: .venv/.installed-dev
@@ -43,6 +50,10 @@ check: .venv/.installed-dev
 
 bench-pipeline: .venv/.installed-torch
 	@$(BIN)/python -m benchmarks.pipeline
+
+# Writing to servers beside their bare clients; starts and ends the servers.
+bench-servers: .venv/.installed-dev
+	@$(BIN)/python -m benchmarks.servers
 
 # The pages of docs/reference/, from what they describe.
 reference: .venv/.installed-dev
@@ -70,7 +81,8 @@ screenshots: .venv/.installed-dev
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --no-header
 lock:
 	$(COMPILE) --overrides requirements.overrides pyproject.toml -o requirements.lock
-	$(COMPILE) --overrides requirements.overrides pyproject.toml --extra servers --group dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) --overrides requirements.overrides pyproject.toml --extra servers --extra encoders --extra kubernetes --group dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) --overrides requirements.overrides pyproject.toml --extra servers --extra encoders --extra kubernetes -c requirements.lock -o requirements-servers.lock
 	$(COMPILE) pyproject.toml --extra torch -c requirements.lock -o requirements-torch.lock
 
 clean:

@@ -13,7 +13,9 @@ from benchmarks.embedding import EmbeddingFigures
 if TYPE_CHECKING:
     from benchmarks.pipeline import Size
 
-_PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+# The last section of the page is written by `servers_page.py`.
+SERVERS_SECTION = "## Servers beside their bare clients"
 # Steps that take less are added up.
 _WORTH_A_LINE = 0.01
 
@@ -35,19 +37,33 @@ stages before it left behind. Stages below {share:.0%} of the full run are added
 
 
 def write_page(sizes: Sequence[Size], embedding: EmbeddingFigures) -> None:
-    """Write docs/benchmarks.md anew."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    """Write docs/benchmarks.md anew, all but the section about servers."""
     parts = [
         _INTRODUCTION,
-        f"Measured on {cores} cores ({platform.machine()}, {platform.system()}),"
-        f" Python {platform.python_version()}. The load is the number of processes that wanted a core"
+        f"{machine()} The load is the number of processes that wanted a core"
         " before the run began; what is not near zero means that other work took part of the machine.\n",
         _overview(sizes),
         _embedding(embedding),
         *(f"## {size.events:,} events\n\n{stage_table(size)}\n" for size in sizes),
         _LEGEND.strip().format(share=_WORTH_A_LINE) + "\n",
+        section_of_servers(PAGE.read_text(encoding="utf-8")),
     ]
-    _PAGE.write_text("\n".join(parts), encoding="utf-8")
+    PAGE.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
+
+
+def section_of_servers(page: str) -> str:
+    """What the page says about servers, up to its end; nothing when it has no such section."""
+    _, heading, section = page.partition(SERVERS_SECTION)
+    return heading + section
+
+
+def machine() -> str:
+    """What was measured on, as a sentence."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (
+        f"Measured on {cores} cores ({platform.machine()}, {platform.system()}),"
+        f" Python {platform.python_version()}."
+    )
 
 
 def stage_table(size: Size) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.pairs import Figures, timed_in_turns
 from marketing_platform.stores.milvus_settings import MilvusSettings
 from marketing_platform.stores.vector_recall import recall
 from marketing_platform.stores.vectors_milvus import MilvusVectors
@@ -19,40 +19,30 @@ _DIM = 384
 _QUERIES = 100
 
 
-@dataclass(frozen=True)
-class VectorFigures:
-    """What was measured; the best of the rounds for either side."""
-
-    vectors: int
-    vectors_per_s: float
-    vectors_reference_per_s: float
-    vectors_ratio: float  # our time over theirs
-    vectors_recall: float  # at 10, against every vector compared
-
-
-def compare(settings: MilvusSettings, *, vectors: int = 20_000, rounds: int = 2) -> VectorFigures:
+def compare(settings: MilvusSettings, *, vectors: int = 20_000, rounds: int = 2) -> Figures:
     """Write the same vectors with both, taking turns so that a busy machine slows both."""
     store = MilvusVectors(settings.model_copy(update={"keep_dropped_seconds": 0.0}))
     rows = _records(vectors)
-    ours: list[float] = []
-    theirs: list[float] = []
-    for _ in range(rounds):
-        theirs.append(_timed_bare(settings, rows))
+
+    def ours() -> float:
         started = time.perf_counter()
         store.write(_NAME, [rows], dim=_DIM)
-        ours.append(time.perf_counter() - started)
+        return time.perf_counter() - started
+
+    figures = timed_in_turns(
+        "vectors",
+        "vectors into Milvus",
+        vectors,
+        ours=ours,
+        theirs=lambda: _timed_bare(settings, rows),
+        rounds=rounds,
+    )
     reader = store.open(_NAME)
     queries = np.array(rows["text_embedding"].slice(0, _QUERIES).to_pylist(), np.float32)
     found = recall(reader, queries, [rows], limit=10)
     reader.close()
     store.drop(_NAME)
-    return VectorFigures(
-        vectors=vectors,
-        vectors_per_s=round(vectors / min(ours), 1),
-        vectors_reference_per_s=round(vectors / min(theirs), 1),
-        vectors_ratio=round(min(ours) / min(theirs), 3),
-        vectors_recall=round(found, 4),
-    )
+    return replace(figures, note=f"recall at 10 against every vector compared: {found:.4f}")
 
 
 def _records(rows: int) -> pa.Table:
@@ -100,7 +90,3 @@ def _timed_bare(settings: MilvusSettings, rows: pa.Table) -> float:
     client.drop_collection(_BARE)
     client.close()
     return seconds
-
-
-if __name__ == "__main__":
-    print(json.dumps(asdict(compare(MilvusSettings()))))

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
 import pymongo
 
+from benchmarks.pairs import Figures, timed_in_turns
 from marketing_platform.stores.documents_mongo import MongoDocuments
 from marketing_platform.stores.mongo_settings import MongoSettings
 from marketing_platform.stores.protocols import RAW_SCHEMA
@@ -23,35 +23,28 @@ _BATCH = "benchmark.csv@1"
 _BARE = "benchmark_records"
 
 
-@dataclass(frozen=True)
-class DocumentsFigures:
-    """What was measured; the best of the rounds for either side."""
-
-    documents_rows: int
-    documents_rows_per_s: float
-    documents_reference_rows_per_s: float
-    documents_ratio: float  # our time over theirs
-
-
-def compare(settings: MongoSettings, *, rows: int = 50_000, rounds: int = 2) -> DocumentsFigures:
+def compare(settings: MongoSettings, *, rows: int = 50_000, rounds: int = 2) -> Figures:
     """Write the same records with both, taking turns so that a busy machine slows both."""
     chunks = [_records(start, min(10_000, rows - start)) for start in range(0, rows, 10_000)]
     documents = MongoDocuments(settings)
-    ours: list[float] = []
-    theirs: list[float] = []
-    for _ in range(rounds):
-        theirs.append(_timed_bare(settings, chunks))
+
+    def ours() -> float:
         started = time.perf_counter()
         documents.write_raw(_BATCH, chunks, ingested_at=datetime(2026, 7, 1, tzinfo=UTC))
-        ours.append(time.perf_counter() - started)
+        took = time.perf_counter() - started
         documents.drop(_BATCH)
-    documents.close()
-    return DocumentsFigures(
-        documents_rows=rows,
-        documents_rows_per_s=round(rows / min(ours), 1),
-        documents_reference_rows_per_s=round(rows / min(theirs), 1),
-        documents_ratio=round(min(ours) / min(theirs), 3),
+        return took
+
+    figures = timed_in_turns(
+        "mongo",
+        "records into MongoDB",
+        rows,
+        ours=ours,
+        theirs=lambda: _timed_bare(settings, chunks),
+        rounds=rounds,
     )
+    documents.close()
+    return figures
 
 
 def _records(start: int, rows: int) -> pa.Table:
@@ -75,7 +68,3 @@ def _timed_bare(settings: MongoSettings, chunks: Sequence[pa.Table]) -> float:
         took = time.perf_counter() - started
         collection.drop()
     return took
-
-
-if __name__ == "__main__":
-    print(json.dumps(asdict(compare(MongoSettings()))))  # fields come from the environment

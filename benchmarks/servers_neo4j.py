@@ -6,16 +6,15 @@ label, no other name to be kept apart from, nothing hidden until it is complete.
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
 from neo4j import GraphDatabase, ManagedTransaction, Session
 
+from benchmarks.pairs import Figures, timed_in_turns
 from marketing_platform.stores.graph_neo4j import Neo4jGraphs
 from marketing_platform.stores.neo4j_settings import Neo4jSettings
 from marketing_platform.stores.protocols import NodeSet, RelationSet
@@ -23,35 +22,27 @@ from marketing_platform.stores.protocols import NodeSet, RelationSet
 _NAME = "benchmark_graph"
 
 
-@dataclass(frozen=True)
-class GraphFigures:
-    """What was measured; the best of the rounds for either side."""
-
-    graph_relations: int
-    graph_relations_per_s: float
-    graph_reference_relations_per_s: float
-    graph_ratio: float  # our time over theirs
-
-
 def compare(
     settings: Neo4jSettings, *, users: int = 5_000, relations: int = 50_000, rounds: int = 2
-) -> GraphFigures:
+) -> Figures:
     """Write the same graph with both, taking turns so that a busy machine slows both."""
     store = Neo4jGraphs(settings.model_copy(update={"keep_dropped_seconds": 0.0}))
     nodes, edges = _graph(users, relations)
-    ours: list[float] = []
-    theirs: list[float] = []
-    for _ in range(rounds):
-        theirs.append(_timed_bare(settings, nodes, edges))
+
+    def ours() -> float:
         started = time.perf_counter()
         store.write(_NAME, nodes, edges)
-        ours.append(time.perf_counter() - started)
+        took = time.perf_counter() - started
         store.drop(_NAME)
-    return GraphFigures(
-        graph_relations=relations,
-        graph_relations_per_s=round(relations / min(ours), 1),
-        graph_reference_relations_per_s=round(relations / min(theirs), 1),
-        graph_ratio=round(min(ours) / min(theirs), 3),
+        return took
+
+    return timed_in_turns(
+        "graph",
+        "relations into Neo4j",
+        relations,
+        ours=ours,
+        theirs=lambda: _timed_bare(settings, nodes, edges),
+        rounds=rounds,
     )
 
 
@@ -110,7 +101,3 @@ def _unwind(session: Session, clause: str, rows: pa.Table, batch_rows: int) -> N
 
     for batch in rows.to_batches(max_chunksize=batch_rows):
         session.execute_write(work, batch.to_pylist())
-
-
-if __name__ == "__main__":
-    print(json.dumps(asdict(compare(Neo4jSettings()))))

@@ -7,15 +7,14 @@ fingerprint, renews no statistics, and knows of no parts.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pyarrow as pa
 
+from benchmarks.pairs import Figures, timed_in_turns
 from marketing_platform.catalog import table
 from marketing_platform.stores.postgres_rows import sql_type, to_csv
 from marketing_platform.stores.postgres_settings import PostgresSettings
@@ -26,37 +25,30 @@ _BARE = "benchmark_events"
 _SCHEMA = table("events").arrow_schema
 
 
-@dataclass(frozen=True)
-class WarehouseFigures:
-    """What was measured; the best of the rounds for either side."""
-
-    warehouse_rows: int
-    warehouse_rows_per_s: float
-    warehouse_reference_rows_per_s: float
-    warehouse_ratio: float  # our time over theirs
-
-
-def compare(settings: PostgresSettings, *, rows: int = 200_000, rounds: int = 2) -> WarehouseFigures:
+def compare(settings: PostgresSettings, *, rows: int = 200_000, rounds: int = 2) -> Figures:
     """Write the same events with both, taking turns so that a busy machine slows both."""
     chunks = [_events(start, min(50_000, rows - start)) for start in range(0, rows, 50_000)]
     warehouse = PostgresWarehouse(settings)
-    ours: list[float] = []
-    theirs: list[float] = []
-    for _ in range(rounds):
-        theirs.append(_timed_bare(settings, chunks))
+
+    def ours() -> float:
         started = time.perf_counter()
         with warehouse.writer(_PART, _SCHEMA) as writer:
             for chunk in chunks:
                 writer.add(chunk)
-        ours.append(time.perf_counter() - started)
+        took = time.perf_counter() - started
         warehouse.drop(_PART)
-    warehouse.close()
-    return WarehouseFigures(
-        warehouse_rows=rows,
-        warehouse_rows_per_s=round(rows / min(ours), 1),
-        warehouse_reference_rows_per_s=round(rows / min(theirs), 1),
-        warehouse_ratio=round(min(ours) / min(theirs), 3),
+        return took
+
+    figures = timed_in_turns(
+        "warehouse",
+        "rows into PostgreSQL",
+        rows,
+        ours=ours,
+        theirs=lambda: _timed_bare(settings, chunks),
+        rounds=rounds,
     )
+    warehouse.close()
+    return figures
 
 
 def _events(start: int, rows: int) -> pa.Table:
@@ -91,7 +83,3 @@ def _timed_bare(settings: PostgresSettings, chunks: Sequence[pa.Table]) -> float
         took = time.perf_counter() - started
         connection.execute(f"DROP TABLE {_BARE}")
     return took
-
-
-if __name__ == "__main__":
-    print(json.dumps(asdict(compare(PostgresSettings()))))  # fields come from the environment

@@ -21,7 +21,7 @@ from marketing_platform.defs.assets.recommendations import recommendations, simi
 from marketing_platform.defs.assets.release import release_asset
 from marketing_platform.defs.assets.tables import table_assets
 from marketing_platform.defs.automation import build_schedules, build_sensors
-from marketing_platform.defs.checks import table_checks
+from marketing_platform.defs.checks import measure_checks, table_checks
 from marketing_platform.defs.jobs import build_jobs
 from marketing_platform.defs.resources import build_resources
 from marketing_platform.gates import load_suites
@@ -35,7 +35,7 @@ def build_definitions(settings: Settings, *, stores: Stores | None = None) -> dg
     `stores` take the place of those that the settings name.
     """
     suites = load_suites(settings.expectations_dir)
-    checks = table_checks(suites)
+    checks = [*table_checks(suites), *measure_checks(suites)]
     return dg.Definitions(
         assets=[
             raw_records,

@@ -3,13 +3,18 @@
 MarketingPlatformError
 ├── SourceError          a source declaration is wrong (file, line, key)
 ├── ExpectationError     a suite under expectations/ is wrong
+├── InputError           a file or value that somebody gave cannot be used (file, row, field)
 ├── UnknownBatch         no batch of that name
 ├── UnknownRelease       no release of that name, or it has been collected
 ├── ReleaseRefused       the release's requirements do not hold; nothing was published
 ├── ReleaseConflict      somebody else moved the pointer first; nothing was published
 ├── UnknownName          a store has nothing complete under that name
-├── EncoderUnavailable   the language model's files are not installed
+├── AlreadyThere         an object of that name has landed before
+├── ChangedWhileRead     an object was replaced or removed before it could be kept
+├── StreamBroken         a stream does not go on where what landed from it ends
+├── EncoderUnavailable   the language model is not installed, or its provider does not do what is asked
 ├── StoreUnavailable     a datastore does not answer
+├── StoreFull            no space is left where the embedded stores write
 └── StoreBusy            another process holds a store that only one may write
 """
 
@@ -26,6 +31,10 @@ class SourceError(MarketingPlatformError):
 
 class ExpectationError(MarketingPlatformError):
     """A suite under expectations/ is wrong."""
+
+
+class InputError(MarketingPlatformError):
+    """A file or value that somebody gave cannot be used; the message says which and why."""
 
 
 class UnknownBatch(MarketingPlatformError):
@@ -48,12 +57,28 @@ class UnknownName(MarketingPlatformError):
     """A store has nothing complete under that name."""
 
 
+class AlreadyThere(MarketingPlatformError):
+    """An object of that name has landed before; nothing was written."""
+
+
+class ChangedWhileRead(MarketingPlatformError):
+    """An object was replaced or removed before it could be kept; the next look takes what is there."""
+
+
+class StreamBroken(MarketingPlatformError):
+    """A stream does not go on where what landed from it ends; nothing more of it was landed."""
+
+
 class EncoderUnavailable(MarketingPlatformError):
-    """The language model's files are not installed."""
+    """The language model is not installed, or its provider does not do what is asked."""
 
 
 class StoreUnavailable(MarketingPlatformError):
     """A datastore does not answer."""
+
+
+class StoreFull(MarketingPlatformError):
+    """No space is left where the embedded stores write; nothing half-written is visible."""
 
 
 class StoreBusy(MarketingPlatformError):

@@ -23,6 +23,9 @@ class Settings(BaseSettings):
     profile: Literal["embedded", "servers"] = Field(
         "embedded", description="Which datastores stand behind the graph."
     )
+    warehouse: Literal["postgres", "bigquery"] = Field(
+        "postgres", description="Which warehouse the servers profile uses."
+    )
     data_dir: Path = Field(
         Path(".data"), description="Everything the embedded stores write lies below this folder."
     )
@@ -46,10 +49,27 @@ class Settings(BaseSettings):
     duckdb_memory: str = Field(
         "2GB", pattern=r"^\d+(\.\d+)?[MG]B$", description="Memory DuckDB may use before it spills to disk."
     )
+    encoder: Literal["minilm", "gemini", "openai"] = Field(
+        "minilm",
+        description="What makes vectors of texts: all-MiniLM-L6-v2 in this process, Gemini, or any "
+        "endpoint that speaks OpenAI's embeddings API.",
+    )
+    encoder_model: str | None = Field(
+        None,
+        min_length=1,
+        description="The provider's model; `gemini-embedding-001` for Gemini unless given.",
+    )
+    encoder_dimensions: int | None = Field(
+        None,
+        ge=2,
+        le=32_768,
+        description="Length of a provider's vectors; 768 for Gemini, the model's own unless given.",
+    )
     similar_users: int = Field(20, ge=1, le=200, description="Neighbours kept per user.")
     recommendations: int = Field(10, ge=1, le=100, description="Items kept per user.")
     api_host: str = Field("127.0.0.1", description="Address the API listens on.")
     api_port: int = Field(8000, ge=1, le=65535, description="Port the API listens on.")
+    api_seconds: float = Field(5.0, gt=0, description="An answer of the API that takes longer becomes a 503.")
     ui_port: int = Field(3000, ge=1, le=65535, description="Port the Dagster UI listens on.")
 
     @property

@@ -16,6 +16,7 @@ import yaml
 from marketing_platform.analytics import Aggregate
 from marketing_platform.catalog import table
 from marketing_platform.defs.conditions import follow_upstream
+from marketing_platform.defs.pools import stored_in
 from marketing_platform.sources import load_sources
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform_tests.conftest import PROJECT
@@ -110,6 +111,7 @@ def test_the_asset_of_the_readme_is_one() -> None:
     imported = {
         "dg": dg,
         "follow_upstream": follow_upstream,
+        "stored_in": stored_in,
         "Select": Select,
         "StoredTable": StoredTable,
     }

@@ -9,9 +9,10 @@ from functools import partial
 from fastapi import FastAPI
 
 from marketing_platform import __version__
-from marketing_platform.encoders import Encoder, open_encoder
+from marketing_platform.encoders import Encoder, configured_encoder
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings, load_settings
 from marketing_platform.stores.registry import Stores, open_stores
 from serving import errors, openapi
@@ -20,6 +21,7 @@ from serving.duckdb_sharing import shared_duckdb
 from serving.graph.endpoints import router as graph
 from serving.health.endpoints import router as health
 from serving.live import LivePath
+from serving.lookups import Lookups
 from serving.middleware import RequestMiddleware
 from serving.recommendations.endpoints import router as recommendations
 from serving.releases import OpenRelease, ReleaseHolder
@@ -52,10 +54,10 @@ def create_app(
 ) -> FastAPI:
     """The API over the releases of `settings`; keyword arguments put something else in a place."""
     settings = settings or load_settings()
-    shelf = shelf or ReleaseShelf(settings.data_dir / "releases")
+    shelf = shelf or open_records(settings).shelf
     stores = stores or open_stores(settings, connect=shared_duckdb(settings.duckdb_memory))
     live = LivePath(
-        encoder or partial(open_encoder, settings.data_dir / "models"),
+        encoder or partial(configured_encoder, settings, live=True),
         neighbours=settings.similar_users,
         items=settings.recommendations,
     )
@@ -67,11 +69,17 @@ def create_app(
         return release
 
     holder = ReleaseHolder(shelf, open_release, poll_seconds=poll_seconds)
+    lookups = Lookups(
+        holder,
+        seconds=settings.api_seconds,
+        at_once=["recommendations"] if settings.profile == "embedded" else [],
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as cleanups:
             await cleanups.enter_async_context(holder.running())
+            await cleanups.enter_async_context(lookups.running())
             await cleanups.enter_async_context(live.running(holder))
             yield
 
@@ -86,6 +94,7 @@ def create_app(
     )
     app.state.holder = holder
     app.state.live = live
+    app.state.lookups = lookups
     errors.install(app)
     app.add_middleware(RequestMiddleware)
     routers = (recommendations, graph, analytics, health)

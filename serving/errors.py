@@ -14,13 +14,21 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
+import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from marketing_platform.errors import MarketingPlatformError, StoreBusy, StoreUnavailable, UnknownRelease
+from marketing_platform.errors import (
+    EncoderUnavailable,
+    MarketingPlatformError,
+    StoreBusy,
+    StoreUnavailable,
+    UnknownRelease,
+)
 
+_log: Any = structlog.get_logger("serving.errors")
 _RETRY_SECONDS = 2
 
 
@@ -57,6 +65,9 @@ ERRORS: Mapping[str, ErrorKind] = {
         503, "What this request needs is still being opened.", {"part": "encoder"}, _RETRY_SECONDS
     ),
     "store_unavailable": ErrorKind(503, "A datastore does not answer at the moment.", {}, _RETRY_SECONDS),
+    "encoder_unavailable": ErrorKind(
+        503, "What makes vectors of messages does not answer at the moment.", {}, _RETRY_SECONDS
+    ),
     "internal_error": ErrorKind(500, "The request failed here, and the failure was logged.", {}),
 }
 
@@ -161,6 +172,9 @@ async def _http(request: Request, error: HTTPException) -> Response:
 async def _platform(request: Request, error: MarketingPlatformError) -> Response:
     if isinstance(error, StoreUnavailable | StoreBusy):
         return render("store_unavailable", request_id(request))
+    if isinstance(error, EncoderUnavailable):
+        _log.warning("encoder unavailable", reason=str(error))
+        return render("encoder_unavailable", request_id(request))
     if isinstance(error, UnknownRelease):
         return render("no_release", request_id(request))
     raise error  # a defect of ours: logged and answered with 500 by the middleware

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal
 
 import structlog
@@ -18,6 +18,8 @@ from marketing_platform.encoders import Encoder
 from serving.errors import ApiError
 from serving.releases import ReleaseHolder
 
+_FIRST_PAUSE = 1.0  # seconds between attempts
+_LONGEST_PAUSE = 30.0
 _log: Any = structlog.get_logger("serving.live")
 
 
@@ -48,20 +50,34 @@ class LivePath:
     @asynccontextmanager
     async def running(self, holder: ReleaseHolder) -> AsyncGenerator[None]:
         """Open the encoder, and the vectors of the release at hand, while the block runs."""
-        opening = asyncio.create_task(self._open(holder), name="open the live path")
+        ending = asyncio.Event()
+        opening = asyncio.create_task(self._open_at_last(holder, ending), name="open the live path")
         yield
+        ending.set()
         await opening  # a thread cannot be cancelled; it takes about a second
 
-    async def _open(self, holder: ReleaseHolder) -> None:
+    async def _open_at_last(self, holder: ReleaseHolder, ending: asyncio.Event) -> None:
+        """Try until it is open: what failed may be a datastore that comes back."""
+        pause = _FIRST_PAUSE
+        while not await self._opened(holder) and not ending.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ending.wait(), pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _opened(self, holder: ReleaseHolder) -> bool:
         try:
-            self._encoder = await run_in_threadpool(self._open_encoder)
+            if self._encoder is None:
+                self._encoder = await run_in_threadpool(self._open_encoder)
             await self._warm(holder)
         except Exception as error:  # noqa: BLE001 -- precomputed answers do not need it; health says so
             self.problem = f"the live path cannot be opened: {type(error).__name__}"
             _log.exception("live path not opened")
+            return False
+        self.problem = None
+        return True
 
     async def _warm(self, holder: ReleaseHolder) -> None:
         """Open the vectors too, so that the first to ask does not wait for them."""
         if holder.current is not None:
-            async with holder.lease() as release:
+            with holder.lease() as release:
                 await run_in_threadpool(release.vectors)

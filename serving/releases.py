@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
 import structlog
-from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from marketing_platform.analytics import aggregate
@@ -193,8 +192,8 @@ class ReleaseHolder:
             cleanups.push_async_callback(_cancel, watch)
             yield
 
-    @asynccontextmanager
-    async def lease(self) -> AsyncGenerator[OpenRelease]:
+    @contextmanager
+    def lease(self) -> Generator[OpenRelease]:
         """The current release, kept open until the block ends; 503 when there is none."""
         held = self._held
         if held is None:
@@ -263,13 +262,6 @@ class ReleaseHolder:
             self._close_unused(self._held)
             self._held = None
         await asyncio.gather(*self._closing, return_exceptions=True)
-
-
-async def leased_release(request: Request) -> AsyncGenerator[OpenRelease]:
-    """A dependency: the one release that this request is answered from, until the answer is sent."""
-    holder: ReleaseHolder = request.app.state.holder
-    async with holder.lease() as release:
-        yield release
 
 
 def _id_of(held: _Held | None) -> str | None:

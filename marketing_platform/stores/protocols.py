@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
@@ -38,10 +37,15 @@ class LandedObject:
 
 
 class Objects(Protocol):
-    """The landing zone: objects that others write and we only read (and `put` for our own API)."""
+    """The landing zone: objects that others write and we only read, save by `put` and `create`."""
 
-    def list(self) -> Iterator[LandedObject]:
-        """Every object, hidden and temporary files left out, in order of name."""
+    def list(self, *, below: str = "", start: str = "") -> Iterator[LandedObject]:
+        """Every object, hidden and temporary files left out, in order of name.
+
+        Args:
+            below: Only what lies in this folder (`stream/events`, no slash at its end) or deeper.
+            start: Only names from this one on (`stream/events/7.ndjson`, that one included).
+        """
         ...
 
     def snapshot(self, landed: LandedObject) -> tuple[str, int]:
@@ -54,6 +58,15 @@ class Objects(Protocol):
 
     def put(self, name: str, content: Iterable[bytes]) -> LandedObject:
         """Land an object durably; it appears in `list` only when complete."""
+        ...
+
+    def create(self, name: str, content: Iterable[bytes]) -> LandedObject:
+        """As `put`, but never over an object: of all who create one name, exactly one lands.
+
+        Raises:
+            AlreadyThere: An object of that name has landed; it stays as it is. A call whose outcome
+                did not reach it (a lost connection) may raise this for an object of its own.
+        """
         ...
 
 
@@ -104,6 +117,8 @@ class StoredTable:
     ref: TableRef
     rows: int
     fingerprint: str  # order-independent hash of the rows; equal content, equal fingerprint
+    # What storing it took, where the engine bills by the bytes it reads; no property of the rows.
+    cost: Mapping[str, int] = field(default_factory=dict[str, int], compare=False)
 
 
 @dataclass(frozen=True)
@@ -193,6 +208,10 @@ class Vectors(Protocol):
         ...
 
     def open(self, name: str) -> VectorReader: ...
+
+    def exact(self, name: str) -> bool:
+        """Whether a search in `name` compares every vector, so that it misses none."""
+        ...
 
     def count(self, name: str) -> int: ...
 
@@ -287,10 +306,10 @@ class Answers(Protocol):
 
 
 class Reports(Protocol):
-    """JSON documents that people open as files."""
+    """JSON documents that people open."""
 
-    def write(self, name: str, document: dict[str, Any]) -> Path:
-        """Store a report; returns where it lies."""
+    def write(self, name: str, document: dict[str, Any]) -> str:
+        """Store a report; returns where it lies: a path, or an address such as `gs://…`."""
         ...
 
     def read(self, name: str) -> dict[str, Any]: ...

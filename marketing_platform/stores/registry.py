@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
+from marketing_platform.errors import StoreUnavailable
 from marketing_platform.settings import Settings
 from marketing_platform.stores.answers_sqlite import SqliteAnswers
 from marketing_platform.stores.documents_sqlite import SqliteDocuments
@@ -23,6 +25,7 @@ from marketing_platform.stores.protocols import (
     Warehouse,
 )
 from marketing_platform.stores.reports_folder import FolderReports
+from marketing_platform.stores.server_settings import mistakes
 from marketing_platform.stores.vectors_milvus_lite import MilvusLiteVectors
 from marketing_platform.stores.warehouse_duckdb import Connect, DuckDBWarehouse, in_memory
 
@@ -61,35 +64,55 @@ def _embedded(settings: Settings, connect: Connect) -> Stores:
 
 
 def _servers(settings: Settings, connect: Connect) -> Stores:
-    """MongoDB, PostgreSQL, Milvus, Neo4j and Redis; what landed and reports are still in folders."""
+    """Cloud Storage, MongoDB, PostgreSQL or BigQuery, Milvus, Neo4j and Redis."""
     # Clients of servers that an embedded installation need not have are imported here.
     from marketing_platform.stores.answers_cached import CachedAnswers
     from marketing_platform.stores.answers_mongo import MongoAnswers
     from marketing_platform.stores.documents_mongo import MongoDocuments
+    from marketing_platform.stores.gcs_settings import GcsSettings
     from marketing_platform.stores.graph_neo4j import Neo4jGraphs
     from marketing_platform.stores.milvus_settings import MilvusSettings
     from marketing_platform.stores.mongo_settings import MongoSettings
     from marketing_platform.stores.neo4j_settings import Neo4jSettings
-    from marketing_platform.stores.postgres_settings import PostgresSettings
+    from marketing_platform.stores.objects_gcs import GcsObjects
     from marketing_platform.stores.redis_settings import RedisSettings
+    from marketing_platform.stores.reports_gcs import GcsReports
     from marketing_platform.stores.vectors_milvus import MilvusVectors
-    from marketing_platform.stores.warehouse_postgres import PostgresWarehouse
 
-    folders = _embedded(settings, connect)
-    mongo = _from_environment(MongoSettings)
+    gcs = from_environment(GcsSettings)
+    mongo = from_environment(MongoSettings)
     return Stores(
-        objects=folders.objects,
+        objects=GcsObjects(gcs),
         documents=MongoDocuments(mongo),
-        warehouse=PostgresWarehouse(_from_environment(PostgresSettings)),
-        vectors=MilvusVectors(_from_environment(MilvusSettings)),
-        graphs=Neo4jGraphs(_from_environment(Neo4jSettings)),
-        answers=CachedAnswers(MongoAnswers(mongo), _from_environment(RedisSettings)),
-        reports=folders.reports,
+        warehouse=_warehouse(settings),
+        vectors=MilvusVectors(from_environment(MilvusSettings)),
+        graphs=Neo4jGraphs(from_environment(Neo4jSettings)),
+        answers=CachedAnswers(MongoAnswers(mongo), from_environment(RedisSettings)),
+        reports=GcsReports(gcs),
     )
 
 
-def _from_environment(kind: type[_Settings]) -> _Settings:
-    return kind()
+def _warehouse(settings: Settings) -> Warehouse:
+    """The warehouse of the servers profile."""
+    if settings.warehouse == "bigquery":
+        from marketing_platform.stores.bigquery_settings import BigQuerySettings
+        from marketing_platform.stores.gcs_settings import GcsSettings
+        from marketing_platform.stores.warehouse_bigquery import BigQueryWarehouse
+
+        return BigQueryWarehouse(from_environment(BigQuerySettings), from_environment(GcsSettings))
+    from marketing_platform.stores.postgres_settings import PostgresSettings
+    from marketing_platform.stores.warehouse_postgres import PostgresWarehouse
+
+    return PostgresWarehouse(from_environment(PostgresSettings))
+
+
+def from_environment(kind: type[_Settings]) -> _Settings:
+    """The settings of one server; StoreUnavailable says which variables are wrong."""
+    try:
+        return kind()
+    except ValidationError as error:
+        wrong = "; ".join(mistakes(kind, error))
+        raise StoreUnavailable(f"settings are wrong: {wrong}") from None
 
 
 _PROFILES: dict[str, Callable[[Settings, Connect], Stores]] = {"embedded": _embedded, "servers": _servers}

@@ -20,6 +20,7 @@ from marketing_platform.cli.run import run_pipeline
 from marketing_platform.releases.ledger import Batch, Ledger
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, TableRef
 from marketing_platform.stores.registry import open_stores
@@ -87,11 +88,11 @@ class Installation:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.settings.data_dir / "ledger.sqlite")
+        return open_records(self.settings).ledger
 
     @property
     def shelf(self) -> ReleaseShelf:
-        return ReleaseShelf(self.settings.data_dir / "releases")
+        return open_records(self.settings).shelf
 
     def release(self) -> Manifest:
         """The release that serves."""

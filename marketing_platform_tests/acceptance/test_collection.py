@@ -8,8 +8,7 @@ import dagster as dg
 import pyarrow as pa
 
 from marketing_platform.defs.housekeeping import collect_unneeded
-from marketing_platform.releases.ledger import Ledger
-from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select
 from marketing_platform.stores.registry import open_stores
@@ -19,7 +18,8 @@ _SCHEMA = pa.schema([("event_id", pa.string())])
 
 def test_parts_of_a_table_that_was_made_before_a_replay_stay(tmp_path: Path) -> None:
     """The table was made, its run failed, and a replay gave the batch another part."""
-    stores = open_stores(Settings(data_dir=tmp_path))
+    settings = Settings(data_dir=tmp_path)
+    stores, records = open_stores(settings), open_records(settings)
     for part in ("events__batch_before", "events__batch_forgotten"):
         with stores.warehouse.writer(part, _SCHEMA) as writer:
             writer.add(pa.table({"event_id": [part]}))
@@ -28,9 +28,7 @@ def test_parts_of_a_table_that_was_made_before_a_replay_stay(tmp_path: Path) -> 
         instance.report_runless_asset_event(
             dg.AssetMaterialization("events", metadata={"name": "events__run"})
         )
-        collected = collect_unneeded(
-            instance, stores, Ledger(tmp_path / "ledger.sqlite"), ReleaseShelf(tmp_path / "releases"), keep=1
-        )
+        collected = collect_unneeded(instance, stores, records.ledger, records.shelf, keep=1)
     assert collected.names == (("warehouse", "events__batch_forgotten"),)
     latest = stores.warehouse.open("events__run")
     assert stores.warehouse.query(Select("SELECT event_id FROM events", [latest.ref])).num_rows == 1

@@ -28,7 +28,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def installation(released: Path, tmp_path: Path) -> Installation:
     """A copy of the installation that has run once."""
-    shutil.copytree(released, tmp_path / "data")
+    shutil.copytree(released, tmp_path / "data", symlinks=True)
     return Installation(Settings(data_dir=tmp_path / "data", settle_seconds=0))
 
 

@@ -15,6 +15,7 @@ from marketing_platform.defs.automation import nightly_refresh, publish_admitted
 from marketing_platform.defs.execution import Pipeline, RunFailed
 from marketing_platform.defs.jobs import PUBLISH
 from marketing_platform.releases.ledger import Batch, State
+from marketing_platform.releases.records import open_records
 from marketing_platform.settings import PROJECT_DIR
 from marketing_platform_tests.acceptance.installation import Installation
 
@@ -160,11 +161,11 @@ def test_a_failing_table_check_stops_the_run_and_the_release_before_goes_on_serv
 
     (run,) = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
     run_failed(_failure(instance, run, strict))
-    notice = json.loads((strict.settings.data_dir / "notices.jsonl").read_text().splitlines()[-1])
-    assert f"release {before} goes on serving" in notice["message"]
-    assert "check users_ids_unique of users failed" in notice["message"]
-    assert notice["run_id"] == run.run_id
-    assert notice["serving"] == before
+    *_, notice = open_records(strict.settings).notices.after(0)[0]
+    assert f"release {before} goes on serving" in notice.message
+    assert "check users_ids_unique of users failed" in notice.message
+    assert notice.details["run_id"] == run.run_id
+    assert notice.details["serving"] == before
 
 
 def _failure(
@@ -180,7 +181,7 @@ def _failure(
         dagster_event=event,
         dagster_instance=instance,
         dagster_run=run,
-        resources={"shelf": installation.shelf, "settings": installation.settings},
+        resources={"shelf": installation.shelf, "notices": open_records(installation.settings).notices},
     ).for_run_failure()
 
 

@@ -40,6 +40,7 @@ from marketing_platform.releases.manifest import (
     Totals,
 )
 from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores, open_stores
@@ -139,7 +140,7 @@ class Platform:
             }
         )
         count = self.stores.vectors.write(name, [rows], dim=384)
-        return CollectionEntry(name=name, rows=count, dim=384, model="tiny")
+        return CollectionEntry(name=name, rows=count, dim=384, model=encoder().name)
 
     def _answers(self, generation: int) -> dict[str, AnswersEntry]:
         made = {
@@ -248,7 +249,7 @@ def fresh_platform(tmp_path: Path) -> Platform:
 
 def _platform(folder: Path) -> Platform:
     settings = Settings(data_dir=folder)  # pyright: ignore[reportCallIssue]
-    return Platform(settings, open_stores(settings), ReleaseShelf(folder / "releases"))
+    return Platform(settings, open_stores(settings), open_records(settings).shelf)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""`/analytics/…`: pages of figures, filtered and sorted. Blocking reads, so plain `def`s."""
+"""`/analytics/…`: pages of figures, filtered and sorted."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from marketing_platform.analytics import aggregate
 from serving import errors, responses
 from serving.analytics import schemas, service
 from serving.errors import ApiError
+from serving.lookups import Lookups, lookups_of
 from serving.parameters import OnlyCampaignId, OnlyChannel, OnlyUserId
-from serving.releases import OpenRelease, leased_release
 
 router = APIRouter(prefix="/analytics", tags=["analytics"])
 
-Release = Annotated[OpenRelease, Depends(leased_release)]
+Ask = Annotated[Lookups, Depends(lookups_of)]
 Order = Annotated[service.Order, Query(description="Rows without a value come last either way.")]
 Limit = Annotated[int, Query(description="Rows of a page.", ge=1, le=500)]
 Offset = Annotated[int, Query(description="Rows to skip; take it from next_offset.", ge=0, le=1_000_000_000)]
@@ -51,10 +51,10 @@ def _sort(table: str) -> object:
         ),
     },
 )
-def user_engagement(
+async def user_engagement(
     *,
     request: Request,
-    release: Release,
+    lookups: Ask,
     user_id: OnlyUserId = None,
     sort: Annotated[str, _sort("user_engagement"), _sortable("user_engagement")] = "engagement_score",
     order: Order = "desc",
@@ -63,7 +63,7 @@ def user_engagement(
 ) -> Response:
     """One row per user with at least one event; with `user_id` that user's row alone."""
     page = service.Page(sort, order, limit, offset)
-    return responses.answer(request, release.manifest, service.user_engagement(release, user_id, page))
+    return await lookups.answer(request, "analytics", service.user_engagement, user_id, page)
 
 
 @router.get(
@@ -77,10 +77,10 @@ def user_engagement(
         ),
     },
 )
-def campaign_performance(
+async def campaign_performance(
     *,
     request: Request,
-    release: Release,
+    lookups: Ask,
     campaign_id: OnlyCampaignId = None,
     sort: Annotated[
         str, _sort("campaign_performance"), _sortable("campaign_performance")
@@ -91,9 +91,7 @@ def campaign_performance(
 ) -> Response:
     """One row per campaign, also without an event yet; with `campaign_id` that campaign's row alone."""
     page = service.Page(sort, order, limit, offset)
-    return responses.answer(
-        request, release.manifest, service.campaign_performance(release, campaign_id, page)
-    )
+    return await lookups.answer(request, "analytics", service.campaign_performance, campaign_id, page)
 
 
 @router.get(
@@ -105,10 +103,10 @@ def campaign_performance(
         **errors.documented("invalid_parameter", "no_release", "store_unavailable", "internal_error"),
     },
 )
-def daily_activity(
+async def daily_activity(
     *,
     request: Request,
-    release: Release,
+    lookups: Ask,
     first: Annotated[date | None, Query(alias="from", description="First day, UTC.")] = None,
     last: Annotated[date | None, Query(alias="to", description="Last day, UTC; included.")] = None,
     channel: OnlyChannel = None,
@@ -127,4 +125,4 @@ def daily_activity(
         service.Condition("channel", "=", channel),
     ]
     page = service.Page(sort, order, limit, offset)
-    return responses.answer(request, release.manifest, service.daily_activity(release, conditions, page))
+    return await lookups.answer(request, "analytics", service.daily_activity, conditions, page)

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from serving import errors, responses
 from serving.graph import schemas, service
+from serving.lookups import Lookups, lookups_of
 from serving.parameters import QueryUserId
-from serving.releases import OpenRelease, leased_release
 
 router = APIRouter(prefix="/graph", tags=["graph"])
 
-Release = Annotated[OpenRelease, Depends(leased_release)]
+Ask = Annotated[Lookups, Depends(lookups_of)]
 Limit = Annotated[int, Query(description="At most so many campaigns.", ge=1, le=500)]
 
 
@@ -28,8 +28,8 @@ Limit = Annotated[int, Query(description="At most so many campaigns.", ge=1, le=
         ),
     },
 )
-def user_campaigns(
-    *, request: Request, release: Release, user_id: QueryUserId, limit: Limit = 100
+async def user_campaigns(
+    *, request: Request, lookups: Ask, user_id: QueryUserId, limit: Limit = 100
 ) -> Response:
     """Campaigns with at least one event of the user; no items for a user without events."""
-    return responses.answer(request, release.manifest, service.user_campaigns(release, user_id, limit))
+    return await lookups.answer(request, "graph", service.user_campaigns, user_id, limit)

@@ -27,6 +27,7 @@ async def health(request: Request) -> Response:
     release = holder.current
     if release is None:
         raise ApiError("no_release", reason=holder.problem)
+    state = request.app.state
     return responses.passing(
-        release.manifest, service.health(holder, request.app.state.live, release.manifest)
+        release.manifest, service.health(holder, state.live, state.lookups, release.manifest)
     )

@@ -14,7 +14,8 @@ class HealthAnswer(responses.Answer):
     """A release is being served."""
 
     status: Literal["ok", "degraded"] = Field(
-        description="degraded: answers come from the last good release, or the live path cannot be opened."
+        description="degraded: answers come from the last good release, the live path cannot be opened,"
+        " or a datastore did not answer in the last half minute."
     )
     created_at: datetime = Field(description="When the release was made, UTC.")
     age_seconds: float = Field(description="How long ago that was.", examples=[41.5])

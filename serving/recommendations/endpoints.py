@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from serving import errors, responses
 from serving.live import LivePath
+from serving.lookups import Lookups, lookups_of
 from serving.parameters import PathUserId, QueryUserId, TypedMessage
 from serving.recommendations import schemas, service
-from serving.releases import OpenRelease, leased_release
 
 router = APIRouter(prefix="/recommendations", tags=["recommendations"])
 
-Release = Annotated[OpenRelease, Depends(leased_release)]
+Ask = Annotated[Lookups, Depends(lookups_of)]
 Limit = Annotated[
     int | None, Query(description="At most so many items; all that were prepared if left out.", ge=1, le=200)
 ]
@@ -27,14 +26,16 @@ Limit = Annotated[
     response_model=schemas.SimilarUsers,
     responses={
         **responses.documented(schemas.similar_users_example(), "Similar users, best first."),
-        **errors.documented("unknown_user", "invalid_parameter", "no_release", "internal_error"),
+        **errors.documented(
+            "unknown_user", "invalid_parameter", "no_release", "store_unavailable", "internal_error"
+        ),
     },
 )
 async def similar_users(
-    *, request: Request, release: Release, user_id: QueryUserId, limit: Limit = None
+    *, request: Request, lookups: Ask, user_id: QueryUserId, limit: Limit = None
 ) -> Response:
     """Users whose messages mean much the same; no items for a user who never wrote one."""
-    return responses.answer(request, release.manifest, service.similar_users(release, user_id, limit))
+    return await lookups.answer(request, "recommendations", service.similar_users, user_id, limit)
 
 
 # The convertor lets ids contain slashes; `similar-users` above goes first.
@@ -50,6 +51,7 @@ async def similar_users(
             "no_release",
             "not_ready",
             "store_unavailable",
+            "encoder_unavailable",
             "internal_error",
         ),
     },
@@ -57,7 +59,7 @@ async def similar_users(
 async def recommendations(
     *,
     request: Request,
-    release: Release,
+    lookups: Ask,
     user_id: PathUserId,
     limit: Limit = None,
     message: TypedMessage = None,
@@ -68,8 +70,6 @@ async def recommendations(
     the users who wrote the most similar messages.
     """
     if message is None:
-        body = service.prepared(release, user_id, limit)
-    else:
-        live: LivePath = request.app.state.live
-        body = await run_in_threadpool(service.live, release, live, user_id, message, limit)
-    return responses.answer(request, release.manifest, body)
+        return await lookups.answer(request, "recommendations", service.prepared, user_id, limit)
+    live: LivePath = request.app.state.live
+    return await lookups.answer(request, "live path", service.live, live, user_id, message, limit)

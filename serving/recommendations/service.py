@@ -9,7 +9,7 @@ from marketing_platform.recommenders.answers import to_json
 from marketing_platform.recommenders.campaigns import neighbours_of_messages, rank_campaigns
 from serving.errors import ApiError
 from serving.live import LivePath
-from serving.releases import RECOMMENDATIONS, SIMILAR_USERS, OpenRelease
+from serving.releases import MESSAGE_EMBEDDINGS, RECOMMENDATIONS, SIMILAR_USERS, OpenRelease
 
 # Enough to find as many different users as are asked for when some wrote many of the messages.
 _SIMILAR_MESSAGES = 200
@@ -28,11 +28,14 @@ def prepared(release: OpenRelease, user_id: str, limit: int | None) -> bytes:
 def live(release: OpenRelease, path: LivePath, user_id: str, message: str, limit: int | None) -> bytes:
     """Recommendations for a message typed now, from the users who wrote the most similar ones.
 
-    `unknown_user` (404), `not_ready` (503) before the encoder is open, `invalid_parameter` (422)
-    for a message in which the encoder finds no word.
+    `unknown_user` (404), `not_ready` (503) before the encoder is open or while the release was made by
+    another one, `invalid_parameter` (422) for a message in which the encoder finds no word.
     """
     _known(release, RECOMMENDATIONS, user_id)
-    vector = path.encoder.encode([message])
+    encoder = path.encoder
+    if encoder.name != release.manifest.vectors[MESSAGE_EMBEDDINGS].model:
+        raise ApiError("not_ready", part="a release made by the encoder that is set")
+    vector = encoder.encode([message])
     if not vector.any():
         problem = {"in": "query", "name": "message", "problem": "must contain words"}
         raise ApiError("invalid_parameter", problems=[problem])

@@ -1,0 +1,37 @@
+"""The figures of `servers.py` as a table, on the terminal and in their section of docs/benchmarks.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.pairs import Figures
+from benchmarks.pipeline_page import PAGE, SERVERS_SECTION, machine, section_of_servers
+
+_INTRODUCTION = """
+Written by `python -m benchmarks.servers --write-docs`; `make bench-servers` prints the same figures for
+your machine. Server, platform and bare client share it and take turns; each line is the best of the
+rounds. The bare client does what a script would: no batch that becomes visible as a whole, no old version
+that goes on being read, no fingerprint. {machine}
+"""
+
+
+def write_section(figures: Sequence[Figures]) -> None:
+    """Write the section anew, and leave the rest of the page as it is."""
+    page = PAGE.read_text(encoding="utf-8")
+    rest = page.removesuffix(section_of_servers(page))
+    section = f"{SERVERS_SECTION}\n{_INTRODUCTION.format(machine=machine())}\n{table(figures)}\n"
+    PAGE.write_text(f"{rest.rstrip()}\n\n{section}", encoding="utf-8")
+
+
+def table(figures: Sequence[Figures]) -> str:
+    """A line per comparison."""
+    lines = [
+        "| what | pieces | per second | bare client, per second | its time, times | |",
+        "|---|---:|---:|---:|---:|---|",
+        *(
+            f"| {one.what} | {one.amount:,} | {one.per_s:,.0f} | {one.reference_per_s:,.0f}"
+            f" | {one.ratio:.2f} | {one.note} |"
+            for one in figures
+        ),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,135 @@
+"""Questions to the release, asked in threads: so many at once per area, and each answered in time or not.
+
+A datastore that hangs holds the threads of the areas that ask it, and no others (a bulkhead: Nygard,
+Release It!, 2nd ed., 2018, ch. 5): `/health` and everything else go on. What a question means belongs to
+the `service.py` of its area; how long a datastore itself may take is said in its settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager
+from typing import Any, Concatenate, Literal, ParamSpec
+
+import structlog
+from fastapi import Request, Response
+
+from marketing_platform.errors import StoreBusy, StoreUnavailable
+from serving import responses
+from serving.errors import ApiError
+from serving.releases import OpenRelease, ReleaseHolder
+
+Area = Literal["recommendations", "live path", "graph", "analytics"]
+Asked = ParamSpec("Asked")
+Question = Callable[Concatenate[OpenRelease, Asked], bytes]
+
+_THREADS = 16  # of one area
+_REMEMBERED = 30.0  # seconds for which health tells of a failure that no success has followed
+_log: Any = structlog.get_logger("serving.lookups")
+
+
+class Lookups:
+    """Asks the release that serves; an answer that takes longer than `seconds` becomes a 503.
+
+    Args:
+        holder: Where the release comes from.
+        seconds: For one answer, waiting for a thread included.
+        at_once: Areas that only look into local files: a thread would cost more than the look-up.
+    """
+
+    def __init__(self, holder: ReleaseHolder, *, seconds: float, at_once: Collection[Area] = ()) -> None:
+        self._holder = holder
+        self._seconds = seconds
+        self._at_once = frozenset(at_once)
+        self._pools: dict[Area, ThreadPoolExecutor] = {}
+        self._failures: dict[Area, tuple[float, str]] = {}
+        self._unfinished: set[asyncio.Future[bytes]] = set()
+
+    @property
+    def problem(self) -> str | None:
+        """Which areas could not be answered lately, and why; None when none."""
+        now = time.monotonic()
+        recent = [f"{area}: {why}" for area, (at, why) in self._failures.items() if now - at < _REMEMBERED]
+        return "; ".join(recent) or None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """At the end give threads that wait for a datastore as long as a request has, and let go of them."""
+        yield
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+        if self._unfinished:
+            await asyncio.wait(self._unfinished, timeout=self._seconds)
+
+    async def answer(
+        self,
+        request: Request,
+        area: Area,
+        question: Question[Asked],
+        /,
+        *args: Asked.args,
+        **named: Asked.kwargs,
+    ) -> Response:
+        """The answer to `question(release, …)` with the head of the one release that gave it.
+
+        Raises:
+            ApiError: `no_release`; `store_unavailable` when it did not come in time; or what the
+                question raises.
+        """
+        with ExitStack() as lease:
+            release = lease.enter_context(self._holder.lease())
+            try:
+                if area in self._at_once:
+                    body = question(release, *args, **named)
+                else:
+                    body = await self._in_time(area, lease.pop_all(), question, release, *args, **named)
+            except (StoreUnavailable, StoreBusy) as error:
+                self._note(area, str(error))
+                raise
+            self._failures.pop(area, None)
+            return responses.answer(request, release.manifest, body)
+
+    async def _in_time(
+        self,
+        area: Area,
+        lease: ExitStack,
+        question: Question[Asked],
+        release: OpenRelease,
+        *args: Asked.args,
+        **named: Asked.kwargs,
+    ) -> bytes:
+        work = self._pool(area).submit(question, release, *args, **named)
+        answer = asyncio.wrap_future(work)
+        self._unfinished.add(answer)
+
+        def finished(_: asyncio.Future[bytes]) -> None:
+            self._unfinished.discard(answer)
+            lease.close()
+            if not answer.cancelled():
+                answer.exception()  # nobody may be there any more to look at it
+
+        # A thread cannot be stopped: the release stays open until it is done.
+        answer.add_done_callback(finished)
+        await asyncio.wait([answer], timeout=self._seconds)
+        if answer.done():
+            return answer.result()
+        work.cancel()  # if it has not begun
+        self._note(area, f"no answer within {self._seconds:g} s")
+        raise ApiError("store_unavailable", part=area)
+
+    def _pool(self, area: Area) -> ThreadPoolExecutor:
+        if area not in self._pools:
+            self._pools[area] = ThreadPoolExecutor(_THREADS, thread_name_prefix=area)
+        return self._pools[area]
+
+    def _note(self, area: Area, why: str) -> None:
+        self._failures[area] = (time.monotonic(), why)
+        _log.warning("not answered", area=area, reason=why)
+
+
+def lookups_of(request: Request) -> Lookups:
+    """A dependency: the look-ups of this application."""
+    return request.app.state.lookups
