@@ -17,6 +17,7 @@ from marketing_platform.defs.failures import what_failed
 from marketing_platform.defs.jobs import INGEST, PUBLISH, REPLAY, batch_ranges
 from marketing_platform.defs.launcher import PROCESS, fail_orphans, this_process
 from marketing_platform.defs.partitions import BATCHES
+from marketing_platform.defs.pools import limit_pools
 from marketing_platform.errors import MarketingPlatformError
 from marketing_platform.ingestion.landing import Taken, take_landed
 from marketing_platform.releases.records import open_records
@@ -52,6 +53,7 @@ def open_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
     home = prepare_home(settings)
     os.environ.setdefault("DAGSTER_HOME", home)
     with _reaching_storage(settings), dg.DagsterInstance.from_config(home) as instance:
+        limit_pools(instance)
         yield instance
 
 

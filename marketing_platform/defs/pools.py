@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+import dagster as dg
+
 POOLS = ("documents", "warehouse", "vectors", "graph", "answers")
 
 
@@ -24,3 +26,17 @@ def stored_in(role: str) -> Stored:
     if role not in POOLS:
         raise ValueError(f"no datastore plays the role {role!r}; there are {', '.join(POOLS)}")
     return Stored(io_manager_key=f"{role}_io", pool=role)
+
+
+def limit_pools(instance: dg.DagsterInstance) -> None:
+    """Give every pool its limit now: of two runs that need a new pool at the same moment, one would fail.
+
+    (Dagster 1.13 goes on in a transaction that PostgreSQL has aborted.)
+    """
+    storage = instance.event_log_storage
+    if not storage.supports_global_concurrency_limits:
+        return
+    known = {pool.name for pool in storage.get_pool_limits()}
+    for pool in POOLS:
+        if pool not in known:
+            storage.initialize_concurrency_limit_to_default(pool)
