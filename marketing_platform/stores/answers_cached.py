@@ -126,8 +126,10 @@ class CachedAnswersReader:
         """The answer of `key`, or None."""
         cached = f"answers:{self.identity}:{key}"
         value = self._cache.get(cached)
-        if value is None and not self._cache.may_fetch(cached):
-            value = self._cache.wait_for(cached)
+        if value is None:
+            # Looked at again by whoever may fetch: somebody may have done so in between.
+            may_fetch = self._cache.may_fetch(cached)
+            value = self._cache.get(cached) if may_fetch else self._cache.wait_for(cached)
         if value is None:
             return self._fetch(key, cached)
         return None if value == _UNKNOWN else value

@@ -147,7 +147,8 @@ class Platform:
         sources = load_sources(self.settings.sources_dir)
         now = datetime.now(UTC)
         taken = take_landed(stores.objects, ledger, sources, now=now, settle_seconds=0.0)
-        assert not (taken.unmatched + taken.repeated + taken.refused + taken.unsettled)
+        # What lands during the look is taken by the next one.
+        assert not (taken.unmatched + taken.repeated + taken.refused)
         suites = load_suites(self.settings.expectations_dir)
         for batch in ledger.pending():
             spec = next(found for found in sources if found.source == batch.source)

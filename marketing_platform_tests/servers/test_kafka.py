@@ -42,6 +42,29 @@ def topic(server: Running) -> str:
     return name
 
 
+class Sending:
+    """Sends events slowly, some hundred at a time, until the block ends."""
+
+    def __init__(self, server: Running, topic: str) -> None:
+        self._server, self._topic = server, topic
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._send)
+        self.sent = 0
+
+    def __enter__(self) -> Sending:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _send(self) -> None:
+        while not self._ended.wait(0.1):
+            kafka.produce(self._server, self._topic, (event(self.sent + n) for n in range(200)))
+            self.sent += 200
+
+
 def in_background(server: Running, topic: str, messages: int) -> threading.Thread:
     """Send events slowly, some hundred at a time."""
 
@@ -60,20 +83,19 @@ def test_killed_again_and_again_each_message_becomes_one_valid_row(
 ) -> None:
     given = kafka.settings(server, topic, batch_rows=300, batch_seconds=0.2)
     chance = random.Random(20260701)
-    sending = in_background(server, topic, 20_000)
     landed_before_kills: list[int] = []
-    for _ in range(4):
-        with platform.consuming(server, given) as consumer:
-            known = len(list(platform.objects.list()))
-            until(lambda: len(list(platform.objects.list())) > known, "a landed object")  # noqa: B023
-            time.sleep(chance.uniform(0, 0.5))
-            consumer.send_signal(signal.SIGKILL)
-        landed_before_kills.append(len(platform.landed_events()))
-    sending.join()
+    with Sending(server, topic) as sending:
+        for _ in range(4):
+            with platform.consuming(server, given) as consumer:
+                known = len(list(platform.objects.list()))
+                until(lambda: len(list(platform.objects.list())) > known, "a landed object")  # noqa: B023
+                time.sleep(chance.uniform(0, 0.5))
+                consumer.send_signal(signal.SIGKILL)
+            landed_before_kills.append(len(platform.landed_events()))
     platform.land(given)
-    assert landed_before_kills[0] < landed_before_kills[-1] < 20_000, "the kills came in between"
+    assert landed_before_kills[0] < landed_before_kills[-1] < sending.sent, "the kills came in between"
     platform.judge()
-    assert each_once(platform.valid_events(), 20_000)
+    assert each_once(platform.valid_events(), sending.sent)
 
 
 def test_consumers_that_come_and_go_share_the_partitions(
