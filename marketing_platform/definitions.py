@@ -9,6 +9,7 @@ from __future__ import annotations
 import dagster as dg
 
 from marketing_platform.defs.assets.analytics import aggregate_assets, analytics_report
+from marketing_platform.defs.assets.documents import enriched_events
 from marketing_platform.defs.assets.embeddings import (
     message_embeddings,
     similar_users,
@@ -48,6 +49,7 @@ def build_definitions(settings: Settings, *, stores: Stores | None = None) -> dg
             similar_users,
             knowledge_graph,
             *aggregate_assets(),
+            enriched_events,
             analytics_report,
             similar_users_lookup,
             recommendations,

@@ -9,6 +9,7 @@ from marketing_platform.cli import (
     consume,
     demo,
     doctor,
+    documents,
     evaluate,
     gates,
     quarantine,
@@ -29,6 +30,7 @@ app.command("run")(run.run)
 app.command("consume")(consume.consume)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.command("documents")(documents.documents)
 app.command("evaluate")(evaluate.evaluate)
 app.command("serve")(serve.serve)
 app.command("up")(serve.up)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from marketing_platform.defs.io_managers import latest_name
+from marketing_platform.analytics.enrichment import ENRICHED_EVENTS
+from marketing_platform.defs.io_managers import latest_name, latest_sets
 from marketing_platform.encoders.messages import WORDLESS
 from marketing_platform.releases.ledger import Batch
 from marketing_platform.releases.verification import Count, Judged, Materialized, Rows
@@ -92,6 +93,9 @@ def counts(instance: dg.DagsterInstance, stores: Stores) -> list[Count]:
                 "knowledge_graph": graph.nodes.get("Event", 0),
                 "user_campaign_engagement": ask(
                     "SELECT sum(events) FROM user_campaign_engagement", "user_campaign_engagement"
+                ),
+                ENRICHED_EVENTS: sum(
+                    stores.enriched.count(name) for name in latest_sets(instance, ENRICHED_EVENTS)
                 ),
                 "daily_activity": ask("SELECT sum(events) FROM daily_activity", "daily_activity"),
             },

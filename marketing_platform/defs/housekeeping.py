@@ -5,7 +5,8 @@ from contextlib import suppress
 
 import dagster as dg
 
-from marketing_platform.defs.io_managers import latest_name
+from marketing_platform.analytics.enrichment import ENRICHED_EVENTS
+from marketing_platform.defs.io_managers import latest_name, latest_sets
 from marketing_platform.errors import UnknownName
 from marketing_platform.releases.collection import Collected, Shelf, collect
 from marketing_platform.releases.ledger import Ledger
@@ -47,13 +48,21 @@ def collect_unneeded(
     """Collect from every store that keeps versions; the caller holds the writer lock."""
     shelves = [
         Shelf("warehouse", stores.warehouse.names, stores.warehouse.drop),
+        Shelf("enriched documents", stores.enriched.names, stores.enriched.drop),
         Shelf("vectors", stores.vectors.names, stores.vectors.drop),
         Shelf("graphs", stores.graphs.names, stores.graphs.drop),
         Shelf("answers", stores.answers.names, stores.answers.drop),
         Shelf("reports", stores.reports.names, stores.reports.drop),
     ]
-    in_use = _latest_names(instance, stores.warehouse)
+    in_use = [*_latest_names(instance, stores.warehouse), *_latest_sets(instance)]
     return collect(shelf, ledger, shelves, keep=keep, in_use=in_use, dry_run=dry_run)
+
+
+def _latest_sets(instance: dg.DagsterInstance) -> tuple[str, ...]:
+    try:
+        return latest_sets(instance, ENRICHED_EVENTS)
+    except UnknownName:
+        return ()
 
 
 def _latest_names(instance: dg.DagsterInstance, warehouse: Warehouse) -> Iterator[str]:

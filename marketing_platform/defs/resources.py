@@ -11,6 +11,7 @@ from dagster_duckdb import DuckDBResource
 from marketing_platform.defs.io_managers import (
     AnswersIOManager,
     DocumentsIOManager,
+    EnrichedIOManager,
     GraphIOManager,
     ReportIOManager,
     VectorsIOManager,
@@ -52,6 +53,7 @@ def build_resources(settings: Settings, *, stores: Stores | None = None) -> dict
         "io_manager": WarehouseIOManager(stores.warehouse),
         "warehouse_io": WarehouseIOManager(stores.warehouse),
         "documents_io": DocumentsIOManager(stores.documents, chunk_rows=settings.chunk_rows),
+        "enriched_io": EnrichedIOManager(stores.enriched),
         "vectors_io": VectorsIOManager(stores.vectors),
         "graph_io": GraphIOManager(stores.graphs),
         "answers_io": AnswersIOManager(stores.answers),

@@ -62,6 +62,13 @@ class AnswersEntry(_Part):
     rows: int
 
 
+class DocumentsEntry(_Part):
+    """Documents that people open: the sets they lie in, which releases share."""
+
+    sets: tuple[str, ...]
+    rows: int
+
+
 class CheckEntry(_Part):
     """A check that judged exactly what is in this release."""
 
@@ -105,6 +112,7 @@ class Manifest(_Part):
     vectors: dict[str, CollectionEntry] = Field(default_factory=dict)
     graphs: dict[str, GraphEntry] = Field(default_factory=dict)
     answers: dict[str, AnswersEntry] = Field(default_factory=dict)
+    documents: dict[str, DocumentsEntry] = Field(default_factory=dict)
     reports: dict[str, ReportEntry] = Field(default_factory=dict)
     checks: tuple[CheckEntry, ...] = ()
 
@@ -132,6 +140,6 @@ class Manifest(_Part):
             *self.answers.values(),
             *self.reports.values(),
         )
-        return {entry.name for entry in entries} | {
-            part for table in self.tables.values() for part in table.parts
-        }
+        parts = (part for table in self.tables.values() for part in table.parts)
+        sets = (name for documents in self.documents.values() for name in documents.sets)
+        return {*(entry.name for entry in entries), *parts, *sets}

@@ -25,7 +25,7 @@ import pyarrow as pa
 from pymongo.errors import PyMongoError
 
 from marketing_platform.errors import StoreUnavailable, UnknownBatch
-from marketing_platform.stores.mongo_sessions import Document, MongoSession
+from marketing_platform.stores.mongo_sessions import Document, MongoSession, ids_below
 from marketing_platform.stores.mongo_settings import MongoSettings
 from marketing_platform.stores.protocols import QUARANTINE_SCHEMA, RAW_SCHEMA
 
@@ -33,7 +33,6 @@ _RAW = "raw_records"
 _QUARANTINE = "quarantined_records"
 _QUARANTINE_CHUNK = 10_000
 _LONGEST = 3_000_000  # characters; at most 12 MB of UTF-8
-_AFTER = "/"  # the character after "."
 
 
 class MongoDocuments:
@@ -73,7 +72,7 @@ class MongoDocuments:
         with self._session.reaching():
             self._session.write(lambda: self._batches.delete_one({"_id": batch_id}))
             for kind in (_RAW, _QUARANTINE):
-                self._remove(kind, {"_id": _range(_short(batch_id))})
+                self._remove(kind, {"_id": ids_below(_short(batch_id))})
 
     def close(self) -> None:
         """Close the connections."""
@@ -101,14 +100,16 @@ class MongoDocuments:
                     rows += chunk.num_rows
             except BaseException:
                 with suppress(PyMongoError):  # else the next write of the batch removes it
-                    self._remove(kind, {"_id": _range(version)})
+                    self._remove(kind, {"_id": ids_below(version)})
                 raise
             change = {"$set": {**batch, kind: {"version": version, "rows": rows}}}
             self._session.write(
                 lambda: self._batches.update_one({"_id": batch_id}, change, upsert=bool(batch))
             )
             with suppress(PyMongoError):
-                self._remove(kind, {"_id": _range(_short(batch_id)), "$nor": [{"_id": _range(version)}]})
+                self._remove(
+                    kind, {"_id": ids_below(_short(batch_id)), "$nor": [{"_id": ids_below(version)}]}
+                )
         return rows
 
     def _remove(self, kind: str, which: Document) -> None:
@@ -138,7 +139,7 @@ class MongoDocuments:
             )
 
     def _chunks(self, kind: str, version: str, schema: pa.Schema, chunk_rows: int) -> Iterator[pa.Table]:
-        cursor = self._session.database[kind].find({"_id": _range(version)}).sort("_id", 1)
+        cursor = self._session.database[kind].find({"_id": ids_below(version)}).sort("_id", 1)
         with cursor.batch_size(chunk_rows):
             waiting: list[Document] = []
             for record in _whole(cursor):
@@ -153,11 +154,6 @@ class MongoDocuments:
 def _short(batch_id: str) -> str:
     """Stands for a batch in its records; the ids of batches are long, and may hold any character."""
     return hashlib.sha256(batch_id.encode()).hexdigest()[:16]
-
-
-def _range(prefix: str) -> Document:
-    """Every `_id` that begins with the prefix and a point."""
-    return {"$gte": f"{prefix}.", "$lt": f"{prefix}{_AFTER}"}
 
 
 def _documents(chunk: pa.Table, version: str, last_column: str) -> Iterator[Document]:

@@ -1,6 +1,7 @@
 """One process's way to MongoDB: a client made on first use, deadlines, retries and errors.
 
-What is stored, and under which names, belongs to `documents_mongo.py` and `answers_mongo.py`.
+What is stored, and under which names, belongs to `documents_mongo.py`, `enriched_mongo.py` and
+`answers_mongo.py`.
 """
 
 from __future__ import annotations
@@ -97,6 +98,11 @@ class MongoSession:
             if self._client is not None:
                 self._client.close()
                 self._client = None
+
+
+def ids_below(prefix: str) -> Document:
+    """Every `_id` that begins with the prefix and a point ("/" is the character after it)."""
+    return {"$gte": f"{prefix}.", "$lt": f"{prefix}/"}
 
 
 def _attempts() -> Any:

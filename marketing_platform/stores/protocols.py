@@ -98,6 +98,31 @@ class Documents(Protocol):
         ...
 
 
+class EnrichedDocuments(Protocol):
+    """Facts as documents for people to open, in sets that are looked through together.
+
+    A row becomes a document of its values that are not null. Besides any others it has the columns
+    `row_ordinal` (int64, unique in the set), `user_id`, `campaign_id` and `timestamp`; moments are
+    kept to the millisecond.
+    """
+
+    def write(self, name: str, chunks: Iterable[pa.Table]) -> int:
+        """Store the set `name`; returns how many documents. All or nothing."""
+        ...
+
+    def read(
+        self, names: Sequence[str], *, limit: int, user_id: str | None = None, campaign_id: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The newest documents of these sets, of one user or campaign where one is given."""
+        ...
+
+    def count(self, name: str) -> int: ...
+
+    def names(self) -> list[str]: ...
+
+    def drop(self, name: str) -> None: ...
+
+
 @dataclass(frozen=True)
 class TableRef:
     """A table as SQL sees it: its logical name and the stored parts it consists of.

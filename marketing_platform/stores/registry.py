@@ -13,11 +13,13 @@ from marketing_platform.errors import StoreUnavailable
 from marketing_platform.settings import Settings
 from marketing_platform.stores.answers_sqlite import SqliteAnswers
 from marketing_platform.stores.documents_sqlite import SqliteDocuments
+from marketing_platform.stores.enriched_sqlite import SqliteEnrichedDocuments
 from marketing_platform.stores.graph_ladybug import LadybugGraphs
 from marketing_platform.stores.objects_folder import FolderObjects
 from marketing_platform.stores.protocols import (
     Answers,
     Documents,
+    EnrichedDocuments,
     Graphs,
     Objects,
     Reports,
@@ -38,6 +40,7 @@ class Stores:
 
     objects: Objects
     documents: Documents
+    enriched: EnrichedDocuments
     warehouse: Warehouse
     vectors: Vectors
     graphs: Graphs
@@ -55,6 +58,7 @@ def _embedded(settings: Settings, connect: Connect) -> Stores:
     return Stores(
         objects=FolderObjects(settings.landing_dir.resolve(), data / "kept"),
         documents=SqliteDocuments(data / "documents.sqlite"),
+        enriched=SqliteEnrichedDocuments(data / "enriched.sqlite"),
         warehouse=DuckDBWarehouse(data / "warehouse", connect),
         vectors=MilvusLiteVectors(data / "vectors"),
         graphs=LadybugGraphs(data / "graphs"),
@@ -69,6 +73,7 @@ def _servers(settings: Settings, connect: Connect) -> Stores:
     from marketing_platform.stores.answers_cached import CachedAnswers
     from marketing_platform.stores.answers_mongo import MongoAnswers
     from marketing_platform.stores.documents_mongo import MongoDocuments
+    from marketing_platform.stores.enriched_mongo import MongoEnrichedDocuments
     from marketing_platform.stores.gcs_settings import GcsSettings
     from marketing_platform.stores.graph_neo4j import Neo4jGraphs
     from marketing_platform.stores.milvus_settings import MilvusSettings
@@ -84,6 +89,7 @@ def _servers(settings: Settings, connect: Connect) -> Stores:
     return Stores(
         objects=GcsObjects(gcs),
         documents=MongoDocuments(mongo),
+        enriched=MongoEnrichedDocuments(mongo),
         warehouse=_warehouse(settings),
         vectors=MilvusVectors(from_environment(MilvusSettings)),
         graphs=Neo4jGraphs(from_environment(Neo4jSettings)),

@@ -32,3 +32,16 @@ def test_parts_of_a_table_that_was_made_before_a_replay_stay(tmp_path: Path) -> 
     assert collected.names == (("warehouse", "events__batch_forgotten"),)
     latest = stores.warehouse.open("events__run")
     assert stores.warehouse.query(Select("SELECT event_id FROM events", [latest.ref])).num_rows == 1
+
+
+def test_documents_of_the_latest_materialization_stay(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    stores, records = open_stores(settings), open_records(settings)
+    for name in ("enriched_events__latest", "enriched_events__forgotten"):
+        stores.enriched.write(name, [pa.table({"row_ordinal": [0]})])
+    with dg.DagsterInstance.ephemeral() as instance:
+        metadata = {"sets": dg.MetadataValue.json(["enriched_events__latest"])}
+        instance.report_runless_asset_event(dg.AssetMaterialization("enriched_events", metadata=metadata))
+        collected = collect_unneeded(instance, stores, records.ledger, records.shelf, keep=1)
+    assert collected.names == (("enriched documents", "enriched_events__forgotten"),)
+    assert stores.enriched.names() == ["enriched_events__latest"]

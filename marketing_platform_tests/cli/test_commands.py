@@ -173,6 +173,16 @@ def test_releases_are_listed_and_shown(story: Story) -> None:
     assert story.first.release_id in story.said("releases", "show", story.first.release_id)
 
 
+def test_documents_of_a_user_are_shown(story: Story) -> None:
+    rows = story.platform.query("SELECT user_id, count(*) FROM events GROUP BY user_id ORDER BY 2 DESC")
+    user, events = rows[0]
+    found = story.json("documents", "--user", str(user), "--rows", "1000")
+    assert [document["user_id"] for document in found] == [user] * events
+    assert found == sorted(found, key=lambda document: document["timestamp"], reverse=True)
+    shown = story.said("documents", "--user", str(user), "--rows", "1")
+    assert f"events of {story.platform.shelf.current()}" in shown
+
+
 def test_releases_are_compared(story: Story) -> None:
     changes = story.json("releases", "diff", story.first.release_id, story.second.release_id)
     assert changes["batches_added"] == [story.held.batch_id]

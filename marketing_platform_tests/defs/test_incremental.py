@@ -73,6 +73,9 @@ def test_a_delta_ends_where_a_full_run_ends(landed: tuple[Path, Path], tmp_path:
     assert {name: entry.rows for name, entry in found.vectors.items()} == {
         name: entry.rows for name, entry in expected.vectors.items()
     }
+    documents, earlier = (release.documents["enriched_events"] for release in (found, before))
+    assert documents.rows == expected.documents["enriched_events"].rows == found.tables["events"].rows
+    assert set(earlier.sets) < set(documents.sets)  # only new batches were written
     stored = answers(at_once, expected)
     assert sum(answer is not None for answer in stored.values()) == 2 * expected.totals.users
     assert answers(in_steps, found) == stored

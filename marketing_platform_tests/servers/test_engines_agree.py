@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from marketing_platform.analytics import aggregates
+from marketing_platform.analytics.enrichment import CAMPAIGNS, enrichment, made_with
 from marketing_platform.analytics.report import build_report
 from marketing_platform.catalog import TableKind, tables
 from marketing_platform.catalog.entities import BATCHES, LANDED, entity_sql
@@ -188,6 +189,12 @@ def test_nodes_and_relations(engines: tuple[Loaded, Loaded], name: str) -> None:
 def test_texts(engines: tuple[Loaded, Loaded], sql: str) -> None:
     duckdb, other = (engine.ask(sql) for engine in engines)
     assert other == duckdb  # in the same order: both sort by bytes
+
+
+def test_documents(engines: tuple[Loaded, Loaded]) -> None:
+    assert_same(engines, enrichment().query.format(record_id=RECORD_ID))
+    duckdb, other = (made_with("", engine.ask(CAMPAIGNS)) for engine in engines)
+    assert other == duckdb
 
 
 def test_the_report(engines: tuple[Loaded, Loaded]) -> None:

@@ -16,6 +16,7 @@ import pytest
 from marketing_platform.errors import StoreUnavailable, UnknownBatch
 from marketing_platform.stores.answers_mongo import MongoAnswers
 from marketing_platform.stores.documents_mongo import MongoDocuments
+from marketing_platform.stores.enriched_mongo import MongoEnrichedDocuments
 from marketing_platform.stores.mongo_settings import MongoSettings
 from marketing_platform.stores.protocols import QUARANTINE_SCHEMA, RAW_SCHEMA
 from marketing_platform_tests.servers import mongo
@@ -31,6 +32,14 @@ BATCH = "events.csv@1"
 
 def raw(rows: int, document: str = "{}") -> pa.Table:
     return pa.table([range(rows), [document] * rows, [None] * rows], schema=RAW_SCHEMA)
+
+
+def events(rows: int) -> pa.Table:
+    names = [str(row) for row in range(rows)]
+    moments = pa.array([NOW] * rows, pa.timestamp("us", tz="UTC"))
+    return pa.table(
+        {"row_ordinal": range(rows), "timestamp": moments, "user_id": names, "campaign_id": names}
+    )
 
 
 def ordinals(documents: MongoDocuments, batch: str = BATCH) -> list[int]:
@@ -85,6 +94,27 @@ def test_what_a_killed_writer_left_goes_with_the_next_write(settings: MongoSetti
     assert stored(settings, "raw_records") == 503
     documents.write_raw(BATCH, [raw(4)], ingested_at=NOW)
     assert stored(settings, "raw_records") == 4
+
+
+def enrich_and_hang(settings: MongoSettings, half_way: Any) -> None:
+    MongoEnrichedDocuments(settings).write("s__a", then_hang(events(500), half_way))
+
+
+def test_documents_that_a_killed_writer_left_go_with_the_next_write(settings: MongoSettings) -> None:
+    enriched = MongoEnrichedDocuments(settings)
+    enriched.write("s__a", [events(3)])
+    killed_half_way(enrich_and_hang, settings)
+    assert len(enriched.read(["s__a"], limit=1000)) == 3
+    assert stored(settings, "enriched_events") == 503
+    enriched.write("s__a", [events(4)])
+    assert stored(settings, "enriched_events") == 4
+
+
+def test_documents_are_looked_up_by_user_and_campaign(settings: MongoSettings) -> None:
+    MongoEnrichedDocuments(settings).write("s__a", [events(3)])
+    with pymongo.MongoClient(settings.hosts) as client:
+        indexes = client[settings.database]["enriched_events"].index_information().values()
+    assert {index["key"][0][0] for index in indexes} >= {"user_id", "campaign_id"}
 
 
 def test_a_batch_replaced_while_it_is_read_is_never_read_in_part(settings: MongoSettings) -> None:

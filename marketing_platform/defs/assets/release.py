@@ -7,11 +7,12 @@ from typing import Any
 import dagster as dg
 
 from marketing_platform.analytics import aggregates
+from marketing_platform.analytics.enrichment import ENRICHED_EVENTS
 from marketing_platform.catalog import tables
 from marketing_platform.defs import evidence
 from marketing_platform.defs.assets.ingestion import NO_RELEASE
 from marketing_platform.defs.conditions import follow_upstream
-from marketing_platform.defs.io_managers import latest_metadata, latest_name
+from marketing_platform.defs.io_managers import latest_metadata, latest_name, latest_sets
 from marketing_platform.errors import ReleaseRefused
 from marketing_platform.gates import DeclaredCheck, declared_checks, load_suites
 from marketing_platform.releases.ledger import Batch, Ledger
@@ -20,6 +21,7 @@ from marketing_platform.releases.manifest import (
     BatchEntry,
     CheckEntry,
     CollectionEntry,
+    DocumentsEntry,
     GraphEntry,
     Manifest,
     ReportEntry,
@@ -47,11 +49,12 @@ CONSISTS_OF = (
     "text_embeddings",
     "message_embeddings",
     "knowledge_graph",
+    ENRICHED_EVENTS,
     "analytics_report",
     *ANSWERS,
 )
 # What nothing of it is computed from: everything else of a release lies above these.
-LAST = ("message_embeddings", "knowledge_graph", "analytics_report", *ANSWERS)
+LAST = ("message_embeddings", "knowledge_graph", ENRICHED_EVENTS, "analytics_report", *ANSWERS)
 
 
 def release_asset(checks: Sequence[dg.AssetChecksDefinition]) -> dg.AssetsDefinition:
@@ -186,6 +189,7 @@ def _manifest(
             )
         },
         answers={asset: _answers(instance, stores, asset) for asset in ANSWERS},
+        documents={ENRICHED_EVENTS: _documents(instance, stores)},
         reports={"analytics_report": ReportEntry(name=latest_name(instance, "analytics_report"))},
         checks=tuple(
             CheckEntry(asset=check.asset, check=check.check, passed=check.passed, blocking=check.blocking)
@@ -218,6 +222,11 @@ def _collection(instance: dg.DagsterInstance, stores: Stores) -> CollectionEntry
 def _answers(instance: dg.DagsterInstance, stores: Stores, asset: str) -> AnswersEntry:
     name = latest_name(instance, asset)
     return AnswersEntry(name=name, rows=stores.answers.count(name))
+
+
+def _documents(instance: dg.DagsterInstance, stores: Stores) -> DocumentsEntry:
+    sets = latest_sets(instance, ENRICHED_EVENTS)
+    return DocumentsEntry(sets=sets, rows=sum(stores.enriched.count(name) for name in sets))
 
 
 def _admitted(instance: dg.DagsterInstance, stores: Stores) -> tuple[BatchEntry, ...]:

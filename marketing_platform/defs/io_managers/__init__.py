@@ -6,6 +6,7 @@ the materialization's metadata. A release pins names; nothing that could be pinn
 
 from marketing_platform.defs.io_managers.answers import AnswersIOManager, Prepared
 from marketing_platform.defs.io_managers.documents import DocumentsIOManager, RawBatches
+from marketing_platform.defs.io_managers.enriched import DocumentSets, EnrichedIOManager, latest_sets
 from marketing_platform.defs.io_managers.graphs import GraphIOManager, KnowledgeGraph
 from marketing_platform.defs.io_managers.reports import ReportIOManager
 from marketing_platform.defs.io_managers.vectors import Collection, VectorsIOManager
@@ -15,7 +16,9 @@ from marketing_platform.defs.io_managers.warehouse import Parts, WarehouseIOMana
 __all__ = [
     "AnswersIOManager",
     "Collection",
+    "DocumentSets",
     "DocumentsIOManager",
+    "EnrichedIOManager",
     "GraphIOManager",
     "KnowledgeGraph",
     "Parts",
@@ -26,5 +29,6 @@ __all__ = [
     "WarehouseIOManager",
     "latest_metadata",
     "latest_name",
+    "latest_sets",
     "version_name",
 ]
