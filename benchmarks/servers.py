@@ -1,8 +1,9 @@
 """How fast the stores write to servers: `python -m benchmarks.servers`, or `make bench-servers`.
 
 Starts every server it needs on loopback, lets the platform and the bare client of each server move the same
-data in turns, and ends them. Prints a table and, as its last line, one JSON object. What is moved, and
-what the bare client does, is said in `servers_<name>.py`; the table and the page are `servers_page.py`'s.
+data in turns, lets messages go all the way from Kafka to a release, and ends them. Prints a table and, as
+its last line, one JSON object. What is moved, and what the bare client does, is said in
+`servers_<name>.py`; the table and the page are `servers_page.py`'s.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
@@ -24,10 +27,12 @@ from benchmarks import (
     servers_postgres,
 )
 from benchmarks.pairs import Figures
-from benchmarks.servers_page import table, write_section
+from benchmarks.servers_page import table, told, write_section
 from marketing_platform.stores.objects_gcs import GcsObjects
 from marketing_platform_tests.servers import gcs, kafka, milvus, mongo, neo4j, postgres
 from marketing_platform_tests.servers.shared import shared
+
+_RELEASED = 1_000_000
 
 console = Console(stderr=True)
 
@@ -81,9 +86,17 @@ BENCHMARKS: Mapping[str, Benchmark] = {
 }
 
 
-def document(figures: list[Figures]) -> dict[str, Any]:
+def _to_release(messages: int) -> servers_kafka.ReleaseFigures:
+    """From Kafka to a release of the embedded stores, in a new data folder."""
+    broker = kafka.settings(shared(kafka.running), "events", batch_seconds=5)
+    with TemporaryDirectory(prefix="benchmark-release-") as folder:
+        return servers_kafka.to_release(broker, Path(folder), messages=messages)
+
+
+def document(figures: list[Figures], released: servers_kafka.ReleaseFigures | None) -> dict[str, Any]:
     """The figures as one flat object."""
     return {
+        **(asdict(released) if released else {}),
         **{f"{one.key}_ratio": round(one.ratio, 3) for one in figures},
         **{f"{one.key}_per_s": round(one.per_s, 1) for one in figures},
         **{f"{one.key}_reference_per_s": round(one.reference_per_s, 1) for one in figures},
@@ -98,6 +111,9 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, help="pieces moved by each benchmark, instead of its own number")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS), metavar="NAME")
+    parser.add_argument(
+        "--release", type=int, default=_RELEASED, help="messages that go on to a release; 0 leaves it out"
+    )
     parser.add_argument("--json-only", action="store_true", help="print the JSON object alone")
     parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md as well")
     given = parser.parse_args()
@@ -109,11 +125,15 @@ def main() -> None:
         with console.status(f"{name}: {pieces:,} …"):
             figures.append(benchmark.compare(pieces))
         console.print(f"{figures[-1].what}: {figures[-1].ratio:.2f} times the bare client's time")
+    released = None
+    if given.release:
+        with console.status(f"Kafka to a release: {given.release:,} …"):
+            released = _to_release(given.release)
     if not given.json_only:
-        print(f"\n{table(figures)}\n")
+        print(f"\n{table(figures)}\n\n{told(released)}\n")
     if given.write_docs:
-        write_section(figures)
-    print(json.dumps(document(figures)))
+        write_section(figures, released)
+    print(json.dumps(document(figures, released)))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from benchmarks.pairs import Figures
 from benchmarks.pipeline_page import PAGE, SERVERS_SECTION, machine, section_of_servers
+from benchmarks.servers_kafka import ReleaseFigures
 
 _INTRODUCTION = """
 Written by `python -m benchmarks.servers --write-docs`; `make bench-servers` prints the same figures for
@@ -15,12 +16,26 @@ that goes on being read, no fingerprint. {machine}
 """
 
 
-def write_section(figures: Sequence[Figures]) -> None:
+def write_section(figures: Sequence[Figures], released: ReleaseFigures | None) -> None:
     """Write the section anew, and leave the rest of the page as it is."""
     page = PAGE.read_text(encoding="utf-8")
     rest = page.removesuffix(section_of_servers(page))
-    section = f"{SERVERS_SECTION}\n{_INTRODUCTION.format(machine=machine())}\n{table(figures)}\n"
+    section = (
+        f"{SERVERS_SECTION}\n{_INTRODUCTION.format(machine=machine())}\n{table(figures)}\n\n{told(released)}".rstrip()
+        + "\n"
+    )
     PAGE.write_text(f"{rest.rstrip()}\n\n{section}", encoding="utf-8")
+
+
+def told(released: ReleaseFigures | None) -> str:
+    """One sentence about the way from Kafka to a release; nothing when it was left out."""
+    if released is None:
+        return ""
+    return (
+        f"{released.kafka_release_messages:,} events from Kafka to a release of the embedded stores:"
+        f" landed after {released.kafka_landed_seconds:,.0f} s, released after"
+        f" {released.kafka_release_seconds:,.0f} s, both commands from their start."
+    )
 
 
 def table(figures: Sequence[Figures]) -> str:
