@@ -1,0 +1,26 @@
+"""What marketers declare about recommendations: exclude, cap, boost, pin, hold out, vary.
+
+Declarations are in `rules/recommendations.yaml` (`spec`, `loading`), their order and effect in
+`applying`, what is looked at again when an answer leaves in `answering`.
+"""
+
+from marketing_platform.recommenders.rules.answering import Leaving, LiveFacts, leaving
+from marketing_platform.recommenders.rules.applying import apply
+from marketing_platform.recommenders.rules.lists import Candidates, Facts, Impressions, Ruled
+from marketing_platform.recommenders.rules.loading import load_rules
+from marketing_platform.recommenders.rules.spec import Kind, Rule, RuleBook
+
+__all__ = [
+    "Candidates",
+    "Facts",
+    "Impressions",
+    "Kind",
+    "Leaving",
+    "LiveFacts",
+    "Rule",
+    "RuleBook",
+    "Ruled",
+    "apply",
+    "leaving",
+    "load_rules",
+]
