@@ -1,7 +1,8 @@
 """The rules that are looked at once more when an answer leaves, against facts of this minute.
 
 A release is made once an hour or so; what ended, sold out or was hidden since must not be served
-from it. Answers therefore hold more items than are shown. Where live facts are kept is not decided here.
+from it. Stored lists therefore hold more items than are shown. Where live facts are kept is not
+decided here.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from marketing_platform.recommenders.rules.spec import Rule
+from marketing_platform.recommenders.rules.spec import Exclude, Reason, Rule
 
 
 @dataclass(frozen=True)
@@ -36,5 +37,38 @@ class Leaving:
 def leaving(
     rules: Sequence[Rule], user_id: str, items: Sequence[str], facts: LiveFacts, *, limit: int
 ) -> Leaving:
-    """What of a user's stored `items` (ids, best first) may leave now."""
-    raise NotImplementedError
+    """What of a user's stored `items` (ids, best first) may leave now.
+
+    What stands behind a dropped item moves up, pins too. An item that several rules keep back is
+    listed with the first of them by name.
+    """
+    exclusions = (rule for rule in rules if isinstance(rule, Exclude) and rule.leaves_when_served)
+    live = sorted(exclusions, key=lambda rule: rule.name)
+    kept: list[int] = []
+    dropped: dict[str, str] = {}
+    for place, item in enumerate(items):
+        if len(kept) == limit:
+            break
+        rule = next((rule for rule in live if _holds(rule.when, user_id, item, facts)), None)
+        if rule is None:
+            kept.append(place)
+        else:
+            dropped[item] = rule.label
+    return Leaving(tuple(kept), dropped)
+
+
+def _holds(reason: Reason | None, user_id: str, item: str, facts: LiveFacts) -> bool:
+    match reason:
+        case "out_of_stock":
+            return item in facts.out_of_stock
+        case "ended_campaign":
+            ends_on = facts.ends_on.get(item)
+            return ends_on is not None and ends_on < facts.today
+        case "hidden":
+            return item in facts.hidden
+        case "opted_out":
+            return user_id in facts.opted_out
+        case "blocked_by_user":
+            return item in facts.blocked.get(user_id, frozenset())
+        case _:
+            return False

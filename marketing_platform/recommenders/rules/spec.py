@@ -8,39 +8,53 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from marketing_platform.declarations import Declared
+
+Kind = Literal["products", "campaigns"]
 Reason = Literal["already_bought", "opted_out", "out_of_stock", "ended_campaign", "blocked_by_user", "hidden"]
 # What may come true after the release was made: looked at once more when an answer leaves.
 _WHEN_SERVED: frozenset[Reason] = frozenset(
     {"opted_out", "out_of_stock", "ended_campaign", "blocked_by_user", "hidden"}
 )
 
-Kind = Literal["products", "campaigns"]
-Value = StrictBool | StrictInt | StrictFloat | date | str
-Bound = StrictInt | StrictFloat | date
+
+class Condition(Declared):
+    """What must be so of a value; every key given holds. Written short, a value or a list is `is`.
+
+    No condition holds of a value that is missing. That values fit the column is seen in `loading.py`.
+    """
+
+    one_of: tuple[Any, ...] | None = Field(None, alias="is", min_length=1)
+    at_least: Any = None
+    at_most: Any = None
+    none_of: tuple[Any, ...] | None = Field(None, alias="not", min_length=1)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_dump(exclude_none=True):
+            raise ValueError("a value, a list of values, or at least one of is, at_least, at_most, not")
+        return self
 
 
-class Declared(BaseModel):
-    """Base of every part of a declaration."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Bounds(Declared):
-    """A condition on a value; every key given must hold."""
-
-    at_least: Bound | None = None
-    at_most: Bound | None = None
-    not_one_of: tuple[Value, ...] | None = Field(None, min_length=1)
+def _condition(written: Any) -> Any:
+    if isinstance(written, Mapping):
+        return {key: _listed(value) if key in ("is", "not") else value for key, value in written.items()}
+    return written if isinstance(written, Condition) else {"is": _listed(written)}
 
 
-# A value, one of several values, or bounds; a condition never holds of a value that is missing.
-Condition = Value | tuple[Value, ...] | Bounds
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) or value is None else [value]
+
+
 # By attribute of the item (a column of its table in the catalog); all of them hold.
-Filter = Annotated[Mapping[str, Condition], Field(min_length=1)]
+Filter = Annotated[
+    Mapping[str, Annotated[Condition, BeforeValidator(_condition)]],
+    Field(min_length=1),
+]
 
 
 class _Rule(Declared):
@@ -153,7 +167,7 @@ class Holdout(_Rule):
         return f"holdout {self.name} {self.share:.3g}"
 
 
-RULES: Mapping[str, type[Declared]] = {
+RULES: dict[str, type[Declared]] = {
     "exclude": Exclude,
     "frequency_cap": FrequencyCap,
     "minimum_score": MinimumScore,
