@@ -19,14 +19,17 @@ _MOST_SIMILARITIES = 1 << 24
 class ItemSpace:
     """How similar items are to each other."""
 
-    def __init__(self, features: np.ndarray | None, categories: np.ndarray) -> None:
-        """`features`: items x dim, rows of unit length or zero; `categories`: a number each, -1 unknown."""
+    def __init__(self, features: np.ndarray | None, categories: np.ndarray, *, asked: int) -> None:
+        """`features`: items x dim, rows of unit length or zero; `categories`: a number each, -1 unknown.
+
+        `asked` is for how many pairs of items the similarity will be needed.
+        """
         self._features = None if features is None else np.ascontiguousarray(features, np.float32)
         self._categories = categories
         items = len(categories)
         self._all = (
             self._features @ self._features.T
-            if self._features is not None and items * items <= _MOST_SIMILARITIES
+            if self._features is not None and items * items <= min(asked, _MOST_SIMILARITIES)
             else None
         )
 

@@ -8,10 +8,11 @@ from marketing_platform.recommenders.rules.answering import Leaving, LiveFacts, 
 from marketing_platform.recommenders.rules.applying import apply
 from marketing_platform.recommenders.rules.lists import Candidates, Facts, Impressions, Ruled
 from marketing_platform.recommenders.rules.loading import load_rules
-from marketing_platform.recommenders.rules.spec import Kind, Rule, RuleBook
+from marketing_platform.recommenders.rules.spec import Exclude, Kind, Rule, RuleBook, in_order
 
 __all__ = [
     "Candidates",
+    "Exclude",
     "Facts",
     "Impressions",
     "Kind",
@@ -21,6 +22,7 @@ __all__ = [
     "RuleBook",
     "Ruled",
     "apply",
+    "in_order",
     "leaving",
     "load_rules",
 ]

@@ -25,7 +25,7 @@ from marketing_platform.recommenders.diversity import ItemSpace
 from marketing_platform.recommenders.rules.filters import codes_of, meant, values_of
 from marketing_platform.recommenders.rules.holdout import held_out
 from marketing_platform.recommenders.rules.lists import Candidates, Facts, Ruled
-from marketing_platform.recommenders.rules.removal import removals
+from marketing_platform.recommenders.rules.removal import left_to_answers, removals
 from marketing_platform.recommenders.rules.selection import Block, Cap, Filled, Placed, Wishes, fill
 from marketing_platform.recommenders.rules.spec import (
     AtMost,
@@ -37,11 +37,13 @@ from marketing_platform.recommenders.rules.spec import (
     MinimumScore,
     Pin,
     Rule,
+    in_order,
 )
 
 # Arrays over the candidates of a block of users, all together, in bytes.
 _BLOCK_BYTES = 32 << 20
 _BYTES_PER_CANDIDATE = 80
+_POPULAR_PER_PLACE = 10
 _KEEP_OUT = (Exclude, FrequencyCap, MinimumScore, AtMost)
 
 
@@ -69,9 +71,12 @@ class _Application:
         self._bits = {label: np.uint64(1 << number) for number, label in enumerate(self._labels)}
         self._notes: list[str] = []
         self._removed = Counter({rule.label: 0 for rule in rules if isinstance(rule, _KEEP_OUT)})
-        # By name, because floats multiplied in another order are not always the same.
-        ordered = sorted(rules, key=lambda rule: rule.name)
+        # Not as they are written: floats multiplied in another order are not always the same.
+        ordered = in_order(rules)
         self._removals = removals(ordered, candidates, facts)
+        for rule in ordered:
+            if isinstance(rule, Exclude) and left_to_answers(rule, facts):
+                self._notes.append(f"{rule.label}: looked at only when an answer leaves")
         self._minimum = next((rule for rule in ordered if isinstance(rule, MinimumScore)), None)
         self._holdout = next((rule for rule in ordered if isinstance(rule, Holdout)), None)
         self._factors, self._boosted = self._boosts(ordered, facts)
@@ -94,8 +99,12 @@ class _Application:
         )
         for rows in self._blocks(np.flatnonzero(~held), self._candidates.places.shape[1]):
             _write(ruled, rows, self._personal(rows))
-        for rows in self._blocks(np.flatnonzero(held), len(self._candidates.popular)):
-            _write(ruled, rows, self._popular(rows))
+        # Few users have excluded so much that they need the whole popular list.
+        short, width = np.flatnonzero(held), _POPULAR_PER_PLACE * limit
+        for popular in (self._candidates.popular[:width], self._candidates.popular):
+            for rows in self._blocks(short, len(popular)):
+                _write(ruled, rows, self._popular(rows, popular))
+            short = np.flatnonzero(held & (ruled.items < 0).any(axis=1))
         return replace(ruled, removed=dict(self._removed))
 
     def _blocks(self, rows: np.ndarray, width: int) -> Iterator[np.ndarray]:
@@ -129,11 +138,10 @@ class _Application:
             self._removed[rule.label] += int(capped)
         return filled
 
-    def _popular(self, rows: np.ndarray) -> Filled:
+    def _popular(self, rows: np.ndarray, popular: np.ndarray) -> Filled:
         assert self._holdout is not None  # noqa: S101 -- else nobody is held out
-        places = np.broadcast_to(self._candidates.popular, (len(rows), len(self._candidates.popular)))
-        offered = places >= 0
-        stays = offered & ~self._kept_out(rows, places, offered)
+        places = np.broadcast_to(popular, (len(rows), len(popular)))
+        stays = ~self._excluded(rows, places)
         order = np.argsort(~stays, axis=1, kind="stable")
         zeros = np.zeros(places.shape, np.float32)
         block = Block(
@@ -155,7 +163,7 @@ class _Application:
         return out
 
     def _excluded(self, rows: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """The same without counting: pins are no candidates."""
+        """The same without counting, for what is no candidate."""
         out = np.zeros(places.shape, bool)
         for removal in self._removals:
             out |= removal.keeps_out(rows, places)
@@ -187,7 +195,8 @@ class _Application:
                 if facts.features is None
                 else np.full(len(self._candidates.items), -1)
             )
-            space = ItemSpace(facts.features, categories)
+            asked = self._candidates.places.size * limit
+            space = ItemSpace(facts.features, categories, asked=asked)
         return Wishes(
             limit=limit,
             pins=list(self._pins(rules, facts, limit)),

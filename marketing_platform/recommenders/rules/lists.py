@@ -41,7 +41,11 @@ class Impressions:
 
 @dataclass(frozen=True)
 class Facts:
-    """What rules ask about users and items; None is "not known", and a rule that needs it says so."""
+    """What rules ask about users and items; None is "not known", and a rule that needs it says so.
+
+    What is hidden or blocked by users may be known only where answers leave (`answering.py`): then
+    the rule says so in the notes, and keeps nothing out of the release.
+    """
 
     today: date
     # By column of the kind's table in the catalog, one value per item; None where an item has none.
@@ -64,7 +68,8 @@ class Ruled:
     applied: np.ndarray  # uint64, bit i: rule i had a part in the item's being where it is
     holdout: np.ndarray  # bool per user
     labels: tuple[str, ...]  # one per rule of the kind
-    removed: Mapping[str, int]  # by label: candidates that the rule keeps out, whatever other rules do
+    # By label: candidates that the rule keeps out, whatever other rules do; without the holdout.
+    removed: Mapping[str, int]
     notes: tuple[str, ...]  # rules that cannot do anything, and why
 
     def applied_to(self, row: int, place: int) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ class Removal:
 
 
 def removals(rules: Sequence[Rule], candidates: Candidates, facts: Facts) -> list[Removal]:
-    """The exclusions and frequency caps among the rules.
+    """The exclusions and frequency caps among the rules that have something to look at.
 
     Raises:
         InputError: A rule asks for something that `facts` does not know.
@@ -39,7 +39,7 @@ def removals(rules: Sequence[Rule], candidates: Candidates, facts: Facts) -> lis
     shape = (len(candidates.users), len(candidates.items))
     found: list[Removal] = []
     for rule in rules:
-        if isinstance(rule, Exclude):
+        if isinstance(rule, Exclude) and not left_to_answers(rule, facts):
             found.append(Removal(rule.label, _exclusion(rule, facts, shape)))
         elif isinstance(rule, FrequencyCap):
             shown = facts.shown
@@ -47,6 +47,13 @@ def removals(rules: Sequence[Rule], candidates: Candidates, facts: Facts) -> lis
                 raise _missing(rule.label, "what was shown to users (`shown`)")
             found.append(Removal(rule.label, _of_pairs(_shown_often(rule, shown, shape[1]), shape[1])))
     return found
+
+
+def left_to_answers(rule: Exclude, facts: Facts) -> bool:
+    """Whether only those who answer know what the rule asks for."""
+    return (rule.when == "hidden" and facts.hidden is None) or (
+        rule.when == "blocked_by_user" and facts.blocked is None
+    )
 
 
 def _exclusion(rule: Exclude, facts: Facts, shape: tuple[int, int]) -> Test:
@@ -62,8 +69,7 @@ def _exclusion(rule: Exclude, facts: Facts, shape: tuple[int, int]) -> Test:
                 raise _missing(label, "who opted out (`opted_out`)")
             return lambda rows, places: np.broadcast_to(out[rows][:, None], places.shape)
         case "hidden":
-            if facts.hidden is None:
-                raise _missing(label, "what is hidden (`hidden`)")
+            assert facts.hidden is not None  # noqa: S101 -- else left to answers
             return _of_items(facts.hidden)
         case "out_of_stock":
             in_stock = values_of(facts.attributes, "in_stock", label)

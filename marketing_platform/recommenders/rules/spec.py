@@ -6,7 +6,7 @@ found in `loading.py`; what a rule does is in `applying.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
@@ -181,6 +181,14 @@ Rule = Annotated[
     Exclude | FrequencyCap | MinimumScore | Boost | Diversity | AtMost | Pin | Holdout,
     Field(discriminator="rule"),
 ]
+
+
+def in_order(rules: Iterable[Rule]) -> list[Rule]:
+    """By the stages of evaluation (`applying.py`), then by name."""
+    stages = ["holdout", "exclude", "frequency_cap", "minimum_score", "boost", "pin", "diversity", "at_most"]
+    return sorted(rules, key=lambda rule: (stages.index(rule.rule), rule.name))
+
+
 # A bit each in `Ruled.applied`.
 Rules = Annotated[tuple[Rule, ...], Field(max_length=64)]
 
