@@ -23,6 +23,7 @@ from marketing_platform.errors import MarketingPlatformError
 Key = str | int
 KeyPath = tuple[Key, ...]
 
+# By kind of error; what stands in braces pydantic says of it.
 _EXPECTED = {
     "missing": "this key",
     "string_pattern_mismatch": "a name of a-z, 0-9 and _ that begins with a letter",
@@ -43,6 +44,12 @@ _EXPECTED = {
     "dict_type": "a mapping",
     "string_too_short": "some text",
     "too_short": "at least one entry",
+    "too_long": "at most {max_length} entries",
+    "finite_number": "a number that is not infinite",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "a number of at most {le}",
 }
 
 
@@ -226,7 +233,8 @@ def _explain(detail: Any, data: Any, kind: Declaration[Any]) -> Problem:
         case "value_error":
             expected = str(detail["ctx"]["error"])
         case other:
-            expected = _EXPECTED.get(other, str(detail["msg"]))
+            known = _EXPECTED.get(other)
+            expected = known.format_map(detail.get("ctx", {})) if known else str(detail["msg"])
     return Problem(path, expected, show(found))
 
 
