@@ -46,10 +46,10 @@ _EXPECTED = {
     "too_short": "at least one entry",
     "too_long": "at most {max_length} entries",
     "finite_number": "a number that is not infinite",
-    "greater_than": "a number above {gt}",
-    "greater_than_equal": "a number of at least {ge}",
-    "less_than": "a number below {lt}",
-    "less_than_equal": "a number of at most {le}",
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "a number of at least {ge:g}",
+    "less_than": "a number below {lt:g}",
+    "less_than_equal": "a number of at most {le:g}",
 }
 
 

@@ -428,7 +428,7 @@ def test_exclusions_caps_and_pins_hold_together(
     for row in range(len(scores)):
         found = _list(ruled, row)
         assert len(set(found)) == len(found)
-        assert not {(row, int(np.flatnonzero(ITEMS == item)[0])) for item in found} & pairs
+        assert not {(row, int(np.flatnonzero(item == ITEMS)[0])) for item in found} & pairs
         assert not (out_of_stock and "b" in found)
         assert (
             max(
