@@ -57,6 +57,12 @@ def test_the_rules_of_this_repository_load() -> None:
     assert book.campaigns
 
 
+def test_the_example_of_the_documentation_loads(tmp_path: Path) -> None:
+    text = (PROJECT_DIR / "docs" / "recommendations.md").read_text(encoding="utf-8")
+    book = _load(tmp_path, text.split("```yaml\n")[1].split("```")[0])
+    assert [rule.label for rule in book.products][1] == "boost summer x1.2"
+
+
 def test_without_a_file_there_are_no_rules(tmp_path: Path) -> None:
     assert load_rules(tmp_path) == RuleBook()
 
