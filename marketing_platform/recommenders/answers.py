@@ -100,10 +100,11 @@ class CampaignItem(_Answer):
         examples=["7 of 20 similar users took part; the closest, u-0042, is 91 % similar."],
     )
     contributions: tuple[Contribution, ...] = Field(
-        description="The largest contributions, then all others as one."
+        description="The largest contributions, then all others as one; empty when not asked for."
     )
     path: tuple[PathStep, ...] = Field(
-        description="From the user to the campaign; the campaign alone for the popular strategy."
+        description="From the user to the campaign, the campaign alone for the popular strategy; empty when "
+        "not asked for."
     )
 
 
@@ -154,12 +155,12 @@ class ProductItem(_Answer):
         description="Declared rules that had a part in its being where it is.",
         examples=[["boost summer x1.2"]],
     )
-    contributions: tuple[ProductContribution, ...] | None = Field(
-        description="The recommenders behind the score, largest first; null when not asked for."
+    contributions: tuple[ProductContribution, ...] = Field(
+        description="The recommenders behind the score, largest first; empty when not asked for."
     )
-    path: tuple[PathStep, ...] | None = Field(
-        description="From the user to the product over what contributes most; the product alone when the "
-        "same is shown to everybody; null when not asked for."
+    path: tuple[PathStep, ...] = Field(
+        description="From the user to the product over what contributes most, the product alone when that is "
+        "the same for everybody; empty when not asked for."
     )
 
 

@@ -14,6 +14,7 @@ from datetime import date
 import numpy as np
 import orjson
 import pyarrow as pa
+from scipy import sparse
 
 from marketing_platform.recommenders.answers import ANSWER_SCHEMA, FIGURE_DIGITS
 from marketing_platform.recommenders.explanations import Explainer, Explanation
@@ -94,6 +95,9 @@ def _facts(products: Products, rows: np.ndarray, today: date) -> Facts:
         today=today,
         attributes=products.attributes,
         taken=products.training.taken[rows],
+        # No table says these yet; whoever answers may know more (`rules.leaving`).
+        blocked=sparse.csr_matrix((len(rows), len(products.training.items)), dtype=np.float32),
+        hidden=np.zeros(len(products.training.items), bool),
         opted_out=products.opted_out[rows],
         features=products.training.features,
     )

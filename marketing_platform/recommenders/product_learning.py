@@ -16,7 +16,7 @@ from marketing_platform.recommenders.evaluation.comparison import Judged, Questi
 from marketing_platform.recommenders.evaluation.metrics import Quality, quality
 from marketing_platform.recommenders.evaluation.splits import Split
 from marketing_platform.recommenders.families import FAMILIES, Family
-from marketing_platform.recommenders.hybrid import SEGMENTS, Blend, Hybrid
+from marketing_platform.recommenders.hybrid import FALLBACKS, SEGMENTS, Blend, Hybrid
 from marketing_platform.recommenders.item_training import Products
 from marketing_platform.recommenders.training import Matrix, Training
 
@@ -53,29 +53,38 @@ class Evaluated:
 
 
 def evaluate_products(products: Products, *, repeats: bool) -> Evaluated:
-    """Learn from what was known before a moment, judge by what was bought after it."""
+    """Learn from what was known before a moment, judge by what was bought after it.
+
+    Without `repeats` only what is new to the user is to be found. The hybrid is judged as it is, before
+    any rule: rules are what people want in spite of it.
+    """
     families = _affordable(products.training)
     if not products.training.strength.nnz:
         return Evaluated("nothing: no user bought anything", [], families, _even(families), {})
     judged_by, learned_on, how = products.held_out(seed=_SEED)
     offered = judged_by.learn.offers & learned_on.learn.offers
     families = {name: family for name, family in families.items() if family.needs <= offered}
-    later = judged_by.later if repeats else _apart(judged_by)[1]
-    if not later.nnz or not judged_by.learn.strength.nnz:
+    wanted, learned_from = (
+        split if repeats else Split(split.learn, _apart(split)[1]) for split in (judged_by, learned_on)
+    )
+    if not wanted.later.nnz or not wanted.learn.strength.nnz:
         return Evaluated("nothing: too little was bought", [], families, _even(families), {})
-    question = Question(judged_by.learn, later, (K,), repeats=repeats)
-    rows = compare(question, families, seed=_SEED, splits=[learned_on])
+    question = Question(wanted.learn, wanted.later, (K,), repeats=repeats)
+    rows = compare(question, families, seed=_SEED, splits=[learned_from])
     hybrid = rows[-1].hybrid
     assert hybrid is not None  # the last row is the hybrid's  # noqa: S101
     return Evaluated(how, rows, families, hybrid.blend, _parts(hybrid, judged_by))
 
 
 def hybrid_of(document: Mapping[str, Any], training: Training) -> Hybrid:
-    """The hybrid that an evaluation found, learned from all there is."""
-    models = {
-        name: FAMILIES[name](**parameters).fit(training) for name, parameters in document["families"].items()
-    }
+    """The hybrid that an evaluation found, learned from all there is; what weighs nothing is not learned."""
     blend = Blend(document["blend"]["scales"], document["blend"]["weights"])
+    needed = {name for weights in blend.weights.values() for name, weight in weights.items() if weight > 0}
+    models = {
+        name: FAMILIES[name](**parameters).fit(training)
+        for name, parameters in document["families"].items()
+        if name in needed or name in FALLBACKS
+    }
     return Hybrid(models, blend, training)
 
 

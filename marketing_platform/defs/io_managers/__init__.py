@@ -9,7 +9,12 @@ from marketing_platform.defs.io_managers.documents import DocumentsIOManager, Ra
 from marketing_platform.defs.io_managers.graphs import GraphIOManager, KnowledgeGraph
 from marketing_platform.defs.io_managers.reports import ReportIOManager
 from marketing_platform.defs.io_managers.vectors import Collection, VectorsIOManager
-from marketing_platform.defs.io_managers.versions import latest_metadata, latest_name, version_name
+from marketing_platform.defs.io_managers.versions import (
+    latest_figure,
+    latest_metadata,
+    latest_name,
+    version_name,
+)
 from marketing_platform.defs.io_managers.warehouse import Parts, WarehouseIOManager
 
 __all__ = [
@@ -24,6 +29,7 @@ __all__ = [
     "ReportIOManager",
     "VectorsIOManager",
     "WarehouseIOManager",
+    "latest_figure",
     "latest_metadata",
     "latest_name",
     "version_name",
