@@ -220,6 +220,18 @@ def test_pins_count_for_a_cap_but_are_not_barred_by_it() -> None:
     assert _list(apply(rules, ONE, _facts(), limit=6)) == "aedf"
 
 
+def test_a_pin_is_counted_once() -> None:
+    assert _list(apply(_rules({"rule": "at_most", "items": 2}, PIN), ONE, _facts(), limit=6)) == "aebdf"
+
+
+def test_what_has_no_category_is_neither_capped_nor_alike() -> None:
+    unknown = replace(_facts(), attributes={"category": np.full(6, None)})
+    assert _list(apply(_rules({"rule": "at_most", "items": 1}), ONE, unknown, limit=6)) == "abcdef"
+    assert _list(apply(_rules({"rule": "diversity", "lambda": 0.5}), ONE, unknown, limit=6)) == "abcdef"
+    some = replace(_facts(), attributes={"category": np.array(["x", None, None, "x", None, None])})
+    assert _list(apply(_rules({"rule": "diversity", "lambda": 0.5}), ONE, some, limit=6)) == "abcefd"
+
+
 @pytest.mark.parametrize(
     ("changed", "note"),
     [
