@@ -32,7 +32,7 @@ NAMES = PathStep(kind="relation", label="NAMES", id=None)
 _EVERYONE = {
     "trending": "Among the products that most users bought lately",
     "popular": "Among the products that most users bought",
-    "catalogue": "From the catalogue, since nobody bought anything yet",
+    "catalogue": "From the catalogue, since too little was bought to choose by",
     "holdout": "Among the products that most users bought, to measure what personal lists are worth",
     "rules": "Placed here by a rule",
 }

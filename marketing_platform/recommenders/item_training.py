@@ -33,7 +33,7 @@ READS = (
 )
 
 # The lines of a user and product on one day are one occurrence; returns take back.
-_PURCHASES = """
+PURCHASES = """
 SELECT user_id, product_id, CAST(sum(quantity) AS DOUBLE) AS quantity, max(timestamp) AS bought_at
 FROM purchases WHERE user_id IS NOT NULL AND product_id IS NOT NULL
 GROUP BY user_id, product_id, CAST(timestamp AS DATE) ORDER BY user_id, product_id, bought_at"""
@@ -44,12 +44,12 @@ SELECT products.product_id, text_embeddings.text_embedding
 FROM products JOIN text_embeddings ON text_embeddings.text = {PRODUCT_TEXT}
 WHERE NOT text_embeddings.wordless ORDER BY products.product_id"""  # noqa: S608 -- our own expression
 # Oldest first: the latest statement about an interest counts.
-_INTERESTS = """
+INTERESTS = """
 SELECT user_id, interest AS node, interest AS category, strength AS weight, timestamp AS known_at
 FROM interests WHERE user_id IS NOT NULL AND interest IS NOT NULL AND strength IS NOT NULL
 ORDER BY timestamp NULLS FIRST, batch_id, row_ordinal"""
 # Only that somebody took part, since the engagement of an earlier moment is not kept.
-_CAMPAIGNS = """
+CAMPAIGNS = """
 SELECT part.user_id, part.campaign_id AS node, campaigns.category, CAST(1 AS DOUBLE) AS weight,
        part.first_at AS known_at
 FROM user_campaign_engagement AS part JOIN campaigns ON campaigns.campaign_id = part.campaign_id
@@ -113,7 +113,7 @@ def products_of(ask: Ask, *, dim: int) -> Products:
 
     Raises InputError when a quantity is not finite.
     """
-    bought, listed, people = ask(_PURCHASES), ask(_PRODUCTS), ask(_USERS)
+    bought, listed, people = ask(PURCHASES), ask(_PRODUCTS), ask(_USERS)
     moments = _seconds(bought["bought_at"])
     training = training_of(
         bought["user_id"].to_pylist(),
@@ -135,7 +135,7 @@ def products_of(ask: Ask, *, dim: int) -> Products:
         training = replace(training, categories=numbers)
     now = float(moments.max()) if len(moments) else 0.0
     statements = {
-        kind: _statements(ask(sql), now) for kind, sql in (("interest", _INTERESTS), ("campaign", _CAMPAIGNS))
+        kind: _statements(ask(sql), now) for kind, sql in (("interest", INTERESTS), ("campaign", CAMPAIGNS))
     }
     consents = dict(zip(people["user_id"].to_pylist(), people["marketing_consent"].to_pylist(), strict=True))
     return Products(

@@ -72,14 +72,19 @@ def recommend_products(
 def _candidates(
     products: Products, hybrid: Hybrid, rows: np.ndarray, limit: int, *, repeats: bool
 ) -> Candidates:
-    """More than will be shown; what no family and no fallback knows anything for gets the catalogue."""
+    """More than will be shown; where families and fallbacks know too little, the catalogue follows."""
     training = products.training
-    found = hybrid.shortlist(rows, k=limit * _CANDIDATES, leave_out=None if repeats else training.taken)
+    found = hybrid.shortlist(
+        rows, k=min(limit * _CANDIDATES, len(training.items)), leave_out=None if repeats else training.taken
+    )
     places, tiers = found.ranked.items, found.origin
-    empty = (places < 0).all(axis=1)
-    width = min(places.shape[1], len(training.items))
-    places[empty, :width] = np.arange(width)
-    tiers[empty] = len(_TIERS)
+    catalogue = np.arange(len(training.items))
+    for at in np.flatnonzero((places < 0).any(axis=1)):
+        free = np.flatnonzero(places[at] < 0)
+        own = np.zeros(0, np.int64) if repeats else row_of(training.taken, rows[at])[0]
+        others = np.setdiff1d(catalogue, np.concatenate([places[at], own]))[: len(free)]
+        places[at, free[: len(others)]] = others
+        tiers[at, free[: len(others)]] = len(_TIERS)
     return Candidates(
         users=training.users[rows],
         items=training.items,

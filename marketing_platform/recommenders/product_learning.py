@@ -83,7 +83,7 @@ def hybrid_of(document: Mapping[str, Any], training: Training) -> Hybrid:
     models = {
         name: FAMILIES[name](**parameters).fit(training)
         for name, parameters in document["families"].items()
-        if name in needed or name in FALLBACKS
+        if len(training.items) and (name in needed or name in FALLBACKS)
     }
     return Hybrid(models, blend, training)
 

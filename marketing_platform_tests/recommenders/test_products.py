@@ -254,12 +254,23 @@ def test_a_shop_without_a_sale_shows_what_speaks_for_it_or_its_catalogue(tmp_pat
     assert category[first.product_id] == interested["interest"]
 
 
-def test_empty_tables_give_no_answers_and_no_error(tmp_path: Path) -> None:
-    products = known(
-        tmp_path,
-        {name: [] for name in shop()} | {"products": [{"product_id": "x", "name": "x", "description": "y"}]},
-    )
-    assert answers(products, evaluate_products(products, repeats=True)) == {}
+@pytest.mark.parametrize("there", ["users", "products"])
+def test_without_products_or_users_there_is_nothing_to_show(tmp_path: Path, there: str) -> None:
+    rows = {name: given if name == there else [] for name, given in shop().items()}
+    products = known(tmp_path, rows)
+    rules = RuleBook.model_validate(
+        {"products": [{"rule": "exclude", "name": "sold out", "when": "out_of_stock"}]}
+    ).products
+    found = answers(products, evaluate_products(products, repeats=True), rules)
+    assert [answer.items for answer in found.values()] == [()] * len(rows["users"])
+
+
+@pytest.mark.parametrize("bought_by", [["u00"], ["u00", "u00", "u00"], ["u00", "u01"]])
+def test_hardly_any_sales_are_no_error(tmp_path: Path, bought_by: list[str]) -> None:
+    sales = [bought(user, f"p{n:02}", NOW - timedelta(days=n)) for n, user in enumerate(bought_by)]
+    products = known(tmp_path, shop() | {"purchases": sales})
+    found = answers(products, evaluate_products(products, repeats=True))
+    assert all(len(answer.items) == LIMIT for answer in found.values())
 
 
 def test_rules_decide_last_and_are_named(tmp_path: Path) -> None:
