@@ -24,6 +24,8 @@ K = 10
 _SEED = 0
 # SLIM's time grows with the cube of the items, forty times: seconds here, minutes at ten times as many.
 _MOST_ITEMS_OF_SLIM = 2_000
+# All pairs of users are compared: some minutes here, hours at ten times as many.
+_MOST_USERS_OF_NEIGHBOURS = 50_000
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ def _affordable(training: Training) -> dict[str, Family]:
     families, _ = suitable(training)
     if len(training.items) > _MOST_ITEMS_OF_SLIM:
         families.pop("slim")
+    if len(training.users) > _MOST_USERS_OF_NEIGHBOURS:
+        families.pop("user_neighbours")
     return families
 
 
