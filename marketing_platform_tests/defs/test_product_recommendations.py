@@ -12,7 +12,7 @@ from marketing_platform.releases.manifest import Manifest
 from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.installation import Installation
 
-FIGURE = "recommender_evaluation.ndcg_at_10"
+FIGURE = "recommender_evaluation.discovery_ndcg_at_10"
 # What a shared path of an answer and the tables call the same.
 _HOLDS = {
     ("User", "PURCHASED", "Product"): "SELECT user_id, product_id FROM purchases",

@@ -104,7 +104,9 @@ def _shown(found: Evaluated) -> dict[str, Any]:
     parts = [(part, q.users, q.precision, q.recall, q.ndcg) for part, q in found.parts.items()]
     return {
         f"ndcg_at_{K}": found.of_hybrid.ndcg,
-        "judged_users": found.of_hybrid.users,
+        # Asked the same way whatever the rules say of repeats, so that releases can be compared by it.
+        f"discovery_ndcg_at_{K}": found.parts["discovery"].ndcg,
+        "discovery_users": found.parts["discovery"].users,
         "comparison": markdown_table(
             _COLUMNS,
             [
