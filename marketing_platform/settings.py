@@ -1,7 +1,7 @@
 """Typed settings, read from the environment (`MARKETING_…`) when asked for, never at import.
 
-Only what differs between installations belongs here; rules about data live in `sources/` and
-`expectations/`.
+Only what differs between installations belongs here; rules live in `sources/`,
+`expectations/` and `rules/`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     sources_dir: Path = Field(PROJECT_DIR / "sources", description="Declared sources, one YAML file each.")
     expectations_dir: Path = Field(
         PROJECT_DIR / "expectations", description="Great Expectations suites, one per table."
+    )
+    rules_dir: Path = Field(
+        PROJECT_DIR / "rules", description="Rules about recommendations: `recommendations.yaml`."
     )
     chunk_rows: int = Field(
         50_000, ge=100, le=1_000_000, description="Rows handled at once while reading and checking."

@@ -87,7 +87,7 @@ def _link(reference: str) -> str:
 
 
 def _schema_name(response: Mapping[str, Any]) -> str:
-    return _link(response["content"]["application/json"]["schema"]["$ref"])
+    return _type(response["content"]["application/json"]["schema"])
 
 
 def _error_codes(operation: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from serving.live import LivePath
 from serving.lookups import Lookups
 from serving.middleware import RequestMiddleware
 from serving.recommendations.endpoints import router as recommendations
+from serving.recommendations.endpoints import users
 from serving.releases import OpenRelease, ReleaseHolder
 
 _DESCRIPTION = """
@@ -36,7 +37,7 @@ Answers carry an `ETag`: send it as `If-None-Match` and get 304 until the next r
 _TAGS = [
     {
         "name": "recommendations",
-        "description": "Who is similar, and which campaigns fit: with scores and reasons.",
+        "description": "Who is similar, and which campaigns and products fit: with scores and reasons.",
     },
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
     {"name": "analytics", "description": "Figures by user, campaign and day; sorted, filtered, in pages."},
@@ -97,7 +98,7 @@ def create_app(
     app.state.lookups = lookups
     errors.install(app)
     app.add_middleware(RequestMiddleware)
-    routers = (recommendations, graph, analytics, health)
+    routers = (recommendations, users, graph, analytics, health)
     for router in routers:
         app.include_router(router)
     openapi.install(app, routers)

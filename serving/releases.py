@@ -28,6 +28,7 @@ from serving.errors import ApiError
 
 SIMILAR_USERS = "similar_users_lookup"
 RECOMMENDATIONS = "recommendations"
+PRODUCTS = "product_recommendations"
 KNOWLEDGE_GRAPH = "knowledge_graph"
 MESSAGE_EMBEDDINGS = "message_embeddings"
 AGGREGATES = ("user_engagement", "campaign_performance", "daily_activity", "user_campaign_engagement")
@@ -61,7 +62,9 @@ class OpenRelease:
         """Open everything, vectors if asked to; raises what the stores raise, with nothing left open."""
         _require_passed(self.manifest)
         with ExitStack() as opening:
-            for name in (SIMILAR_USERS, RECOMMENDATIONS):
+            # Releases made before there were product recommendations can be gone back to.
+            since = [PRODUCTS] if PRODUCTS in self.manifest.answers else []
+            for name in (SIMILAR_USERS, RECOMMENDATIONS, *since):
                 entry = _entry(self.manifest, "answers", name)
                 self._answers[name] = self._stores.answers.open(entry.name)
                 opening.callback(self._answers[name].close)
@@ -78,7 +81,12 @@ class OpenRelease:
             self._open_vectors_or_close()
 
     def answer(self, kind: str, user_id: str) -> bytes | None:
-        """The ready answer for a user, or None when the release does not know them."""
+        """The ready answer for a user, or None when the release does not know them.
+
+        Raises ApiError (`not_ready`) when the release is older than answers of this kind.
+        """
+        if kind not in self._answers:
+            raise ApiError("not_ready", part=f"a release with {kind}")
         return self._answers[kind].get(user_id)
 
     def rows(self, sql: str, tables: Sequence[str], parameters: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -154,7 +154,7 @@ def _document(question: Question, rows: Sequence[Judged], left_out: dict[str, st
             {
                 "recommender": row.recommender,
                 "parameters": asdict(row.family) if row.family else {},  # pyright: ignore[reportArgumentType]
-                "weights": row.blend.weights if row.blend else {},
+                "weights": row.hybrid.blend.weights if row.hybrid else {},
                 "quality": {str(length): asdict(found) for length, found in row.quality.items()},
                 "train_s": row.train_s,
                 "score_s": row.score_s,

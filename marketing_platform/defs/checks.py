@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from marketing_platform.catalog import table, tables
-from marketing_platform.defs.io_managers import latest_metadata, latest_name
+from marketing_platform.defs.io_managers import latest_figure, latest_name
 from marketing_platform.gates import (
     DeclaredCheck,
     Measure,
@@ -18,6 +18,7 @@ from marketing_platform.gates import (
     load_suites,
     profile_sql,
 )
+from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select
 from marketing_platform.stores.registry import Stores
@@ -40,21 +41,38 @@ def measure_checks(suites: Suites) -> list[dg.AssetChecksDefinition]:
 def _measured(measure: Measure) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=measure.asset, name=measure.check, blocking=True, description=measure.description)
     def measured(
-        context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
+        context: dg.AssetCheckExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        shelf: dg.ResourceParam[ReleaseShelf],
     ) -> dg.AssetCheckResult:
         declared = {(m.asset, m.check): m for m in load_suites(settings.expectations_dir).measures}
         now = declared[measure.asset, measure.check]
-        figure = latest_metadata(context.instance, now.asset).get(now.figure)
-        value = None if figure is None else float(str(figure.value))
-        passed = now.passed(value)
+        value = latest_figure(context.instance, now.asset, now.figure)
+        values = latest_figure(context.instance, now.asset, now.mean_of) if now.mean_of else None
+        served = _served(shelf, now)
+        passed = now.passed(value, served=served, values=None if values is None else int(values))
         return dg.AssetCheckResult(
             passed=passed,
             severity=dg.AssetCheckSeverity.ERROR,
             description=now.description if passed else now.reason,
-            metadata={"observed": f"{now.figure} = {value}", "expected": f"at least {now.at_least:g}"},
+            metadata={"observed": f"{now.figure} = {value}", "expected": _least(now, served)},
         )
 
     return measured
+
+
+def _served(shelf: ReleaseShelf, measure: Measure) -> float | None:
+    """The figure of the release that serves, if it has one."""
+    current = shelf.current()
+    return None if current is None else shelf.load(current).figures.get(measure.name)
+
+
+def _least(measure: Measure, served: float | None) -> str:
+    if measure.at_least is not None:
+        return f"at least {measure.at_least:g}"
+    if served is None:
+        return "anything: no release serves that was measured"
+    return f"at least {measure.bar(served):.4g}, chance apart; the release that serves has {served:.4g}"
 
 
 def _gate(suites: Suites, name: str, checks: Sequence[DeclaredCheck]) -> dg.AssetChecksDefinition:

@@ -75,6 +75,9 @@ def counts(instance: dg.DagsterInstance, stores: Stores) -> list[Count]:
                 "users": rows("users"),
                 "knowledge_graph": graph.nodes.get("User", 0),
                 "recommendations": stores.answers.count(latest_name(instance, "recommendations")),
+                "product_recommendations": stores.answers.count(
+                    latest_name(instance, "product_recommendations")
+                ),
                 "similar_users_lookup": stores.answers.count(latest_name(instance, "similar_users_lookup")),
             },
         ),

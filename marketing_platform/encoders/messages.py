@@ -1,5 +1,7 @@
 """Which texts are embedded, and how vectors of texts become vectors of messages and users.
 
+What users wrote and what the shop says of products share one space, so that they can be compared.
+
 A text is embedded once, however many messages say the same. The empty text has the zero vector:
 it stands in `text_embeddings`, but nothing that says nothing is ever searched for or found.
 """
@@ -9,9 +11,15 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-TEXTS = """
-SELECT DISTINCT coalesce(message, '') AS text FROM events
-WHERE event_type = 'message' OR message IS NOT NULL ORDER BY text"""
+# What is read of a product; empty when the shop says nothing.
+PRODUCT_TEXT = "coalesce(products.name, '') || coalesce('. ' || products.description, '')"
+
+TEXTS = f"""
+SELECT DISTINCT text FROM (
+  SELECT coalesce(message, '') AS text FROM events WHERE event_type = 'message' OR message IS NOT NULL
+  UNION ALL
+  SELECT {PRODUCT_TEXT} AS text FROM products
+) AS said ORDER BY text"""  # noqa: S608 -- our own expression
 
 MESSAGES = """
 SELECT {record_id} AS record_id, events.user_id, text_embeddings.text_embedding

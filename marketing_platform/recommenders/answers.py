@@ -1,7 +1,8 @@
 """How a recommendation answer looks: the one definition for pipeline, API and OpenAPI.
 
 The pipeline stores these as ready JSON, the API returns the bytes. How items are found and ranked
-belongs to `neighbours` and `campaigns`; `campaign_batches` writes the same JSON for all users.
+belongs to `neighbours`, `campaigns` and `product_batches`; `campaign_batches` writes the same JSON for
+all users.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ def _rounded(value: float) -> float:
 Figure = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_rounded)]
 
 Strategy = Literal["similar_users", "similar_messages", "popular"]
+ProductStrategy = Literal["hybrid", "trending", "popular", "catalogue", "holdout"]
+CauseOf = Literal["product", "user", "interest", "campaign", "messages", "everyone"]
 
 
 class _Answer(BaseModel):
@@ -97,10 +100,11 @@ class CampaignItem(_Answer):
         examples=["7 of 20 similar users took part; the closest, u-0042, is 91 % similar."],
     )
     contributions: tuple[Contribution, ...] = Field(
-        description="The largest contributions, then all others as one."
+        description="The largest contributions, then all others as one; empty when not asked for."
     )
     path: tuple[PathStep, ...] = Field(
-        description="From the user to the campaign; the campaign alone for the popular strategy."
+        description="From the user to the campaign, the campaign alone for the popular strategy; empty when "
+        "not asked for."
     )
 
 
@@ -115,7 +119,66 @@ class CampaignRecommendationsAnswer(_Answer):
     items: tuple[CampaignItem, ...] = Field(description="Never empty while there are campaigns.")
 
 
-Answer = SimilarUsersAnswer | CampaignRecommendationsAnswer
+class ProductCause(_Answer):
+    """One thing behind a recommender's part: without it the score would be lower."""
+
+    kind: CauseOf = Field(
+        description="What it is; messages are the user's own, everyone is what all users did.",
+        examples=["product"],
+    )
+    id: str | None = Field(description="Which one; null for messages and everyone.", examples=["CAM-1001"])
+    share: Figure = Field(description="Part of the score of the item, 0 to 1.", examples=[0.4])
+
+
+class ProductContribution(_Answer):
+    """What one recommender adds to the score of a product."""
+
+    recommender: str = Field(description="Which way of recommending it is.", examples=["item_neighbours"])
+    share: Figure = Field(
+        description="Part of the score, 0 to 1; those of an item add up to 1.", examples=[0.6]
+    )
+    causes: tuple[ProductCause, ...] = Field(description="The largest causes behind this part, up to 3.")
+
+
+class ProductItem(_Answer):
+    """A recommended product and why."""
+
+    product_id: str = Field(description="The product.", examples=["CAM-1001"])
+    name: str = Field(description="Its name; the identifier where it has none.", examples=["Tunnel Tent"])
+    score: Figure = Field(description="Higher is better; comparable within one answer only.", examples=[3.25])
+    already_bought: bool = Field(description="Whether the user bought it before and kept it.")
+    reason: str = Field(
+        description="One sentence for a marketer.",
+        examples=["Goes with Polaris Down Sleeping Bag, which the user bought."],
+    )
+    rules: tuple[str, ...] = Field(
+        description="Declared rules that had a part in its being where it is.",
+        examples=[["boost summer x1.2"]],
+    )
+    contributions: tuple[ProductContribution, ...] = Field(
+        description="The recommenders behind the score, largest first; empty when not asked for."
+    )
+    path: tuple[PathStep, ...] = Field(
+        description="From the user to the product over what contributes most, the product alone when that is "
+        "the same for everybody; empty when not asked for."
+    )
+
+
+class ProductRecommendationsAnswer(_Answer):
+    """Products recommended to one user, best first."""
+
+    user_id: str = Field(description="The user asked about.", examples=["u-0001"])
+    strategy: ProductStrategy = Field(
+        description="hybrid when what the user did speaks for at least one of them; trending, popular or "
+        "catalogue when nothing does: what all users buy lately, what they ever bought, what there is; "
+        "holdout for users who get what is popular, to measure what personal lists are worth.",
+    )
+    items: tuple[ProductItem, ...] = Field(
+        description="Never empty while there are products, unless the rules leave none."
+    )
+
+
+Answer = SimilarUsersAnswer | CampaignRecommendationsAnswer | ProductRecommendationsAnswer
 
 
 def to_json(answer: BaseModel) -> bytes:

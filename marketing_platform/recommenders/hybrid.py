@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from marketing_platform.recommenders.families import Cause, Model
+from marketing_platform.recommenders.families import Cause, CauseKind, Model
 from marketing_platform.recommenders.ranking import Ranked, best_items
 from marketing_platform.recommenders.training import Matrix, Training
 
@@ -58,6 +58,7 @@ class Hybrid:
     """Implements `Model` over fitted families."""
 
     def __init__(self, models: Mapping[str, Model], blend: Blend, training: Training) -> None:
+        self.blend = blend
         self._models = models
         self._segments = segments_of(training)
         self._items = len(training.items)
@@ -96,13 +97,7 @@ class Hybrid:
 
     def causes(self, row: int, item: int) -> list[Cause]:
         """What the item's score comes from, the same thing in several families as one."""
-        weights: dict[tuple[str, int | None, str], float] = {}
-        for source in self.sources(row, item):
-            for cause in source.causes:
-                key = (cause.kind, cause.place, cause.of)
-                weights[key] = weights.get(key, 0.0) + cause.weight
-        causes = [Cause(kind, place, weight, of) for (kind, place, of), weight in weights.items()]  # pyright: ignore[reportArgumentType]
-        return sorted(causes, key=lambda cause: -cause.weight)
+        return causes_of(self.sources(row, item))
 
     def shortlist(
         self, rows: np.ndarray, *, k: int, leave_out: Matrix | None = None, among: Matrix | None = None
@@ -113,6 +108,17 @@ class Hybrid:
             for model in (self, *self._fallbacks)
         ]
         return _filled(lists)
+
+
+def causes_of(sources: Sequence[Source]) -> list[Cause]:
+    """The causes of several families, the same thing as one, the largest first."""
+    weights: dict[tuple[CauseKind, int | None, str], float] = {}
+    for source in sources:
+        for cause in source.causes:
+            key = (cause.kind, cause.place, cause.of)
+            weights[key] = weights.get(key, 0.0) + cause.weight
+    causes = [Cause(kind, place, weight, of) for (kind, place, of), weight in weights.items()]
+    return sorted(causes, key=lambda cause: -cause.weight)
 
 
 def _filled(lists: Sequence[Ranked]) -> Shortlist:

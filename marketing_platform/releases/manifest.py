@@ -115,6 +115,8 @@ class Manifest(_Part):
     documents: dict[str, DocumentsEntry] = Field(default_factory=dict)
     reports: dict[str, ReportEntry] = Field(default_factory=dict)
     checks: tuple[CheckEntry, ...] = ()
+    # What assets measured about themselves, by `asset.figure`; the next release may be judged by it.
+    figures: dict[str, float] = Field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """The manifest as it is kept: fields as declared, entries by name, columns in the table's order."""

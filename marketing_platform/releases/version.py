@@ -14,13 +14,14 @@ from marketing_platform.settings import PROJECT_DIR, Settings
 
 
 def code_version(settings: Settings) -> str:
-    """The package's version and a hash over its code, sources, expectations and choice of encoder."""
+    """The package's version and a hash over its code, its declarations and the choice of encoder."""
     digest = hashlib.sha256()
     package = PROJECT_DIR / "marketing_platform"
     for folder, patterns in (
         (package, ("*.py", "*.yaml", "*.sql")),
         (settings.sources_dir, ("*.yaml",)),
         (settings.expectations_dir, ("*.json", "*.yaml")),
+        (settings.rules_dir, ("*.yaml",)),
     ):
         for path in sorted(path for pattern in patterns for path in folder.rglob(pattern)):
             digest.update(str(path.relative_to(folder)).encode() + b"\0" + Path(path).read_bytes() + b"\0")

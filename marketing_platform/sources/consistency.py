@@ -5,27 +5,17 @@ Each finding names the key; `loading.py` turns it into a message with file and l
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from marketing_platform.catalog import Column, ColumnType, tables
+from marketing_platform.declarations import Problem, one_of
 from marketing_platform.sources.patterns import compiled
 from marketing_platform.sources.spec import ColumnSpec, CsvFormat, SourceSpec
 
 _NUMERIC = frozenset({ColumnType.INTEGER, ColumnType.NUMBER, ColumnType.MONEY})
 _UNITS = {ColumnType.MONEY: ("micros", "cents"), ColumnType.TIMESTAMP: ("seconds", "milliseconds")}
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something wrong at a key of a declaration."""
-
-    path: tuple[str | int, ...]
-    expected: str
-    found: str
 
 
 def inconsistencies(data: Mapping[str, Any], spec: SourceSpec | None) -> Iterator[Problem]:
@@ -66,17 +56,6 @@ def _unknown_names(data: Mapping[str, Any]) -> Iterator[Problem]:
             if column_name not in table.column_names:
                 path = ("tables", table_name, "columns", column_name)
                 yield Problem(path, *one_of(column_name, table.column_names))
-
-
-def one_of(name: object, known: Iterable[str]) -> tuple[str, str]:
-    """What was expected and what was found, for a name that is not known."""
-    return f"one of {', '.join(known)}", repr(name) + did_you_mean(name, known)
-
-
-def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """` (did you mean …?)` when a known word is close, else nothing."""
-    close = difflib.get_close_matches(str(word), list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _misfits(path: tuple[str, ...], column: Column, spec: ColumnSpec) -> Iterator[Problem]:

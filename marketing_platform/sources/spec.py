@@ -18,14 +18,13 @@ from zoneinfo import ZoneInfo
 import orjson
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     field_validator,
     model_validator,
 )
 
+from marketing_platform.declarations import Declared
 from marketing_platform.errors import SourceError
 from marketing_platform.sources.patterns import matches
 
@@ -79,12 +78,6 @@ OneCharacter = Annotated[str, AfterValidator(_one_character)]
 NonEmpty = Annotated[str, Field(min_length=1)]
 Texts = Annotated[tuple[NonEmpty, ...], BeforeValidator(_as_list), Field(min_length=1)]
 Compression = Literal["auto", "gzip", "none"]
-
-
-class Declared(BaseModel):
-    """Base of every part of a declaration."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class CsvFormat(Declared):

@@ -26,6 +26,10 @@ from marketing_platform.recommenders.answers import (
     CampaignRecommendationsAnswer,
     Contribution,
     PathStep,
+    ProductCause,
+    ProductContribution,
+    ProductItem,
+    ProductRecommendationsAnswer,
     SimilarUser,
     SimilarUsersAnswer,
     answer_table,
@@ -45,7 +49,7 @@ from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores, open_stores
 from serving.app import create_app
-from serving.releases import RECOMMENDATIONS, SIMILAR_USERS
+from serving.releases import PRODUCTS, RECOMMENDATIONS, SIMILAR_USERS
 
 Response = Any  # of the test client, whichever HTTP library stands behind it
 Logged = list[MutableMapping[str, Any]]
@@ -66,6 +70,11 @@ TEXTS = [
 def campaigns_of(generation: int) -> list[str]:
     """Campaign ids tell their generation, so that every answer betrays what it was made from."""
     return [f"c-{number}-gen{generation}" for number in range(1, 5)]
+
+
+def products_of(generation: int) -> list[str]:
+    """The same for products."""
+    return [f"p-{number}-gen{generation}" for number in range(1, 5)]
 
 
 @dataclass
@@ -146,6 +155,7 @@ class Platform:
         made = {
             SIMILAR_USERS: [_similar(user, generation) for user in USERS],
             RECOMMENDATIONS: [_recommended(user, generation) for user in USERS],
+            PRODUCTS: [_products(user, generation) for user in USERS],
         }
         entries = {}
         for kind, answers in made.items():
@@ -227,6 +237,24 @@ def _recommended(user: str, generation: int) -> CampaignRecommendationsAnswer:
         for rank, campaign in enumerate(campaigns_of(generation))
     ]
     return CampaignRecommendationsAnswer(user_id=user, strategy="similar_users", items=tuple(items))
+
+
+def _products(user: str, generation: int) -> ProductRecommendationsAnswer:
+    everyone = ProductCause(kind="everyone", id=None, share=1.0)
+    items = [
+        ProductItem(
+            product_id=product,
+            name=f"Product {product}",
+            score=4.0 - rank,
+            already_bought=False,
+            reason="Among the products that most users bought.",
+            rules=(),
+            contributions=(ProductContribution(recommender="popular", share=1.0, causes=(everyone,)),),
+            path=(PathStep(kind="node", label="Product", id=product),),
+        )
+        for rank, product in enumerate(products_of(generation))
+    ]
+    return ProductRecommendationsAnswer(user_id=user, strategy="popular", items=tuple(items))
 
 
 @pytest.fixture(autouse=True)

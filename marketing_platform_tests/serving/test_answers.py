@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 from fastapi.testclient import TestClient
 
-from marketing_platform_tests.serving.conftest import USERS, campaigns_of
+from marketing_platform_tests.serving.conftest import USERS, Platform, campaigns_of, products_of
+from serving.releases import PRODUCTS
 
 
 def test_every_answer_names_its_release_and_its_gate(client: TestClient) -> None:
     for url in (
         "/recommendations/similar-users?user_id=u-1",
         "/recommendations/u-1",
+        "/api/v1/users/u-1/recommendations",
+        "/api/v1/users/u-1/recommendations?kind=campaign",
         "/recommendations/u-1?message=my card",
         "/graph/user-campaigns?user_id=u-1",
         "/analytics/user-engagement",
@@ -38,6 +42,43 @@ def test_recommendations_are_the_prepared_ones(client: TestClient) -> None:
     answer = client.get("/recommendations/u-1").json()
     assert [item["campaign_id"] for item in answer["items"]] == campaigns_of(1)
     assert len(client.get("/recommendations/u-1", params={"limit": 1}).json()["items"]) == 1
+
+
+def test_products_and_campaigns_of_a_user_are_the_prepared_ones(client: TestClient) -> None:
+    url = "/api/v1/users/u-1/recommendations"
+    answer = client.get(url).json()
+    assert [item["product_id"] for item in answer["items"]] == products_of(1)
+    assert client.get(url, params={"limit": 2}).json()["items"] == answer["items"][:2]
+    campaigns = client.get(url, params={"kind": "campaign"}).json()
+    assert campaigns == client.get("/recommendations/u-1").json()
+
+
+@pytest.mark.parametrize("kind", ["product", "campaign"])
+def test_without_explanations_an_item_keeps_its_reason_only(client: TestClient, kind: str) -> None:
+    url = f"/api/v1/users/u-1/recommendations?kind={kind}"
+    explained = client.get(url).json()["items"]
+    brief = client.get(f"{url}&explain=false&limit=3").json()["items"]
+    assert all(item["contributions"] and item["path"] for item in explained)
+    assert brief == [{**item, "contributions": [], "path": []} for item in explained[:3]]
+
+
+def test_recommendations_of_a_user_say_what_is_wrong_with_a_question(client: TestClient) -> None:
+    unknown = client.get("/api/v1/users/nobody/recommendations")
+    assert (unknown.status_code, unknown.json()["error_code"]) == (404, "unknown_user")
+    wrong = client.get("/api/v1/users/u-1/recommendations", params={"kind": "hat", "limit": 0})
+    assert wrong.status_code == 422
+    assert {problem["name"] for problem in wrong.json()["details"]["problems"]} == {"kind", "limit"}
+
+
+def test_a_release_older_than_product_recommendations_serves_what_it_has(fresh_platform: Platform) -> None:
+    made = fresh_platform.build(1)
+    answers = {name: entry for name, entry in made.answers.items() if name != PRODUCTS}
+    fresh_platform.shelf.publish(made.model_copy(update={"answers": answers}), expected=None)
+    with TestClient(fresh_platform.app()) as client:
+        url = "/api/v1/users/u-1/recommendations"
+        assert client.get(url, params={"kind": "campaign"}).status_code == 200
+        missing = client.get(url)
+        assert (missing.status_code, missing.json()["error_code"]) == (503, "not_ready")
 
 
 def test_nothing_is_sent_twice_while_the_release_stays(client: TestClient) -> None:

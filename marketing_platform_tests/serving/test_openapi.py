@@ -14,6 +14,7 @@ from serving.errors import ERRORS
 REAL = {
     "/recommendations/similar-users": "?user_id=u-1",
     "/recommendations/{user_id}": "",
+    "/api/v1/users/{user_id}/recommendations": "",
     "/graph/user-campaigns": "?user_id=u-1",
     "/analytics/user-engagement": "",
     "/analytics/campaign-performance": "",

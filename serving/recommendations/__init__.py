@@ -1,1 +1,1 @@
-"""Similar users and recommended campaigns, each with the path that explains it."""
+"""Similar users, recommended campaigns and products, each with the path that explains it."""

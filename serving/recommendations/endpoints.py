@@ -1,4 +1,4 @@
-"""`/recommendations/…`: look-ups of what the pipeline prepared, and the live path."""
+"""`/recommendations/…` and `/api/v1/users/…/recommendations`: look-ups, and the live path."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from serving.parameters import PathUserId, QueryUserId, TypedMessage
 from serving.recommendations import schemas, service
 
 router = APIRouter(prefix="/recommendations", tags=["recommendations"])
+users = APIRouter(prefix="/api/v1/users", tags=["recommendations"])
 
 Ask = Annotated[Lookups, Depends(lookups_of)]
 Limit = Annotated[
     int | None, Query(description="At most so many items; all that were prepared if left out.", ge=1, le=200)
 ]
+Kind = Annotated[service.Kind, Query(description="What is recommended.")]
+Explain = Annotated[bool, Query(description="Whether items carry contributions and paths; reasons they do.")]
 
 
 @router.get(
@@ -73,3 +76,38 @@ async def recommendations(
         return await lookups.answer(request, "recommendations", service.prepared, user_id, limit)
     live: LivePath = request.app.state.live
     return await lookups.answer(request, "live path", service.live, live, user_id, message, limit)
+
+
+@users.get(
+    "/{user_id:path}/recommendations",
+    summary="Products or campaigns for a user, with reasons",
+    response_model=schemas.ProductRecommendations | schemas.CampaignRecommendations,
+    responses={
+        **responses.documented(schemas.products_example(), "Products or campaigns, best first."),
+        **errors.documented(
+            "unknown_user",
+            "invalid_parameter",
+            "no_release",
+            "not_ready",
+            "store_unavailable",
+            "internal_error",
+        ),
+    },
+)
+async def of_user(
+    *,
+    request: Request,
+    lookups: Ask,
+    user_id: PathUserId,
+    kind: Kind = "product",
+    limit: Limit = None,
+    explain: Explain = True,
+) -> Response:
+    """What was prepared with the release, each item with a sentence that says why.
+
+    With `explain` each item also carries what its score is made of, in shares that add up to 1, and the
+    path in the knowledge graph that led to it.
+    """
+    return await lookups.answer(
+        request, "recommendations", service.of_user, user_id, kind, limit, explain=explain
+    )

@@ -7,10 +7,15 @@ from typing import Any
 import orjson
 
 from marketing_platform.recommenders.answers import (
+    Answer,
     CampaignItem,
     CampaignRecommendationsAnswer,
     Contribution,
     PathStep,
+    ProductCause,
+    ProductContribution,
+    ProductItem,
+    ProductRecommendationsAnswer,
     SimilarUser,
     SimilarUsersAnswer,
     to_json,
@@ -24,6 +29,10 @@ class SimilarUsers(SimilarUsersAnswer, responses.Answer):
 
 class CampaignRecommendations(CampaignRecommendationsAnswer, responses.Answer):
     """Campaigns recommended to one user, best first, from one release."""
+
+
+class ProductRecommendations(ProductRecommendationsAnswer, responses.Answer):
+    """Products recommended to one user, best first, from one release."""
 
 
 def similar_users_example() -> dict[str, Any]:
@@ -60,5 +69,34 @@ def recommendations_example() -> dict[str, Any]:
     )
 
 
-def _with_head(answer: SimilarUsersAnswer | CampaignRecommendationsAnswer) -> dict[str, Any]:
+def products_example() -> dict[str, Any]:
+    """One product and why."""
+    bought = ProductCause(kind="product", id="CAM-1003", share=0.7)
+    item = ProductItem(
+        product_id="CAM-1001",
+        name="Birkvik 2-Person Tunnel Tent",
+        score=3.25,
+        already_bought=False,
+        reason="Goes with Polaris Down Sleeping Bag that the user bought.",
+        rules=("boost big ticket x1.1",),
+        contributions=(
+            ProductContribution(recommender="item_neighbours", share=0.7, causes=(bought,)),
+            ProductContribution(
+                recommender="paths",
+                share=0.3,
+                causes=(ProductCause(kind="interest", id="Camping", share=0.3),),
+            ),
+        ),
+        path=(
+            PathStep(kind="node", label="User", id="u-0001"),
+            PathStep(kind="relation", label="PURCHASED", id=None),
+            PathStep(kind="node", label="Product", id="CAM-1003"),
+            PathStep(kind="relation", label="GOES_WITH", id=None),
+            PathStep(kind="node", label="Product", id="CAM-1001"),
+        ),
+    )
+    return _with_head(ProductRecommendationsAnswer(user_id="u-0001", strategy="hybrid", items=(item,)))
+
+
+def _with_head(answer: Answer) -> dict[str, Any]:
     return {**responses.head_example(), **orjson.loads(to_json(answer))}

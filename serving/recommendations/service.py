@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import orjson
 
 from marketing_platform.graph import queries
@@ -9,7 +11,16 @@ from marketing_platform.recommenders.answers import to_json
 from marketing_platform.recommenders.campaigns import neighbours_of_messages, rank_campaigns
 from serving.errors import ApiError
 from serving.live import LivePath
-from serving.releases import MESSAGE_EMBEDDINGS, RECOMMENDATIONS, SIMILAR_USERS, OpenRelease
+from serving.releases import (
+    MESSAGE_EMBEDDINGS,
+    PRODUCTS,
+    RECOMMENDATIONS,
+    SIMILAR_USERS,
+    OpenRelease,
+)
+
+Kind = Literal["product", "campaign"]
+_ANSWERS: dict[Kind, str] = {"product": PRODUCTS, "campaign": RECOMMENDATIONS}
 
 # Enough to find as many different users as are asked for when some wrote many of the messages.
 _SIMILAR_MESSAGES = 200
@@ -23,6 +34,20 @@ def similar_users(release: OpenRelease, user_id: str, limit: int | None) -> byte
 def prepared(release: OpenRelease, user_id: str, limit: int | None) -> bytes:
     """The prepared recommendations; `unknown_user` (404) when the release has no such user."""
     return _first(_known(release, RECOMMENDATIONS, user_id), limit)
+
+
+def of_user(release: OpenRelease, user_id: str, kind: Kind, limit: int | None, *, explain: bool) -> bytes:
+    """The prepared recommendations of a kind, without contributions and paths unless asked to `explain`.
+
+    `unknown_user` (404) when the release has no such user, `not_ready` (503) when it is older than the kind.
+    """
+    answer = _first(_known(release, _ANSWERS[kind], user_id), limit)
+    if explain:
+        return answer
+    document = orjson.loads(answer)
+    for item in document["items"]:
+        item.update(contributions=[], path=[])
+    return orjson.dumps(document)
 
 
 def live(release: OpenRelease, path: LivePath, user_id: str, message: str, limit: int | None) -> bytes:

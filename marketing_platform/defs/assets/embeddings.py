@@ -44,12 +44,14 @@ _RETRY = dg.RetryPolicy(max_retries=1, delay=1)
 def text_embeddings(
     context: dg.AssetExecutionContext,
     events: StoredTable,
+    products: StoredTable,
     stores: dg.ResourceParam[Stores],
     encoder: dg.ResourceParam[Encoder],
     settings: dg.ResourceParam[Settings],
 ) -> pa.Table:
-    """Each distinct text of a message and its unit vector; the empty text has the zero vector."""
-    texts: list[str] = stores.warehouse.query(Select(TEXTS, [events.ref]))["text"].to_pylist()
+    """Each distinct text of a message or product and its unit vector; the empty text has the zero vector."""
+    said = Select(TEXTS, [events.ref, products.ref])
+    texts: list[str] = stores.warehouse.query(said)["text"].to_pylist()
     cache = EmbeddingCache(settings.data_dir / "embedding_cache", encoder.name)
     vectors, stats = encode_cached(encoder, cache, texts)
     context.add_output_metadata(

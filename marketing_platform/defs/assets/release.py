@@ -12,7 +12,7 @@ from marketing_platform.catalog import tables
 from marketing_platform.defs import evidence
 from marketing_platform.defs.assets.ingestion import NO_RELEASE
 from marketing_platform.defs.conditions import follow_upstream
-from marketing_platform.defs.io_managers import latest_metadata, latest_name, latest_sets
+from marketing_platform.defs.io_managers import latest_figure, latest_metadata, latest_name, latest_sets
 from marketing_platform.errors import ReleaseRefused
 from marketing_platform.gates import DeclaredCheck, declared_checks, load_suites
 from marketing_platform.releases.ledger import Batch, Ledger
@@ -40,9 +40,10 @@ from marketing_platform.stores.registry import Stores
 GROUP = "release"
 
 TABLES = (*tables(), *aggregates(), "user_vectors", "similar_users")
-ANSWERS = ("recommendations", "similar_users_lookup")
-# Not `validated_records`: which batches were judged, and how, says the ledger that `admitted_batches` read.
-# Other batches may be judged while this release is made.
+ANSWERS = ("recommendations", "product_recommendations", "similar_users_lookup")
+REPORTS = ("analytics_report", "recommender_evaluation")
+# Not `validated_records`: which batches were judged, and how, says the ledger that `admitted_batches` read,
+# while runs side by side leave checks whose latest one is of another run.
 CONSISTS_OF = (
     "admitted_batches",
     *TABLES,
@@ -50,7 +51,7 @@ CONSISTS_OF = (
     "message_embeddings",
     "knowledge_graph",
     ENRICHED_EVENTS,
-    "analytics_report",
+    *REPORTS,
     *ANSWERS,
 )
 # What nothing of it is computed from: everything else of a release lies above these.
@@ -190,11 +191,12 @@ def _manifest(
         },
         answers={asset: _answers(instance, stores, asset) for asset in ANSWERS},
         documents={ENRICHED_EVENTS: _documents(instance, stores)},
-        reports={"analytics_report": ReportEntry(name=latest_name(instance, "analytics_report"))},
+        reports={asset: ReportEntry(name=latest_name(instance, asset)) for asset in REPORTS},
         checks=tuple(
             CheckEntry(asset=check.asset, check=check.check, passed=check.passed, blocking=check.blocking)
             for _, check in sorted(found.judged.items())
         ),
+        figures=_figures(instance, settings),
     )
 
 
@@ -227,6 +229,13 @@ def _answers(instance: dg.DagsterInstance, stores: Stores, asset: str) -> Answer
 def _documents(instance: dg.DagsterInstance, stores: Stores) -> DocumentsEntry:
     sets = latest_sets(instance, ENRICHED_EVENTS)
     return DocumentsEntry(sets=sets, rows=sum(stores.enriched.count(name) for name in sets))
+
+
+def _figures(instance: dg.DagsterInstance, settings: Settings) -> dict[str, float]:
+    """What the measured checks judged; a figure that could not be measured is not there."""
+    measures = load_suites(settings.expectations_dir).measures
+    found = {one.name: latest_figure(instance, one.asset, one.figure) for one in measures}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _admitted(instance: dg.DagsterInstance, stores: Stores) -> tuple[BatchEntry, ...]:

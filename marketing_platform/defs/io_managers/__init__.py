@@ -10,7 +10,12 @@ from marketing_platform.defs.io_managers.enriched import DocumentSets, EnrichedI
 from marketing_platform.defs.io_managers.graphs import GraphIOManager, KnowledgeGraph
 from marketing_platform.defs.io_managers.reports import ReportIOManager
 from marketing_platform.defs.io_managers.vectors import Collection, VectorsIOManager
-from marketing_platform.defs.io_managers.versions import latest_metadata, latest_name, version_name
+from marketing_platform.defs.io_managers.versions import (
+    latest_figure,
+    latest_metadata,
+    latest_name,
+    version_name,
+)
 from marketing_platform.defs.io_managers.warehouse import Parts, WarehouseIOManager
 
 __all__ = [
@@ -27,6 +32,7 @@ __all__ = [
     "ReportIOManager",
     "VectorsIOManager",
     "WarehouseIOManager",
+    "latest_figure",
     "latest_metadata",
     "latest_name",
     "latest_sets",

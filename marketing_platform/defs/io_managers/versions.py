@@ -30,6 +30,12 @@ def latest_name(instance: dg.DagsterInstance, asset: str) -> str:
     return str(latest_metadata(instance, asset)[NAME].value)
 
 
+def latest_figure(instance: dg.DagsterInstance, asset: str, figure: str) -> float | None:
+    """A number in the metadata of the latest materialization of an asset; None when it is not there."""
+    found = latest_metadata(instance, asset).get(figure)
+    return None if found is None else float(str(found.value))
+
+
 def output_name(context: dg.OutputContext) -> str:
     """The name for the output at hand."""
     return version_name(context.asset_key.path[-1], context.run_id)

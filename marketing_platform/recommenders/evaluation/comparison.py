@@ -15,7 +15,7 @@ from marketing_platform.recommenders.evaluation.metrics import Quality, quality
 from marketing_platform.recommenders.evaluation.splits import Split, folds
 from marketing_platform.recommenders.evaluation.tuning import tune
 from marketing_platform.recommenders.families import FAMILIES, Family, Model
-from marketing_platform.recommenders.hybrid import Blend, Hybrid
+from marketing_platform.recommenders.hybrid import Hybrid
 from marketing_platform.recommenders.ranking import best_items
 from marketing_platform.recommenders.training import Matrix, Training
 
@@ -34,7 +34,7 @@ class Judged:
 
     recommender: str
     family: Family | None  # with its parameters; None for the hybrid
-    blend: Blend | None  # of the hybrid
+    hybrid: Hybrid | None  # ready to be asked; None for a family
     quality: Mapping[int, Quality]  # by k
     train_s: float
     score_s: float
@@ -118,7 +118,7 @@ def compare(
         found = hybrid.shortlist(users, k=k, leave_out=question.leave_out, among=question.among)
         asked = time.perf_counter()
     judged = _judged(question, found.ranked.items)
-    rows.append(Judged(HYBRID, None, blend, judged, fitted - begun, asked - fitted, peak.gigabytes))
+    rows.append(Judged(HYBRID, None, hybrid, judged, fitted - begun, asked - fitted, peak.gigabytes))
     return rows
 
 

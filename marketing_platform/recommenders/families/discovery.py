@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from marketing_platform.recommenders.families.item_weights import ItemWeights
+from marketing_platform.recommenders.families.item_weights import ItemWeights, row_of
 from marketing_platform.recommenders.families.neighbours import ItemNeighbours
 from marketing_platform.recommenders.families.protocol import Cause, Span
 from marketing_platform.recommenders.training import Matrix, Training
@@ -47,6 +47,7 @@ class NewCategories:
             (np.ones(len(known), np.float32), (known, categories[known])), shape=(len(categories), width)
         )
         self._taken = taken
+        self._categories = categories
         self._known = (categories >= 0).astype(np.float32)
 
     def scores(self, rows: np.ndarray) -> Matrix:
@@ -57,4 +58,8 @@ class NewCategories:
         return (scores - scores.multiply(old)).multiply(self._known).tocsr()
 
     def causes(self, row: int, item: int) -> list[Cause]:
-        return self._found.causes(row, item) if self.scores(np.array([row]))[0, item] > 0 else []
+        category = self._categories[item]
+        own, _ = row_of(self._taken, row)
+        if category < 0 or (self._categories[own] == category).any():
+            return []
+        return self._found.causes(row, item)

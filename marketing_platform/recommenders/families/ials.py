@@ -74,9 +74,16 @@ class Factors:
     def causes(self, row: int, item: int) -> list[Cause]:
         """Each item the user took, by how much the score falls when it alone is left out."""
         own = self._own(row)
-        full = float(self._vector(own) @ self._items[item])
-        without = [float(self._vector(np.delete(own, at)) @ self._items[item]) for at in range(len(own))]
-        return named_causes("item", own, full - np.asarray(without))
+        if not len(own):
+            return []
+        vectors, confidence = self._items[own], self._parameters.confidence
+        # With one item less, both sides of the user's equation lose a term: Sherman and Morrison, 1950.
+        solved = np.linalg.solve(self._left(vectors), np.column_stack([self._items[item], vectors.T]))
+        to_item, to_own = vectors @ solved[:, 0], np.einsum("if,fi->i", vectors, solved[:, 1:])
+        right = confidence * vectors.sum(axis=0)
+        rest = right @ solved[:, 1:] - confidence * to_own
+        loss = confidence * to_item - (confidence - 1) * to_item * rest / (1 - (confidence - 1) * to_own)
+        return named_causes("item", own, loss)
 
     def _own(self, row: int) -> np.ndarray:
         return self._taken.indices[self._taken.indptr[row] : self._taken.indptr[row + 1]]
@@ -85,5 +92,7 @@ class Factors:
         if not len(own):
             return np.zeros(self._items.shape[1])
         vectors, confidence = self._items[own], self._parameters.confidence
-        left = self._all + (confidence - 1) * (vectors.T @ vectors)
-        return np.linalg.solve(left, confidence * vectors.sum(axis=0))
+        return np.linalg.solve(self._left(vectors), confidence * vectors.sum(axis=0))
+
+    def _left(self, vectors: np.ndarray) -> np.ndarray:
+        return self._all + (self._parameters.confidence - 1) * (vectors.T @ vectors)

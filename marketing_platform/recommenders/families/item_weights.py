@@ -7,6 +7,7 @@ of those items is a cause with exactly its weight.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -29,10 +30,39 @@ class ItemWeights:
         return self._history[rows] @ self._weights
 
     def causes(self, row: int, item: int) -> list[Cause]:
-        own = self._history[row]
-        column = self._weights[own.indices, item]
-        weights = own.data * (column.toarray().ravel() if sparse.issparse(column) else column)
-        return named_causes("item", own.indices, weights)
+        own, amounts = row_of(self._history, row)
+        return named_causes("item", own, amounts * self._weights_to(own, item))
+
+    def _weights_to(self, items: np.ndarray, item: int) -> np.ndarray:
+        if self._by_column is None:
+            return self._weights[items, item]
+        return entries_at(*row_of(self._by_column, item), items)
+
+    @cached_property
+    def _by_column(self) -> Matrix | None:
+        """Sparse weights turned over: only explanations need them so."""
+        return by_column(self._weights) if sparse.issparse(self._weights) else None
+
+
+def row_of(matrix: Matrix, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and values of a row of a CSR matrix, some ten times as fast as to slice it."""
+    span = slice(*matrix.indptr[row : row + 2])
+    return matrix.indices[span], matrix.data[span]
+
+
+def by_column(matrix: Matrix) -> Matrix:
+    """The matrix turned over, with ascending indices, for `row_of` and `entries_at`."""
+    turned = matrix.T.tocsr()
+    turned.sort_indices()
+    return turned
+
+
+def entries_at(places: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The values at the places that are wanted, 0 where there is none; `places` ascend."""
+    if not len(places):
+        return np.zeros(len(wanted), values.dtype)
+    found = np.minimum(np.searchsorted(places, wanted), len(places) - 1)
+    return np.where(places[found] == wanted, values[found], 0)
 
 
 def named_causes(kind: str, places: np.ndarray, weights: np.ndarray) -> list[Cause]:

@@ -14,7 +14,14 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from marketing_platform.recommenders.families.item_weights import ItemWeights, best_of_products, named_causes
+from marketing_platform.recommenders.families.item_weights import (
+    ItemWeights,
+    best_of_products,
+    by_column,
+    entries_at,
+    named_causes,
+    row_of,
+)
 from marketing_platform.recommenders.families.protocol import Cause, Span
 from marketing_platform.recommenders.training import Matrix, Training
 
@@ -75,16 +82,15 @@ class UserWeights:
     def __init__(self, weights: Matrix, taken: Matrix) -> None:
         self._weights = weights  # row: the user asked about
         self._taken = taken
-        self._takers = taken.tocsc()
+        self._takers = by_column(taken)
 
     def scores(self, rows: np.ndarray) -> Matrix:
         return self._weights[rows] @ self._taken
 
     def causes(self, row: int, item: int) -> list[Cause]:
-        near = self._weights[row]
-        takers = self._takers[:, item].indices
-        who, at, _ = np.intersect1d(near.indices, takers, assume_unique=True, return_indices=True)
-        return named_causes("user", who, near.data[at])
+        near, weights = row_of(self._weights, row)
+        takers, took = row_of(self._takers, item)
+        return named_causes("user", near, weights * entries_at(takers, took, near))
 
 
 def _alike(taken: Matrix, given: ItemNeighbours | UserNeighbours) -> Matrix:

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
 
-from marketing_platform.recommenders.families.item_weights import named_causes
+from marketing_platform.recommenders.families.item_weights import (
+    by_column,
+    entries_at,
+    named_causes,
+    row_of,
+)
 from marketing_platform.recommenders.families.protocol import Cause, Span
 from marketing_platform.recommenders.training import Links, Matrix, Training
 
@@ -43,12 +49,16 @@ class Walks:
 
     def causes(self, row: int, item: int) -> list[Cause]:
         causes: list[Cause] = []
-        for kind, (of_users, of_items) in self._steps.items():
-            own = of_users[row]
-            weights = own.data * of_items[own.indices, item].toarray().ravel()
-            found = named_causes("node", own.indices, weights)
+        for kind, (of_users, _) in self._steps.items():
+            own, chances = row_of(of_users, row)
+            weights = chances * entries_at(*row_of(self._to_items[kind], item), own)
+            found = named_causes("node", own, weights)
             causes += [Cause(cause.kind, cause.place, cause.weight, kind) for cause in found]
         return sorted(causes, key=lambda cause: -cause.weight)
+
+    @cached_property
+    def _to_items(self) -> dict[str, Matrix]:
+        return {kind: by_column(of_items) for kind, (_, of_items) in self._steps.items()}
 
 
 def _steps(links: Links, discount: np.ndarray) -> tuple[Matrix, Matrix]:

@@ -1,0 +1,74 @@
+"""Lists whose items differ: maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998).
+
+Each next item is the one with the highest
+
+    lambda * relevance  -  (1 - lambda) * highest similarity to an item that stands already
+
+where similarity is the cosine of the items' features or, without features, 1 within a category and
+0 else. Who is eligible for a place is decided by `rules/selection.py`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+# A matrix of all similarities is made once when it has no more entries than this (64 MB).
+_MOST_SIMILARITIES = 1 << 24
+
+
+class ItemSpace:
+    """How similar items are to each other."""
+
+    def __init__(self, features: np.ndarray | None, categories: np.ndarray, *, asked: int) -> None:
+        """`features`: items x dim, rows of unit length or zero; `categories`: a number each, -1 unknown.
+
+        `asked` is for how many pairs of items the similarity will be needed.
+        """
+        self._features = None if features is None else np.ascontiguousarray(features, np.float32)
+        self._categories = categories
+        items = len(categories)
+        self._all = (
+            self._features @ self._features.T
+            if self._features is not None and items * items <= min(asked, _MOST_SIMILARITIES)
+            else None
+        )
+
+    @property
+    def bytes_per_candidate(self) -> int:
+        """Memory that `Nearest` takes for one candidate of one user."""
+        gathered = self._features is not None and self._all is None
+        return 8 + (self._features.shape[1] * 4 if gathered and self._features is not None else 0)
+
+    def features_of(self, places: np.ndarray) -> np.ndarray | None:
+        """The features of every candidate, where similarities are not all known beforehand."""
+        return self._features[places] if self._features is not None and self._all is None else None
+
+    def similarity(self, items: np.ndarray, places: np.ndarray, features: np.ndarray | None) -> np.ndarray:
+        """Users x candidates: of each user's item to each of the user's candidates."""
+        if self._all is not None:
+            return self._all[items[:, None], places]
+        if features is not None and self._features is not None:
+            return np.matmul(features, self._features[items][:, :, None])[:, :, 0]
+        own = self._categories[items][:, None]
+        return ((self._categories[places] == own) & (own >= 0)).astype(np.float32)
+
+
+class Nearest:
+    """For each candidate of some users, the highest similarity to what was chosen so far."""
+
+    def __init__(self, space: ItemSpace, places: np.ndarray) -> None:
+        """`places`: users x candidates, numbers of items; what is no item (-1) is never asked for."""
+        self._space = space
+        self._places = places
+        self._features = space.features_of(places)
+        # Below every cosine: while nothing is chosen, all candidates are equally far.
+        self.values = np.full(places.shape, -1, np.float32)
+
+    def add(self, items: np.ndarray) -> None:
+        """One more item was chosen for each user."""
+        np.maximum(self.values, self._space.similarity(items, self._places, self._features), out=self.values)
+
+
+def marginal_relevance(relevance: np.ndarray, nearest: np.ndarray, weight: float) -> np.ndarray:
+    """The value to be maximized; `relevance` 0 to 1 as similarity is, `weight` the lambda of the paper."""
+    return weight * relevance - (1 - weight) * nearest

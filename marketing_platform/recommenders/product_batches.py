@@ -1,0 +1,156 @@
+"""Product recommendations for all users: rank, apply the rules, explain, write.
+
+A block of users at a time, so that memory is bounded. What is recommended is `hybrid.py`'s business,
+what is left of it `rules`', why is `explanations.py`'s, how it looks `answers.py`'s; nothing is read or
+stored here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+
+import numpy as np
+import orjson
+import pyarrow as pa
+from scipy import sparse
+
+from marketing_platform.recommenders.answers import ANSWER_SCHEMA, FIGURE_DIGITS
+from marketing_platform.recommenders.explanations import Explainer, Explanation
+from marketing_platform.recommenders.families.item_weights import row_of
+from marketing_platform.recommenders.hybrid import FALLBACKS, Hybrid
+from marketing_platform.recommenders.item_training import Products
+from marketing_platform.recommenders.rules import Candidates, Facts, Rule, Ruled, apply
+from marketing_platform.recommenders.rules.spec import Exclude
+
+_BLOCK_USERS = 1_000
+# Candidates per item shown, so that rules leave enough.
+_CANDIDATES = 5
+# What an item comes from, by its tier.
+_HYBRID, _TIERS = "hybrid", (*FALLBACKS, "catalogue")
+
+
+def repeats_allowed(rules: Sequence[Rule]) -> bool:
+    """Whether what a user has bought may be recommended again."""
+    return not any(isinstance(rule, Exclude) and rule.when == "already_bought" for rule in rules)
+
+
+def recommend_products(
+    products: Products,
+    hybrid: Hybrid,
+    rules: Sequence[Rule],
+    *,
+    limit: int,
+    today: date,
+    say: Callable[[str], None] = lambda _text: None,
+) -> Iterator[pa.Table]:
+    """The answer for every user (ProductRecommendationsAnswer) as rows of ANSWER_SCHEMA, in order of user.
+
+    A list is empty only when there are no products or the rules leave none. `say` hears in the end
+    what the rules kept out, and which of them cannot do anything. Raises InputError when a rule asks
+    for something that the tables do not say.
+    """
+    writer = _Writer(products, hybrid)
+    removed: Counter[str] = Counter()
+    notes: dict[str, None] = {}
+    for start in range(0, len(products.training.users), _BLOCK_USERS):
+        rows = np.arange(start, min(start + _BLOCK_USERS, len(products.training.users)))
+        offered = _candidates(products, hybrid, rows, limit, repeats=repeats_allowed(rules))
+        ruled = apply(rules, offered, _facts(products, rows, today), limit=limit)
+        removed.update(ruled.removed)
+        notes.update(dict.fromkeys(ruled.notes))
+        answers = [writer.answer(int(row), ruled, at) for at, row in enumerate(rows)]
+        keys = [str(user) for user in products.training.users[rows]]
+        yield pa.table({"key": keys, "answer": answers}, schema=ANSWER_SCHEMA)
+    for label, times in removed.items():
+        say(f"rule {label!r} kept out {times:,} candidates")
+    for note in notes:
+        say(note)
+
+
+def _candidates(
+    products: Products, hybrid: Hybrid, rows: np.ndarray, limit: int, *, repeats: bool
+) -> Candidates:
+    """More than will be shown; where families and fallbacks know too little, the catalogue follows."""
+    training = products.training
+    found = hybrid.shortlist(
+        rows, k=min(limit * _CANDIDATES, len(training.items)), leave_out=None if repeats else training.taken
+    )
+    places, tiers = found.ranked.items, found.origin
+    catalogue = np.arange(len(training.items))
+    for at in np.flatnonzero((places < 0).any(axis=1)):
+        free = np.flatnonzero(places[at] < 0)
+        own = np.zeros(0, np.int64) if repeats else row_of(training.taken, rows[at])[0]
+        others = np.setdiff1d(catalogue, np.concatenate([places[at], own]))[: len(free)]
+        places[at, free[: len(others)]] = others
+        tiers[at, free[: len(others)]] = len(_TIERS)
+    return Candidates(
+        users=training.users[rows],
+        items=training.items,
+        places=places,
+        scores=found.ranked.scores,
+        tiers=tiers,
+        popular=np.argsort(-training.popularity, kind="stable"),
+    )
+
+
+def _facts(products: Products, rows: np.ndarray, today: date) -> Facts:
+    return Facts(
+        today=today,
+        attributes=products.attributes,
+        taken=products.training.taken[rows],
+        # No table says these yet; whoever answers may know more (`rules.leaving`).
+        blocked=sparse.csr_matrix((len(rows), len(products.training.items)), dtype=np.float32),
+        hidden=np.zeros(len(products.training.items), bool),
+        opted_out=products.opted_out[rows],
+        features=products.training.features,
+    )
+
+
+class _Writer:
+    """Writes answers as JSON without a model in between, which would cost several times as much."""
+
+    def __init__(self, products: Products, hybrid: Hybrid) -> None:
+        self._products = products
+        self._training = products.training
+        self._hybrid = hybrid
+        self._explainer = Explainer(products)
+
+    def answer(self, row: int, ruled: Ruled, at: int) -> bytes:
+        """The whole answer for the user in `row`, who is number `at` of those the rules were applied to."""
+        own = row_of(self._training.taken, row)[0]
+        places = np.flatnonzero(ruled.items[at] >= 0).tolist()
+        found = [self._explained(row, ruled, at, place) for place in places]
+        items = [
+            {
+                "product_id": str(self._training.items[item]),
+                "name": self._products.names[item],
+                "score": round(float(ruled.scores[at, place]), FIGURE_DIGITS),
+                "already_bought": bool((own == item).any()),
+                "reason": why.reason,
+                "rules": ruled.applied_to(at, place),
+                "contributions": why.contributions,
+                "path": [step.__dict__ for step in why.path],
+            }
+            for place, item, why in zip(places, ruled.items[at, places].tolist(), found, strict=True)
+        ]
+        user = str(self._training.users[row])
+        return orjson.dumps({"user_id": user, "strategy": _strategy(found), "items": items})
+
+    def _explained(self, row: int, ruled: Ruled, at: int, place: int) -> Explanation:
+        item, tier = int(ruled.items[at, place]), int(ruled.tiers[at, place])
+        if ruled.holdout[at]:
+            return self._explainer.of_everyone(item, "holdout")
+        if tier:
+            return self._explainer.of_everyone(item, _TIERS[tier - 1])
+        if sources := self._hybrid.sources(row, item):
+            return self._explainer.of_sources(row, item, sources)
+        return self._explainer.of_everyone(item, "rules")  # pinned, and no family knows why
+
+
+def _strategy(found: Sequence[Explanation]) -> str:
+    if any(why.personal for why in found):
+        return _HYBRID
+    named = (why.contributions[0]["recommender"] for why in found)
+    return next((name for name in named if name != "rules"), _HYBRID)

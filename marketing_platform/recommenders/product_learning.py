@@ -1,0 +1,129 @@
+"""How good each family and the hybrid are for products, and what the hybrid has to weigh.
+
+What is measured is what is served: families with these parameters and weights, learned from the past and
+judged by what users bought afterwards. Where tables come from and figures go is the caller's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from marketing_platform.recommenders.evaluation.comparison import Judged, Question, compare, suitable
+from marketing_platform.recommenders.evaluation.metrics import Quality, quality
+from marketing_platform.recommenders.evaluation.splits import Split
+from marketing_platform.recommenders.families import FAMILIES, Family
+from marketing_platform.recommenders.hybrid import FALLBACKS, SEGMENTS, Blend, Hybrid
+from marketing_platform.recommenders.item_training import Products
+from marketing_platform.recommenders.training import Matrix, Training
+
+K = 10
+_SEED = 0
+# SLIM's time grows with the cube of the items, forty times: seconds here, minutes at ten times as many.
+_MOST_ITEMS_OF_SLIM = 2_000
+# All pairs of users are compared: some minutes here, hours at ten times as many.
+_MOST_USERS_OF_NEIGHBOURS = 50_000
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What was found out, and what follows from it for the hybrid that serves."""
+
+    how: str  # what was held out, in words
+    rows: list[Judged]  # the families, then the hybrid; none when there is nothing to judge by
+    families: Mapping[str, Family]
+    blend: Blend
+    parts: Mapping[str, Quality]  # of the hybrid: what users bought before, and what was new to them
+
+    @property
+    def of_hybrid(self) -> Quality | None:
+        """Of the first 10; None when there was nothing to judge by."""
+        return self.rows[-1].quality[K] if self.rows else None
+
+    def document(self) -> dict[str, Any]:
+        """What is kept: the same data gives the same document, so it holds no times."""
+        return {
+            "held_out": self.how,
+            "recommenders": {row.recommender: asdict(row.quality[K]) for row in self.rows},
+            "hybrid": {name: asdict(found) for name, found in self.parts.items()},
+            "families": {name: asdict(family) for name, family in self.families.items()},  # pyright: ignore[reportArgumentType]
+            "blend": asdict(self.blend),
+        }
+
+
+def evaluate_products(products: Products, *, repeats: bool) -> Evaluated:
+    """Learn from what was known before a moment, judge by what was bought after it.
+
+    Without `repeats` only what is new to the user is to be found. The hybrid is judged as it is, before
+    any rule: rules are what people want in spite of it.
+    """
+    families = _affordable(products.training)
+    if not products.training.strength.nnz:
+        return Evaluated("nothing: no user bought anything", [], families, _even(families), {})
+    judged_by, learned_on, how = products.held_out(seed=_SEED)
+    offered = judged_by.learn.offers & learned_on.learn.offers
+    families = {name: family for name, family in families.items() if family.needs <= offered}
+    wanted, learned_from = (
+        split if repeats else Split(split.learn, _apart(split)[1]) for split in (judged_by, learned_on)
+    )
+    if not wanted.later.nnz or not wanted.learn.strength.nnz:
+        return Evaluated("nothing: too little was bought", [], families, _even(families), {})
+    question = Question(wanted.learn, wanted.later, (K,), repeats=repeats)
+    rows = compare(question, families, seed=_SEED, splits=[learned_from])
+    hybrid = rows[-1].hybrid
+    assert hybrid is not None  # the last row is the hybrid's  # noqa: S101
+    return Evaluated(how, rows, families, hybrid.blend, _parts(hybrid, judged_by))
+
+
+def hybrid_of(document: Mapping[str, Any], training: Training) -> Hybrid:
+    """The hybrid that an evaluation found, learned from all there is; what weighs nothing is not learned."""
+    blend = Blend(document["blend"]["scales"], document["blend"]["weights"])
+    needed = {name for weights in blend.weights.values() for name, weight in weights.items() if weight > 0}
+    models = {
+        name: FAMILIES[name](**parameters).fit(training)
+        for name, parameters in document["families"].items()
+        if len(training.items) and (name in needed or name in FALLBACKS)
+    }
+    return Hybrid(models, blend, training)
+
+
+def _affordable(training: Training) -> dict[str, Family]:
+    families, _ = suitable(training)
+    if len(training.items) > _MOST_ITEMS_OF_SLIM:
+        families.pop("slim")
+    if len(training.users) > _MOST_USERS_OF_NEIGHBOURS:
+        families.pop("user_neighbours")
+    return families
+
+
+def _even(families: Mapping[str, Family]) -> Blend:
+    weights = dict.fromkeys(families, 1 / len(families))
+    return Blend(dict.fromkeys(families, 1.0), dict.fromkeys(SEGMENTS, weights))
+
+
+def _parts(hybrid: Hybrid, split: Split) -> dict[str, Quality]:
+    """The hybrid among what users bought before, and among what was new to them."""
+    training = split.learn
+    again, new = _apart(split)
+    found: dict[str, Quality] = {}
+    for name, later, among, leave_out in (
+        ("repeat", again, training.taken, None),
+        ("discovery", new, None, training.taken),
+    ):
+        users = np.flatnonzero(np.diff(later.indptr))
+        shown = hybrid.shortlist(users, k=K, leave_out=leave_out, among=among).ranked.items
+        known = int((np.diff(training.strength.indptr) > 0).sum())
+        found[name] = quality(shown, later[users], training.popularity, k=K, users=known)
+    return found
+
+
+def _apart(split: Split) -> tuple[Matrix, Matrix]:
+    """What was bought later and before too, and what was new."""
+    again = split.later.multiply(split.learn.taken).tocsr()
+    again.eliminate_zeros()
+    new = (split.later - again).tocsr()
+    new.eliminate_zeros()
+    return again, new

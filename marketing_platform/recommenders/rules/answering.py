@@ -1,0 +1,74 @@
+"""The rules that are looked at once more when an answer leaves, against facts of this minute.
+
+A release is made once an hour or so; what ended, sold out or was hidden since must not be served
+from it. Stored lists therefore hold more items than are shown. Where live facts are kept is not
+decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from marketing_platform.recommenders.rules.spec import Exclude, Reason, Rule
+
+
+@dataclass(frozen=True)
+class LiveFacts:
+    """What is known now; items and users that are not named are as the release says."""
+
+    today: date
+    out_of_stock: frozenset[str] = frozenset()  # items
+    ends_on: Mapping[str, date] = field(default_factory=dict)  # last day by item
+    hidden: frozenset[str] = frozenset()  # items
+    opted_out: frozenset[str] = frozenset()  # users
+    blocked: Mapping[str, frozenset[str]] = field(default_factory=dict)  # items by user
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What of a stored list is served."""
+
+    kept: tuple[int, ...]  # places in the stored list, in its order; at most `limit`
+    dropped: Mapping[str, str]  # item -> label of the rule that keeps it back now
+
+
+def leaving(
+    rules: Sequence[Rule], user_id: str, items: Sequence[str], facts: LiveFacts, *, limit: int
+) -> Leaving:
+    """What of a user's stored `items` (ids, best first) may leave now.
+
+    What stands behind a dropped item moves up, pins too. An item that several rules keep back is
+    listed with the first of them by name.
+    """
+    exclusions = (rule for rule in rules if isinstance(rule, Exclude) and rule.leaves_when_served)
+    live = sorted(exclusions, key=lambda rule: rule.name)
+    kept: list[int] = []
+    dropped: dict[str, str] = {}
+    for place, item in enumerate(items):
+        if len(kept) == limit:
+            break
+        rule = next((rule for rule in live if _holds(rule.when, user_id, item, facts)), None)
+        if rule is None:
+            kept.append(place)
+        else:
+            dropped[item] = rule.label
+    return Leaving(tuple(kept), dropped)
+
+
+def _holds(reason: Reason | None, user_id: str, item: str, facts: LiveFacts) -> bool:
+    match reason:
+        case "out_of_stock":
+            return item in facts.out_of_stock
+        case "ended_campaign":
+            ends_on = facts.ends_on.get(item)
+            return ends_on is not None and ends_on < facts.today
+        case "hidden":
+            return item in facts.hidden
+        case "opted_out":
+            return user_id in facts.opted_out
+        case "blocked_by_user":
+            return item in facts.blocked.get(user_id, frozenset())
+        case _:
+            return False
