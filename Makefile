@@ -15,7 +15,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 VENV = $(PYTHON) -m venv .venv
 endif
 
-.PHONY: demo env test test-servers test-kill up check lock bench-pipeline bench-servers reference screenshots clean
+.PHONY: demo env test test-servers test-kill up check lock bench-pipeline bench-servers bench-recommenders reference screenshots clean
 
 demo: .venv/.installed
 	@$(BIN)/marketing-platform demo
@@ -55,6 +55,9 @@ bench-pipeline: .venv/.installed-torch
 bench-servers: .venv/.installed-dev
 	@$(BIN)/python -m benchmarks.servers
 
+bench-recommenders: .venv/.installed-torch
+	@$(BIN)/python -m benchmarks.recommenders
+
 # The pages of docs/reference/, from what they describe.
 reference: .venv/.installed-dev
 	@$(BIN)/python -m scripts.reference
@@ -83,7 +86,7 @@ lock:
 	$(COMPILE) --overrides requirements.overrides pyproject.toml -o requirements.lock
 	$(COMPILE) --overrides requirements.overrides pyproject.toml --extra servers --extra encoders --extra kubernetes --group dev -c requirements.lock -o requirements-dev.lock
 	$(COMPILE) --overrides requirements.overrides pyproject.toml --extra servers --extra encoders --extra kubernetes -c requirements.lock -o requirements-servers.lock
-	$(COMPILE) pyproject.toml --extra torch -c requirements.lock -o requirements-torch.lock
+	$(COMPILE) pyproject.toml --extra torch --extra benchmarks -c requirements.lock -o requirements-torch.lock
 
 clean:
 	rm -rf .venv .data

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from marketing_platform_tests.servers.shared import end_all
+
 PROJECT = Path(__file__).resolve().parent.parent
+
+
+def pytest_sessionfinish() -> None:
+    """Ends the servers of this process; at its exit a worker of xdist would be killed while they end."""
+    end_all()
 
 
 @pytest.fixture(scope="session")

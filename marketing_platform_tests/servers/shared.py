@@ -14,7 +14,14 @@ from marketing_platform_tests.servers.base import Running
 WITH_SERVERS = os.environ.get("MARKETING_TEST_SERVERS") == "1"
 
 _started = ExitStack()
-atexit.register(_started.close)
+
+
+def end_all() -> None:
+    """End the servers that this process started."""
+    _started.close()
+
+
+atexit.register(end_all)
 
 
 @cache

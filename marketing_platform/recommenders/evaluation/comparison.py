@@ -20,8 +20,9 @@ from marketing_platform.recommenders.ranking import best_items
 from marketing_platform.recommenders.training import Matrix, Training
 
 HYBRID = "hybrid"
-# Tuning takes fewer folds than blending: a family has few parameters, and each trial fits it anew.
-_TUNING_FOLDS = 2
+# Tuning takes fewer folds than blending: a family has few parameters, and each trial fits it anew. They are
+# as small as those of blending, since good penalties depend on how much there is to learn from.
+_TUNING_FOLDS = 3
 _FEWEST_FOLDS, _MOST_FOLDS = 3, 10
 _FITTED_IN_ALL = 2_000_000  # interactions; more folds change little when there is much to judge by
 
@@ -124,7 +125,7 @@ def compare(
 
 def tuning_splits(training: Training, *, seed: int) -> list[Split]:
     """The splits that tuning judges by."""
-    return folds(training, count=5, seed=seed)[:_TUNING_FOLDS]
+    return folds(training, count=_MOST_FOLDS, seed=seed)[:_TUNING_FOLDS]
 
 
 def _splits(question: Question, seed: int) -> list[Split]:
