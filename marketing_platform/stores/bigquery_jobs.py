@@ -13,21 +13,19 @@ from concurrent.futures import TimeoutError as JobTimeout
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import google.auth
 import pyarrow as pa
 from google.api_core.exceptions import BadRequest, GoogleAPICallError, RetryError
-from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud.bigquery import Client, LoadJobConfig, QueryJob, QueryJobConfig, SchemaField
 from google.cloud.bigquery.format_options import ParquetOptions
 from google.cloud.bigquery.retry import DEFAULT_RETRY
-from google.oauth2 import service_account
 from requests import RequestException
 
 from marketing_platform.errors import StoreUnavailable
 from marketing_platform.stores.bigquery_rows import parameters
 from marketing_platform.stores.bigquery_settings import BigQuerySettings
+from marketing_platform.stores.google_credentials import credentials_of
 
 _SCOPES = ("https://www.googleapis.com/auth/bigquery",)
 _FAILURES = (GoogleAPICallError, GoogleAuthError, JobTimeout, RequestException, RetryError)
@@ -155,7 +153,12 @@ class BigQueryJobs:
 
     def _made(self) -> Client:
         settings = self.settings
-        credentials = self._credentials()
+        credentials = credentials_of(
+            settings.credentials_file,
+            anonymous=settings.anonymous,
+            scopes=_SCOPES,
+            variable="MARKETING_BIGQUERY_CREDENTIALS_FILE",
+        )
         return Client(
             project=settings.project,
             credentials=credentials,
@@ -163,20 +166,6 @@ class BigQueryJobs:
             client_options={"api_endpoint": settings.endpoint} if settings.endpoint else None,
             _http=AuthorizedSession(credentials, refresh_timeout=settings.connect_seconds),
         )
-
-    def _credentials(self) -> Credentials:
-        if self.settings.anonymous:
-            return AnonymousCredentials()
-        file = self.settings.credentials_file
-        if file is None:
-            credentials, _ = google.auth.default(scopes=_SCOPES)
-            return credentials
-        try:
-            return service_account.Credentials.from_service_account_file(str(file), scopes=_SCOPES)
-        except (OSError, ValueError) as error:
-            raise StoreUnavailable(
-                f"MARKETING_BIGQUERY_CREDENTIALS_FILE is {file}, which is no service account's key: {error}"
-            ) from error
 
 
 _ANY = pa.null()

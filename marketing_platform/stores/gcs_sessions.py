@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
-import google.auth
 from google.api_core.exceptions import (
     Forbidden,
     GoogleAPICallError,
@@ -21,17 +20,16 @@ from google.api_core.exceptions import (
     TooManyRequests,
     Unauthorized,
 )
-from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud.storage import Bucket, Client
 from google.cloud.storage.retry import DEFAULT_RETRY
-from google.oauth2 import service_account
 from requests import RequestException
 from requests.adapters import HTTPAdapter
 
 from marketing_platform.errors import StoreUnavailable
 from marketing_platform.stores.gcs_settings import GcsSettings
+from marketing_platform.stores.google_credentials import credentials_of
 
 _SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
 _UNREACHED = (
@@ -99,7 +97,12 @@ class GcsSession:
 
     def _made(self) -> Client:
         settings = self.settings
-        credentials = self._credentials()
+        credentials = credentials_of(
+            settings.credentials_file,
+            anonymous=settings.anonymous,
+            scopes=_SCOPES,
+            variable="MARKETING_GCS_CREDENTIALS_FILE",
+        )
         http = AuthorizedSession(credentials, refresh_timeout=settings.connect_seconds)
         for scheme in ("https://", "http://"):
             http.mount(scheme, HTTPAdapter(pool_maxsize=settings.pool_size))
@@ -109,20 +112,6 @@ class GcsSession:
             client_options={"api_endpoint": settings.address} if settings.address else None,
             _http=http,
         )
-
-    def _credentials(self) -> Credentials:
-        if self.settings.anonymous:
-            return AnonymousCredentials()
-        file = self.settings.credentials_file
-        if file is None:
-            credentials, _ = google.auth.default(scopes=_SCOPES)
-            return credentials
-        try:
-            return service_account.Credentials.from_service_account_file(str(file), scopes=_SCOPES)
-        except (OSError, ValueError) as error:
-            raise StoreUnavailable(
-                f"MARKETING_GCS_CREDENTIALS_FILE is {file}, which is no service account's key: {error}"
-            ) from error
 
 
 def _told(error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -51,6 +52,11 @@ class Question:
     ks: tuple[int, ...]
     among: Matrix | None = None  # candidates; everything when None
     repeats: bool = False  # whether what was taken before may be shown again
+
+    @cached_property
+    def users(self) -> np.ndarray:
+        """Rows of the users who took something later: those who are asked about."""
+        return np.flatnonzero(np.diff(self.later.indptr))
 
     @property
     def leave_out(self) -> Matrix | None:
@@ -114,9 +120,8 @@ def compare(
         blend = learn_blend(parts, seed=seed, repeats=question.repeats)
         hybrid = Hybrid(models, blend, question.training)
         fitted = time.perf_counter()
-        users = np.flatnonzero(np.diff(question.later.indptr))
         k = max(question.ks)
-        found = hybrid.shortlist(users, k=k, leave_out=question.leave_out, among=question.among)
+        found = hybrid.shortlist(question.users, k=k, leave_out=question.leave_out, among=question.among)
         asked = time.perf_counter()
     judged = _judged(question, found.ranked.items)
     rows.append(Judged(HYBRID, None, hybrid, judged, fitted - begun, asked - fitted, peak.gigabytes))
@@ -139,10 +144,9 @@ def _fitted(families: Mapping[str, Family], training: Training) -> dict[str, Mod
 
 
 def _shown(question: Question, model: Model) -> np.ndarray:
-    users = np.flatnonzero(np.diff(question.later.indptr))
     return best_items(
         model.scores,
-        users,
+        question.users,
         items=len(question.training.items),
         k=max(question.ks),
         leave_out=question.leave_out,
@@ -152,9 +156,8 @@ def _shown(question: Question, model: Model) -> np.ndarray:
 
 def _judged(question: Question, shown: np.ndarray) -> dict[int, Quality]:
     """`shown` has a row for each user who took something later."""
-    users = np.flatnonzero(np.diff(question.later.indptr))
-    if not len(users):
+    if not len(question.users):
         raise InputError("the test has no interaction to be found, so there is nothing to judge by")
-    later, popularity = question.later[users], question.training.popularity
+    later, popularity = question.later[question.users], question.training.popularity
     known = int((np.diff(question.training.strength.indptr) > 0).sum())
     return {k: quality(shown, later, popularity, k=k, users=known) for k in question.ks}
