@@ -15,7 +15,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 VENV = $(PYTHON) -m venv .venv
 endif
 
-.PHONY: demo env test test-servers test-kill up check lock bench-pipeline bench-servers bench-recommenders reference screenshots clean
+.PHONY: demo env test test-long test-servers test-kill up check lock bench-pipeline bench-servers bench-recommenders reference screenshots clean
 
 demo: .venv/.installed
 	@$(BIN)/marketing-platform demo
@@ -29,7 +29,11 @@ env:
 	@$(PYTHON) deploy/write_env.py
 
 test: .venv/.installed-dev
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not long"
+
+# Whole installations on real data, killed, filled up, replayed: minutes more.
+test-long: .venv/.installed-dev
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m long
 
 # Starts every server on loopback (installing what is missing, kept in .servers/) and ends them: once each to
 # see that it does, then for the tests. A test file that asks for servers belongs here, wherever it lies.
