@@ -15,7 +15,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 VENV = $(PYTHON) -m venv .venv
 endif
 
-.PHONY: demo env test test-long test-servers test-kill up check lock bench-pipeline bench-servers bench-recommenders reference screenshots clean
+.PHONY: demo env test test-long test-servers test-kill fuzz up check lock bench-pipeline bench-servers bench-recommenders bench-serving reference screenshots clean
 
 demo: .venv/.installed
 	@$(BIN)/marketing-platform demo
@@ -46,6 +46,10 @@ test-servers: .venv/.installed-dev
 test-kill: .venv/.installed-dev
 	@KILLS=$${KILLS:-10} $(BIN)/python -m pytest marketing_platform_tests/acceptance/test_kill.py -k commands
 
+# Hundreds of requests made up for every route, some minutes; `make test` makes a few.
+fuzz: .venv/.installed-dev
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-300} $(BIN)/python -m pytest marketing_platform_tests/serving/test_fuzz.py
+
 check: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,6 +62,10 @@ bench-pipeline: .venv/.installed-torch
 # Writing to servers beside their bare clients; starts and ends the servers.
 bench-servers: .venv/.installed-dev
 	@$(BIN)/python -m benchmarks.servers
+
+# Needs wrk (github.com/wg/wrk).
+bench-serving: .venv/.installed-dev
+	@$(BIN)/python -m benchmarks.serving
 
 bench-recommenders: .venv/.installed-torch
 	@$(BIN)/python -m benchmarks.recommenders

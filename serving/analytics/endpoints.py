@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -13,7 +12,7 @@ from serving import errors, responses
 from serving.analytics import schemas, service
 from serving.errors import ApiError
 from serving.lookups import Lookups, lookups_of
-from serving.parameters import OnlyCampaignId, OnlyChannel, OnlyUserId
+from serving.parameters import Day, OnlyCampaignId, OnlyChannel, OnlyUserId
 
 router = APIRouter(prefix="/analytics", tags=["analytics"])
 
@@ -107,8 +106,8 @@ async def daily_activity(
     *,
     request: Request,
     lookups: Ask,
-    first: Annotated[date | None, Query(alias="from", description="First day, UTC.")] = None,
-    last: Annotated[date | None, Query(alias="to", description="Last day, UTC; included.")] = None,
+    first: Annotated[Day | None, Query(alias="from", description="First day, UTC.")] = None,
+    last: Annotated[Day | None, Query(alias="to", description="Last day, UTC; included.")] = None,
     channel: OnlyChannel = None,
     sort: Annotated[str, _sort("daily_activity"), _sortable("daily_activity")] = "date",
     order: Order = "asc",
