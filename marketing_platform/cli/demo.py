@@ -44,8 +44,8 @@ def demo(data_dir: DataDir = None) -> None:
         wait_for(f"{base}/api/v1/health", processes["api"], seconds=_START_SECONDS)
         key = demo_key(settings)
         user = _ask(partial(_get, base, key))
-    _show_how_to_ask(settings, key, user)
     console.print("\nNext: [bold]make up[/] starts the Dagster UI, the daemon and the API on this data.")
+    _show_how_to_ask(settings, key, user)
     emit_json({**summary, "seconds": round(time.monotonic() - started, 2)})
 
 
@@ -66,7 +66,7 @@ def _show_how_to_ask(settings: Settings, key: str, user: str) -> None:
     base = f"http://{settings.api_host}:{settings.api_port}"
     path = f"/api/v1/users/{quote(user, safe='')}/recommendations?limit=3"
     console.print(
-        "\n[bold]Ask it yourself[/] once it is up; every question needs a key, this one is the demo's:"
+        "\nAsk it yourself once it is up. Every question needs a key; this is the demo's:", soft_wrap=True
     )
     console.print(f"  export MARKETING_KEY={key}", highlight=False, soft_wrap=True)
     console.print(
