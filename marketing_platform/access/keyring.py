@@ -52,7 +52,7 @@ class KeyRing:
         self._clock = clock
         self._known: dict[str, _Known] = {}
         self._revision: int | None = None  # nothing was read yet
-        self._read_at = 0.0  # monotonic clock
+        self._read_at = float("-inf")  # monotonic clock
         self._answers = False
         self._used: dict[str, datetime] = {}  # since `note_uses`
         self._noted: dict[str, datetime] = {}
@@ -63,11 +63,6 @@ class KeyRing:
         now = self._clock()
         return not any(known.record.state(now) in {"active", "ending"} for known in self._known.values())
 
-    @property
-    def age(self) -> float:
-        """Seconds since the register was last read; infinite before."""
-        return float("inf") if self._revision is None else time.monotonic() - self._read_at
-
     def find(self, key: str) -> Principal | Refused:
         """Who has the key, or why it is refused; never blocks.
 
@@ -77,7 +72,7 @@ class KeyRing:
         public = key_id(key)
         if public is None:
             return Refused(Refusal.MALFORMED)
-        if self.age > _TRUSTED_SECONDS:
+        if time.monotonic() - self._read_at > _TRUSTED_SECONDS:
             return Refused(Refusal.UNAVAILABLE, public)
         known = self._known.get(public)
         # The hash is made for unknown ids too: how long an answer takes does not tell which ids there are.

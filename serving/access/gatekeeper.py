@@ -8,6 +8,7 @@ reading. However many bring such keys, one reading answers them all.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -29,7 +30,7 @@ from marketing_platform.stores.registry import from_environment
 
 RawHeaders = Iterable[tuple[bytes, bytes]]  # as ASGI gives them: names in lower case
 
-_FRESH_SECONDS = 0.05  # a reading of that age is not repeated for the sake of an unknown key
+_PAUSE_SECONDS = 0.05  # between readings for the sake of unknown keys, however many bring some
 _MISSING = Refused(Refusal.MISSING)
 _MALFORMED = Refused(Refusal.MALFORMED)
 _AMBIGUOUS = Refused(Refusal.AMBIGUOUS)
@@ -47,7 +48,9 @@ class Gatekeeper:
         self._make_tokens = tokens
         self._tokens: TokenVerifier | None = None
         self._poll_seconds = poll_seconds
-        self._reading: asyncio.Task[None] | None = None
+        self._next_reading: asyncio.Task[None] | None = None
+        self._one_reading = asyncio.Lock()
+        self._read_at = float("-inf")  # monotonic clock
         self._reading_tokens: asyncio.Task[None] | None = None
         self.problem: str | None = None  # why keys cannot be read; those at hand are good meanwhile
 
@@ -66,7 +69,7 @@ class Gatekeeper:
         if self._make_tokens is not None:
             self._tokens = await run_in_threadpool(self._make_tokens)
             await self._read_tokens()
-        await self._read()
+        await self._read_anew()
         if self.problem is None and self._keyring.empty:
             _log.warning("no key may call", remedy="marketing-platform keys create")
         watch = asyncio.create_task(self._watch(), name="follow the API keys")
@@ -82,10 +85,7 @@ class Gatekeeper:
         found = self._keyring.find(key)
         if isinstance(found, Principal) or found.why is not Refusal.UNKNOWN:
             return found
-        if self._keyring.age > _FRESH_SECONDS:
-            if self._reading is None or self._reading.done():
-                self._reading = asyncio.create_task(self._read(), name="read the API keys")
-            await asyncio.shield(self._reading)
+        await self._read_anew()
         return self._keyring.find(key)
 
     async def _of_token(self, token: str) -> Principal | Refused:
@@ -105,10 +105,23 @@ class Gatekeeper:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._poll_seconds)
-            await self._read()
+            await self._read_anew()
             await self._note_uses()
             if self._tokens is not None and self._tokens.keys.due:
                 await self._read_tokens()
+
+    async def _read_anew(self) -> None:
+        """Wait for a reading that begins from now on; all who wait share it."""
+        if self._next_reading is None:
+            self._next_reading = asyncio.create_task(self._read_in_turn(), name="read the API keys")
+        await asyncio.shield(self._next_reading)
+
+    async def _read_in_turn(self) -> None:
+        async with self._one_reading:
+            await asyncio.sleep(max(0.0, self._read_at + _PAUSE_SECONDS - time.monotonic()))
+            self._next_reading = None  # it begins: who comes later waits for the next one
+            self._read_at = time.monotonic()
+            await self._read()
 
     async def _read(self) -> None:
         try:
