@@ -67,11 +67,11 @@ def test_rotating_and_revoking(folder: Path) -> None:
     [
         (["keys", "create", "--name", "x"], 2, "--scope"),
         ([*_CREATE, "--scope", "everything"], 2, "everything"),
-        ([*_CREATE, "--expires", "soon"], 2, "24h or 90d"),
-        ([*_CREATE, "--expires", "-1d"], 2, "24h or 90d"),
+        ([*_CREATE, "--expires", "soon"], 2, "24h"),
+        ([*_CREATE, "--expires", "-1d"], 2, "24h"),
         (["keys", "revoke", "mp_0000000000"], 1, "keys list"),
         (["keys", "rotate", "mp_0000000000"], 1, "keys list"),
-        (["keys", "rotate", "mp_0000000000", "--overlap", "1y"], 2, "24h or 90d"),
+        (["keys", "rotate", "mp_0000000000", "--overlap", "1y"], 2, "24h"),
     ],
     ids=range(7),
 )
@@ -86,7 +86,7 @@ def test_servers_need_a_secret_before_a_key(folder: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv("MARKETING_API_SECRET", raising=False)
     finished = command(*_CREATE, data_dir=str(folder), profile="servers")
     assert finished.code == 1
-    assert "MARKETING_API_SECRET is not set" in finished.err or "MARKETING_POSTGRES" in finished.err
+    assert "MARKETING_API_SECRET is not set" in finished.err
 
 
 def test_the_demos_key_is_kept_and_made_anew_when_it_has_ended(folder: Path) -> None:
