@@ -100,6 +100,7 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
     )
+    app.state.access = access
     app.state.holder = holder
     app.state.live = live
     app.state.lookups = lookups

@@ -44,6 +44,7 @@ READ_ALL = {
     "/analytics/daily-activity": Scope.READ_ANALYTICS,
 }
 PROTECTED = READ_ONE | READ_ALL
+REQUIRED = dict.fromkeys(("/recommendations/similar-users", "/graph/user-campaigns"), "?user_id=u-1")
 OPEN = ["/api/v1/health", "/openapi.json", "/docs"]
 
 
@@ -319,7 +320,8 @@ def test_openapi_says_how_to_say_who_calls(anybody: TestClient) -> None:
         if path == "/api/v1/health":
             assert "security" not in operation
         else:
-            assert operation["security"] == [{"bearer": []}, {"apiKey": []}]
+            scopes = [PROTECTED[path.replace("{user_id}", "u-1") + REQUIRED.get(path, "")].value]
+            assert operation["security"] == [{"bearer": scopes}, {"apiKey": scopes}]
             assert {"401", "403"} <= set(operation["responses"])
 
 

@@ -50,8 +50,12 @@ def allowed(scope: Scope) -> Callable[..., Awaitable[Principal]]:
     route names none: a route that takes users in its body needs `decide` with those.
     """
 
+    needed = [scope.value]  # OpenAPI 3.1 takes what a key has to permit for roles
+
     async def permitted(
-        request: Request, _bearer: None = Security(_BEARER), _header: None = Security(_HEADER)
+        request: Request,
+        _bearer: None = Security(_BEARER, scopes=needed),
+        _header: None = Security(_HEADER, scopes=needed),
     ) -> Principal:
         return permit(request, scope, _users_asked(request))
 
