@@ -20,14 +20,18 @@ AUDIENCE = "marketing"
 SHARED = "shared between the issuer and this platform"
 
 
-@cache
-def rsa_key(name: str = "one", bits: int = 2048) -> rsa.RSAPrivateKey:
+def rsa_key(name: str = "one") -> rsa.RSAPrivateKey:
     """A private key, the same for the same name."""
-    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+    return _rsa_keys(name)
 
 
 @cache
-def ec_key(name: str = "one") -> ec.EllipticCurvePrivateKey:
+def _rsa_keys(_name: str) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@cache
+def ec_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 

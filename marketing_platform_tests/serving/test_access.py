@@ -20,9 +20,21 @@ from marketing_platform.access.issuing import rotate
 from marketing_platform.access.keyring import KeyRing
 from marketing_platform.access.keys import key_id, new_key
 from marketing_platform.access.register import KeyRegister
+from marketing_platform.access.token_keys import PublishedKeys
+from marketing_platform.access.token_settings import TokenSettings
+from marketing_platform.access.tokens import TokenVerifier
 from marketing_platform.releases.records import open_records
 from marketing_platform_tests import callers
-from marketing_platform_tests.access.issuer import AUDIENCE, ISSUER, by_hand, claims, jwks, rsa_entry, token
+from marketing_platform_tests.access.issuer import (
+    AUDIENCE,
+    ISSUER,
+    by_hand,
+    claims,
+    jwks,
+    rsa_entry,
+    rsa_key,
+    token,
+)
 from marketing_platform_tests.callers import bearer
 from marketing_platform_tests.serving.conftest import Logged, Platform, await_until, encoder
 from marketing_platform_tests.serving.test_errors import error_of
@@ -115,11 +127,13 @@ def test_both_headers_carry_a_key_but_not_at_once(anybody: TestClient, platform:
         ({"Authorization": "Basic dTpw"}, "malformed"),
         ({"Authorization": "Bearer"}, "malformed"),
         ({"X-API-Key": ""}, "malformed"),
+        ({"X-API-Key": "a.b.c"}, "malformed"),
+        ({"Authorization": f"Basic {new_key()}"}, "malformed"),
         ({"X-API-Key": "ключ".encode()}, "malformed"),
         (bearer("x" * 9000), "too_long"),
         (bearer("a.b.c"), "malformed"),
     ],
-    ids=range(7),
+    ids=range(9),
 )
 def test_what_is_no_credential_is_told_without_repeating_it(
     anybody: TestClient, headers: Any, reason: str
@@ -356,6 +370,46 @@ def test_a_flood_of_unknown_keys_shares_its_look_ups(fresh_platform: Platform) -
 
     assert all(isinstance(one, Refused) for one in asyncio.run(flood()))
     assert register.asked == 2, "one at the start, one for all of them"
+
+
+def test_an_issuer_changes_its_keys(
+    fresh_platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key id that nobody knew is looked up at once, and not again for each who makes one up."""
+    monkeypatch.setattr("marketing_platform.access.token_keys._PAUSE_SECONDS", 0.5)
+    path = tmp_path / "jwks.json"
+    path.write_bytes(jwks(rsa_entry("one")))
+    read: list[float] = []
+
+    def document() -> bytes:
+        read.append(time.monotonic())
+        return path.read_bytes()
+
+    issued = TokenSettings(issuer=ISSUER, audience=AUDIENCE, jwks_file=path)
+    keys = PublishedKeys("here", document, seconds=300)
+    verifier = TokenVerifier(issued, keys, api_secret(fresh_platform.settings))
+    ring = KeyRing(open_records(fresh_platform.settings).keys, lambda: api_secret(fresh_platform.settings))
+
+    async def story() -> tuple[int, int]:
+        keeper = Gatekeeper(ring, lambda: verifier, poll_seconds=60)
+
+        async def known(kid: str) -> bool:
+            sent = bearer(token(rsa_key(kid), kid=kid))["Authorization"].encode()
+            return isinstance(await keeper.principal_of([(b"authorization", sent)]), Principal)
+
+        async with keeper.running():
+            assert await known("one")
+            path.write_bytes(jwks(rsa_entry("two", rsa_key("two"))))
+            await asyncio.sleep(0.6)
+            assert await known("two")
+            assert not await known("one"), "remembered no longer than its key is published"
+            before = len(read)
+            await asyncio.gather(*(known(f"made-up-{number % 3}") for number in range(60)))
+            return before, len(read)
+
+    before, after = asyncio.run(story())
+    assert before == 2
+    assert after <= before + 2
 
 
 def test_servers_without_the_secret_do_not_start(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -31,6 +31,7 @@ from marketing_platform.stores.registry import from_environment
 RawHeaders = Iterable[tuple[bytes, bytes]]  # as ASGI gives them: names in lower case
 
 _PAUSE_SECONDS = 0.05  # between readings for the sake of unknown keys, however many bring some
+_KEY = PREFIX.encode()
 _MISSING = Refused(Refusal.MISSING)
 _MALFORMED = Refused(Refusal.MALFORMED)
 _AMBIGUOUS = Refused(Refusal.AMBIGUOUS)
@@ -51,7 +52,7 @@ class Gatekeeper:
         self._next_reading: asyncio.Task[None] | None = None
         self._one_reading = asyncio.Lock()
         self._read_at = float("-inf")  # monotonic clock
-        self._reading_tokens: asyncio.Task[None] | None = None
+        self._beside: dict[str, asyncio.Task[None]] = {}  # work that nothing waits for unless it needs it
         self.problem: str | None = None  # why keys cannot be read; those at hand are good meanwhile
 
     async def principal_of(self, headers: RawHeaders) -> Principal | Refused:
@@ -79,6 +80,8 @@ class Gatekeeper:
             watch.cancel()
             with suppress(asyncio.CancelledError):
                 await watch
+            async with self._one_reading:  # a thread cannot be stopped
+                await asyncio.gather(*self._beside.values(), return_exceptions=True)
             await self._note_uses()
 
     async def _of_key(self, key: str) -> Principal | Refused:
@@ -94,21 +97,26 @@ class Gatekeeper:
         found = self._tokens.find(token)
         if isinstance(found, Principal) or found.why not in {Refusal.UNKNOWN, Refusal.UNAVAILABLE}:
             return found
-        if self._tokens.keys.may_have_changed and (
-            self._reading_tokens is None or self._reading_tokens.done()
-        ):
-            self._reading_tokens = asyncio.create_task(self._read_tokens(), name="read the issuer's keys")
-        if self._reading_tokens is not None:
-            await asyncio.shield(self._reading_tokens)
+        if self._tokens.keys.may_have_changed:
+            self._begin(self._read_tokens)
+        if reading := self._beside.get(self._read_tokens.__name__):
+            await asyncio.shield(reading)
         return self._tokens.find(token)
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._poll_seconds)
             await self._read_anew()
-            await self._note_uses()
+            # What is slow here must not hold up the next look at the register.
+            self._begin(self._note_uses)
             if self._tokens is not None and self._tokens.keys.due:
-                await self._read_tokens()
+                self._begin(self._read_tokens)
+
+    def _begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do it beside everything else, unless it is being done."""
+        name = work.__name__
+        if name not in self._beside or self._beside[name].done():
+            self._beside[name] = asyncio.create_task(work(), name=name)
 
     async def _read_anew(self) -> None:
         """Wait for a reading that begins from now on; all who wait share it."""
@@ -175,11 +183,13 @@ def _credential(headers: RawHeaders) -> str | Refused:
             continue
         if found is not None:
             return _AMBIGUOUS
-        found = value
         if name == b"authorization":
             scheme, _, found = value.partition(b" ")
-            if scheme.lower() != b"bearer":
-                return _MALFORMED
+            fits = scheme.lower() == b"bearer"
+        else:
+            found, fits = value, value.startswith(_KEY)
+        if not fits:
+            return _MALFORMED
     if found is None:
         return _MISSING
     try:
