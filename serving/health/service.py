@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 
 from marketing_platform.releases.manifest import Manifest
 from serving import responses
+from serving.limits.rates import Rates
 from serving.live import LivePath
 from serving.lookups import Lookups
 from serving.releases import ReleaseHolder
 
 
-def health(holder: ReleaseHolder, live: LivePath, lookups: Lookups, manifest: Manifest) -> bytes:
+def health(
+    holder: ReleaseHolder, live: LivePath, lookups: Lookups, rates: Rates, manifest: Manifest
+) -> bytes:
     """Degraded while the pointer's release or the live path cannot be opened, or a datastore fails."""
     reason = holder.problem or live.problem or lookups.problem
     return responses.to_json(
@@ -21,5 +24,7 @@ def health(holder: ReleaseHolder, live: LivePath, lookups: Lookups, manifest: Ma
             "age_seconds": round((datetime.now(UTC) - manifest.created_at).total_seconds(), 3),
             "live_path": live.state,
             "degraded_reason": reason,
+            "circuits": lookups.circuits,
+            "limits_shared": None if rates.shared is None else rates.shared == "closed",
         }
     )

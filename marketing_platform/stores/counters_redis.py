@@ -1,0 +1,51 @@
+"""Counters that several processes add to, in Redis. They expire by themselves, and are lost without harm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from marketing_platform.errors import StoreUnavailable
+from marketing_platform.stores.redis_settings import RedisSettings
+
+
+class RedisCounters:
+    """Implements `Counters`."""
+
+    def __init__(self, settings: RedisSettings) -> None:
+        self._settings = settings
+        # The client's own retries would multiply the deadline.
+        pool = redis.BlockingConnectionPool(**settings.pool(), retry=Retry(NoBackoff(), 0))
+        self._client: redis.Redis = redis.Redis(connection_pool=pool)
+
+    def add(
+        self, name: str, window: int, added: Mapping[str, int], *, seconds: int
+    ) -> dict[str, tuple[int, int]]:
+        """Add to the counters of a window; one round trip."""
+        pipeline = self._client.pipeline(transaction=False)
+        for client, number in added.items():
+            key = _key(name, window, client)
+            pipeline.get(_key(name, window - 1, client))
+            pipeline.incrby(key, number)
+            pipeline.expire(key, 2 * seconds + 1)
+        try:
+            answers = pipeline.execute()
+        except redis.RedisError as error:
+            raise StoreUnavailable(
+                f"{self._settings.where} did not count within {self._settings.answer_seconds:g} s:"
+                f" {type(error).__name__}"
+            ) from error
+        return {
+            client: (int(answers[3 * at] or 0), int(answers[3 * at + 1])) for at, client in enumerate(added)
+        }
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def _key(name: str, window: int, client: str) -> str:
+    return f"limits:{name}:{window}:{client}"
