@@ -1,4 +1,4 @@
-"""What keeps failing is left alone for a while: a circuit breaker (Nygard, Release It!, 2nd ed., 2018, ch. 5).
+"""What keeps failing is left alone for a while: a breaker (Nygard, Release It!, 2nd ed., 2018, ch. 5).
 
 It only counts. What a failure is, and what to answer instead, belongs to whoever asks.
 """

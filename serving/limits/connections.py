@@ -95,7 +95,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._in_body or self._answering or self._refused:
             return
         if self._head_bytes > self._settings.target_bytes + self._settings.header_bytes:
-            self._refuse("headers_too_large" if self.headers else "target_too_long")
+            self._refuse("headers_too_large")  # its target is not: that is looked at piece by piece
         elif self._timer is None:
             self._close_later()
 
@@ -173,9 +173,12 @@ class GuardedProtocol(HttpToolsProtocol):
     def _refuse(self, code: str) -> None:
         """Answer in the application's stead; what else comes is not looked at."""
         self._refused = True
-        if self._answering and self.cycle.response_started:
-            self.transport.abort()  # the middle of an answer is no place for another
-            return
+        if self._answering:
+            if self.cycle.response_started:
+                self.transport.abort()  # the middle of an answer is no place for another
+                return
+            self.cycle.disconnected = True  # the application is not to answer, too
+            self.cycle.message_event.set()
         request_id = uuid.uuid4().hex
         answer = errors.render(code, request_id)
         status = HTTPStatus(answer.status_code)
