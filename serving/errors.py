@@ -91,6 +91,20 @@ ERRORS: Mapping[str, ErrorKind] = {
 }
 
 
+# What middleware answers, whatever the route.
+_ANYWHERE = (
+    "malformed_request",
+    "not_acceptable",
+    "request_too_slow",
+    "body_too_large",
+    "target_too_long",
+    "too_many_requests",
+    "headers_too_large",
+    "overloaded",
+    "deadline_exceeded",
+)
+
+
 class ErrorBody(BaseModel):
     """The body of every answer that is not a success."""
 
@@ -145,9 +159,9 @@ def refuse(scope: Scope, code: str, *, headers: Mapping[str, str] | None = None,
 
 
 def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI `responses` of these codes, with an example for each."""
+    """The OpenAPI `responses` of these codes and of those of every route, with an example for each."""
     responses: dict[int | str, dict[str, Any]] = {}
-    for code in codes:
+    for code in (*codes, *_ANYWHERE):
         kind = ERRORS[code]
         entry = responses.setdefault(
             kind.status,

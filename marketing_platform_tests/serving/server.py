@@ -13,7 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from marketing_platform_tests.servers.base import free_port
 
@@ -81,9 +81,9 @@ def request(method: str, path: str, *headers: str, body: bytes = b"") -> bytes:
     return "\r\n".join(head).encode("latin-1") + body
 
 
-def received(connection: socket.socket) -> Answer:
-    """The one answer that comes; ConnectionError when there is none."""
-    stream = connection.makefile("rb")
+def received(connection: socket.socket, stream: BinaryIO | None = None) -> Answer:
+    """The next answer; ConnectionError when there is none. Give the stream when more than one is coming."""
+    stream = stream or connection.makefile("rb")
     line = stream.readline()
     if not line:
         raise ConnectionError("no answer")

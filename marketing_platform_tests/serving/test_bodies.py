@@ -1,4 +1,4 @@
-"""JSON bodies are taken strictly: whatever is sent, it is a document of the model or a 4xx that repeats nothing."""
+"""JSON bodies are taken strictly: what is sent is a document of the model, or a 4xx that repeats nothing."""
 
 from __future__ import annotations
 
@@ -105,7 +105,8 @@ def test_what_is_no_json_or_has_two_meanings_is_malformed(client: TestClient, bo
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"a": "\\\\u0000"}', b"[" * DEEPEST + b"]" * DEEPEST, b"[]" * 1, b'{"a": {"b": 1}, "c": {"b": 1}}']
+    "body",
+    [b'{"a": "\\\\u0000"}', b"[" * DEEPEST + b"]" * DEEPEST, b"[]" * 1, b'{"a": {"b": 1}, "c": {"b": 1}}'],
 )
 def test_what_looks_like_it_but_is_good_json_passes(body: bytes) -> None:
     check(body)
@@ -142,7 +143,14 @@ def test_json_that_does_not_fit_is_named_without_what_was_sent(
 
 @pytest.mark.parametrize(
     "content_type",
-    ["", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1", "json", "*/*"],
+    [
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/json; charset=latin-1",
+        "json",
+        "*/*",
+    ],
 )
 def test_another_content_type_is_415(client: TestClient, content_type: str) -> None:
     details = error_of(post(client, order(), content_type), 415, "unsupported_media_type")["details"]

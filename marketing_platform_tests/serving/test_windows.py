@@ -1,7 +1,8 @@
-"""Sliding windows: never more than they allow by much, never a wait that leads nowhere, nothing remembered long."""
+"""Sliding windows: never more than they allow, never a wait that leads nowhere, nothing remembered long."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,7 +38,10 @@ def test_a_fixed_window_never_lets_more_than_its_quota_through(
 
 
 @given(
-    quota=st.integers(1, 50), seconds=st.sampled_from([1, 60]), offset=st.floats(0, 59), more=st.integers(0, 50)
+    quota=st.integers(1, 50),
+    seconds=st.sampled_from([1, 60]),
+    offset=st.floats(0, 59),
+    more=st.integers(0, 50),
 )
 def test_after_the_wait_a_request_fits(quota: int, seconds: int, offset: float, more: int) -> None:
     window = Window(Policy("test", quota, seconds))
@@ -73,12 +77,24 @@ def test_a_clock_that_is_set_back_or_forth_locks_nobody_out() -> None:
     assert asked(window, START + 86_400)
 
 
-def test_millions_of_addresses_take_no_more_memory_than_the_most(monkeypatch) -> None:  # noqa: ANN001
+def test_millions_of_addresses_take_no_more_memory_than_the_most(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windows, "_MOST", 100)
     window = Window(Policy("test", 3, 60))
     seen = [asked(window, START, f"client-{number}") for number in range(1000)]
     assert seen == [True] * 103 + [False] * 897  # the last ones share three
-    assert len(window._now) == 101  # noqa: SLF001
+    assert len(window._now) == 101
+
+
+def test_others_are_told_of_those_who_ask_much() -> None:
+    window = Window(Policy("test", 100, 60))
+    for _ in range(10):
+        asked(window, START)
+    assert window.untold(START)[1] == {}
+    for _ in range(3):
+        asked(window, START)
+    assert window.untold(START)[1] == {"a": 13}
+    asked(window, START)
+    assert window.untold(START)[1] == {"a": 1}
 
 
 def test_what_others_counted_counts_here() -> None:

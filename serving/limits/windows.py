@@ -14,6 +14,9 @@ from dataclasses import dataclass
 
 _MOST = 100_000  # clients that one window tells apart; all further ones count as one
 _OTHERS = ""
+# Up to one part in so many of its quota a client is nobody else's matter: so many processes could not
+# exceed it together.
+_PROCESSES = 10
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Window:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
+        self._quiet = policy.quota // _PROCESSES
         self._number = 0
         self._now: dict[str, int] = {}
         self._before: dict[str, int] = {}
@@ -46,8 +50,11 @@ class Window:
     def count(self, client: str) -> None:
         """Note a request that was let through; `left` was asked just before."""
         client = self._known(client)
-        self._now[client] = self._now.get(client, 0) + 1
-        self._untold[client] = self._untold.get(client, 0) + 1
+        counted = self._now[client] = self._now.get(client, 0) + 1
+        if counted > self._quiet:
+            # The first time all of it, from then on what is new.
+            new = counted if counted == self._quiet + 1 else 1
+            self._untold[client] = self._untold.get(client, 0) + new
 
     def wait(self, client: str, now: float) -> int:
         """Whole seconds, at least 1, after which a request fits, if no other is let through before."""
@@ -68,7 +75,10 @@ class Window:
         return math.ceil(self.policy.seconds - now % self.policy.seconds)
 
     def untold(self, now: float) -> tuple[int, Mapping[str, int]]:
-        """The number of this window, and what was counted in it since this was last asked."""
+        """The number of this window, and what was counted in it since this was last asked.
+
+        Of clients that have used a tenth of their quota; most never do, and cost no message.
+        """
         self._turn(now)
         told, self._untold = self._untold, {}
         return self._number, told
