@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
+from http import HTTPStatus
 from typing import Any, Concatenate, Literal, ParamSpec
 
 import structlog
@@ -20,7 +21,7 @@ from fastapi import Request, Response
 from marketing_platform.errors import StoreBusy, StoreUnavailable
 from marketing_platform.stores.breaker import Breaker, State
 from serving import responses
-from serving.errors import ApiError
+from serving.errors import ERRORS, ApiError
 from serving.releases import OpenRelease, ReleaseHolder
 
 Area = Literal["recommendations", "live path", "graph", "analytics"]
@@ -88,8 +89,7 @@ class Lookups:
             ApiError: `no_release`; `store_unavailable` when it did not come in time, or was not asked for
                 because it has not come lately; or what the question raises.
         """
-        breaker = self._breaker(area)
-        if not breaker.admits():
+        if not self._breaker(area).admits():
             raise ApiError("store_unavailable", part=area)
         with ExitStack() as lease:
             release = lease.enter_context(self._holder.lease())
@@ -101,9 +101,11 @@ class Lookups:
             except (StoreUnavailable, StoreBusy) as error:
                 self._note(area, str(error))
                 raise
-            self._failures.pop(area, None)
-            if breaker.succeeded():
-                _log.info("asked again", area=area)
+            except ApiError as error:
+                if ERRORS[error.code].status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                    self._answered(area)  # that there is no such user is an answer
+                raise
+            self._answered(area)
             return responses.answer(request, release.manifest, body)
 
     async def _in_time(
@@ -143,6 +145,11 @@ class Lookups:
         if area not in self._pools:
             self._pools[area] = ThreadPoolExecutor(_THREADS, thread_name_prefix=area)
         return self._pools[area]
+
+    def _answered(self, area: Area) -> None:
+        self._failures.pop(area, None)
+        if self._breaker(area).succeeded():
+            _log.info("asked again", area=area)
 
     def _note(self, area: Area, why: str) -> None:
         self._failures[area] = (time.monotonic(), why)

@@ -41,8 +41,9 @@ class Server:
     pid: int
     log: Path
 
-    def connect(self, *, timeout: float = 10.0) -> socket.socket:
-        return socket.create_connection((_HOST, self.port), timeout)
+    def connect(self, *, timeout: float = 10.0, source: str = "") -> socket.socket:
+        """A connection; from another address of this machine when `source` is given."""
+        return socket.create_connection((_HOST, self.port), timeout, (source, 0) if source else None)
 
     def get(self, path: str, *headers: str, timeout: float = 10.0) -> Answer:
         with self.connect(timeout=timeout) as connection:

@@ -24,6 +24,7 @@ _BODY = 1 << 30 if _LONG else 64 << 20
 _FLOOD = 20_000 if _LONG else 1_500
 _HEAD_SECONDS = 2.0
 _MEMORY = 32 << 20  # by how much the process may grow
+_PROXY = "127.0.0.9"
 _ERROR = ["error_code", "message", "details", "timestamp", "request_id"]
 
 
@@ -36,6 +37,7 @@ def server(platform: Platform) -> Iterator[Server]:
         "anonymous_burst": 50,
         "anonymous_sustained": 500,
         "connections": _CONNECTIONS // 2,
+        "trusted_proxies": f'["{_PROXY}"]',
     }
     with serving(platform.settings.data_dir, **limits) as started:
         yield started
@@ -169,6 +171,17 @@ def test_a_flood_without_keys(server: Server) -> None:
             thread.join()
     assert 429 in seen
     assert seen <= {200, 429}
+
+
+@pytest.mark.parametrize(("source", "believed"), [(_PROXY, True), ("127.0.0.8", False)])
+def test_only_a_declared_proxy_says_whose_request_it_is(server: Server, source: str, believed: bool) -> None:
+    seen: list[int] = []
+    with server.connect(source=source) as connection:
+        for number in range(200):
+            forwarded = f"X-Forwarded-For: 192.0.2.1, 198.51.100.{number}"
+            connection.sendall(request("GET", "/recommendations/u-1", forwarded))
+            seen.append(received(connection).status)
+    assert (429 not in seen) is believed
 
 
 @pytest.mark.parametrize(
