@@ -27,6 +27,7 @@ def run(settings: Settings) -> None:
     uvicorn.run(
         create_app(settings, limits=limits),
         http=guarded(limits),  # type: ignore[arg-type] -- called with what the class would be
+        ws="none",
         proxy_headers=bool(limits.trusted_proxies),
         forwarded_allow_ips=limits.trusted_proxies,
         timeout_keep_alive=limits.idle_seconds,

@@ -22,6 +22,7 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving import errors
+from serving.limits.paths import is_probe
 from serving.limits.settings import LimitSettings
 from serving.limits.shedding import ARRIVED
 
@@ -117,7 +118,13 @@ class GuardedProtocol(HttpToolsProtocol):
             self._give_up("headers_too_large")
 
     def on_headers_complete(self) -> None:
-        """The head is there: from here on the application's own limits hold."""
+        """The head is there: from here on the application's own limits hold.
+
+        Except one: when so many are under way, a request more is refused before anything is made for it.
+        `Shedding` has the same bound, but sees a request only when its turn has come.
+        """
+        if len(self.tasks) >= self._settings.at_once and not is_probe(self.url.partition(b"?")[0].decode()):
+            self._give_up("overloaded")
         self._in_head, self._head_bytes = False, 0
         self._in_body = self._answering = True
         self._stop_timer()
@@ -189,7 +196,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.write(b"\r\n".join(head) + bytes(answer.body))
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self._wait(_LINGER_SECONDS)  # closed at once, what is unread would make TCP take the answer back
+        # Closed at once, what is unread would make TCP take the answer back.
+        self._wait(_LINGER_SECONDS)
 
     def _wait(self, seconds: float) -> None:
         self._waiting.add(self)
