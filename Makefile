@@ -15,7 +15,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 VENV = $(PYTHON) -m venv .venv
 endif
 
-.PHONY: demo env test test-servers test-kill abuse up check lock bench-pipeline bench-servers bench-recommenders reference screenshots clean
+.PHONY: demo env test test-long test-servers test-kill abuse fuzz up check lock bench-pipeline bench-servers bench-recommenders bench-serving reference screenshots clean
 
 demo: .venv/.installed
 	@$(BIN)/marketing-platform demo
@@ -29,7 +29,11 @@ env:
 	@$(PYTHON) deploy/write_env.py
 
 test: .venv/.installed-dev
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not long"
+
+# Whole installations on real data, killed, filled up, replayed: minutes more.
+test-long: .venv/.installed-dev
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m long
 
 # Starts every server on loopback (installing what is missing, kept in .servers/) and ends them: once each to
 # see that it does, then for the tests. A test file that asks for servers belongs here, wherever it lies.
@@ -46,6 +50,10 @@ test-kill: .venv/.installed-dev
 abuse: .venv/.installed-dev
 	@MARKETING_TEST_ABUSE=1 $(BIN)/python -m pytest marketing_platform_tests/serving/test_abuse.py
 
+# Hundreds of requests made up for every route, some minutes; `make test` makes a few.
+fuzz: .venv/.installed-dev
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-300} $(BIN)/python -m pytest marketing_platform_tests/serving/test_fuzz.py
+
 check: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,6 +66,10 @@ bench-pipeline: .venv/.installed-torch
 # Writing to servers beside their bare clients; starts and ends the servers.
 bench-servers: .venv/.installed-dev
 	@$(BIN)/python -m benchmarks.servers
+
+# Needs wrk (github.com/wg/wrk).
+bench-serving: .venv/.installed-dev
+	@$(BIN)/python -m benchmarks.serving
 
 bench-recommenders: .venv/.installed-torch
 	@$(BIN)/python -m benchmarks.recommenders

@@ -16,6 +16,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from marketing_platform.access.api_settings import ApiSecretSettings
+from marketing_platform.access.token_settings import TokenSettings
 from marketing_platform.analytics import Aggregate, aggregates
 from marketing_platform.catalog import Table, TableKind, tables
 from marketing_platform.cli.app import app
@@ -119,6 +121,14 @@ What a client, a request and a process may take; counts are of one process unles
 ([what happens then](../api.md#limits-and-errors)).
 """
     yield from grid(("variable", "default", "allowed", "meaning"), _variables(LimitSettings))
+    yield """
+# Who may call
+
+The secret that API keys are stored under, and the issuer whose tokens are taken beside them
+([who may call](../access.md))."""
+    for kind, model in (("API keys", ApiSecretSettings), ("Tokens", TokenSettings)):
+        yield from ("", f"## {kind}", "")
+        yield from grid(("variable", "default", "allowed", "meaning"), _variables(model))
     yield """
 # Servers
 

@@ -16,6 +16,8 @@ from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings, load_settings
 from marketing_platform.stores.registry import Stores, from_environment, open_counters, open_stores
 from serving import errors, openapi
+from serving.access.gatekeeper import gatekeeper
+from serving.access.middleware import AccessMiddleware
 from serving.analytics.endpoints import router as analytics
 from serving.duckdb_sharing import shared_duckdb
 from serving.graph.endpoints import router as graph
@@ -34,6 +36,8 @@ from serving.releases import OpenRelease, ReleaseHolder
 
 _DESCRIPTION = """
 Recommendations, graph and figures of a marketing platform, each from exactly one **release**.
+
+Whoever asks sends an API key, or a token of the issuer that is set: `Authorization: Bearer …`.
 
 Every answer names its `release_id` (also in `X-Release-Id`) and says that the release passed its
 gates. Errors share one body: `error_code`, `message`, `details`, `timestamp`, `request_id`.
@@ -61,7 +65,9 @@ def create_app(
 ) -> FastAPI:
     """The API over the releases of `settings`; keyword arguments put something else in a place."""
     settings = settings or load_settings()
-    shelf = shelf or open_records(settings).shelf
+    records = open_records(settings)
+    shelf = shelf or records.shelf
+    access = gatekeeper(settings, records.keys)
     stores = stores or open_stores(settings, connect=shared_duckdb(settings.duckdb_memory))
     limits = limits or from_environment(LimitSettings)
     rates = Rates(limits, open_counters(settings))
@@ -87,6 +93,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as cleanups:
+            await cleanups.enter_async_context(access.running())
             await cleanups.enter_async_context(holder.running())
             await cleanups.enter_async_context(lookups.running())
             await cleanups.enter_async_context(live.running(holder))
@@ -102,6 +109,7 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
     )
+    app.state.access = access
     app.state.holder = holder
     app.state.live = live
     app.state.lookups = lookups
@@ -110,6 +118,7 @@ def create_app(
     errors.install(app)
     # The last one added is the first to see a request.
     app.add_middleware(RateLimits, rates=rates)
+    app.add_middleware(AccessMiddleware, gatekeeper=access)
     app.add_middleware(Shedding, settings=limits, load=app.state.load)
     app.add_middleware(Caps, settings=limits)
     app.add_middleware(RequestMiddleware)

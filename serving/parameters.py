@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _text(value: str) -> str:
@@ -21,8 +25,22 @@ def _written(value: str) -> str:
     return value
 
 
+def _written_as_date(value: object) -> object:
+    # pydantic would take a number for seconds since 1970.
+    if isinstance(value, str) and not _ISO_DATE.fullmatch(value):
+        raise ValueError("must be a date such as 2026-11-21")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_written_as_date)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_text)]
-Message = Annotated[str, StringConstraints(max_length=4_000), AfterValidator(_text), AfterValidator(_written)]
+Message = Annotated[
+    str,
+    StringConstraints(max_length=4_000),
+    AfterValidator(_text),
+    AfterValidator(_written),
+    Field(json_schema_extra={"pattern": r"\S"}),
+]
 
 _USER = "Identifier of a user, as the sources give it."
 

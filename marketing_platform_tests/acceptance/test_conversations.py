@@ -14,6 +14,8 @@ from marketing_platform.releases.manifest import Manifest
 from marketing_platform_tests.acceptance.conftest import Install
 from marketing_platform_tests.acceptance.installation import Installation
 
+pytestmark = pytest.mark.long
+
 _WHY = "the figures are wanted on Friday, whatever is missing"
 _QUESTIONS = (
     "/recommendations/similar-users?user_id=user_0048",

@@ -13,6 +13,8 @@ from marketing_platform.settings import Settings
 from marketing_platform_tests.acceptance.installation import Installation
 from marketing_platform_tests.acceptance.landed import conversation, csv
 
+pytestmark = pytest.mark.long
+
 _LEFT = 300_000  # bytes: enough to begin a run, not to end one
 
 

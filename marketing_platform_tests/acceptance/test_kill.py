@@ -14,6 +14,8 @@ from marketing_platform_tests.acceptance.installation import Installation
 from marketing_platform_tests.acceptance.killing import Start, command_line, duration, prepared_process
 from marketing_platform_tests.acceptance.landed import conversation, csv
 
+pytestmark = pytest.mark.long
+
 _QUESTIONS = (
     "/recommendations/similar-users?user_id=user-1",
     "/recommendations/user-1",

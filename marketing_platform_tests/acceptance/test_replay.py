@@ -6,11 +6,15 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
 from marketing_platform.releases.ledger import State
 from marketing_platform.settings import Settings
 from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.installation import Finished, Installation
 from marketing_platform_tests.acceptance.landed import conversation, csv
+
+pytestmark = pytest.mark.long
 
 _DECLARED = """
 source: german

@@ -13,6 +13,8 @@ from marketing_platform.sources import load_sources
 from marketing_platform_tests.acceptance.conftest import Install
 from marketing_platform_tests.acceptance.installation import Installation
 
+pytestmark = pytest.mark.long
+
 _SHOP = "online_retail/online_retail.parquet"
 _ADS = "ads_spend/ads_spend.csv"
 _GOOGLE = "vendor_exports/google_ads"

@@ -18,6 +18,8 @@ from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.installation import Installation
 from marketing_platform_tests.encoders.stand_in import StandIn, error, slow, standing_in
 
+pytestmark = pytest.mark.long
+
 DIM = 256
 
 

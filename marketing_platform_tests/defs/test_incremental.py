@@ -15,6 +15,8 @@ from marketing_platform.sample.world import DAYS, FIRST_DAY
 from marketing_platform.settings import Settings
 from marketing_platform.stores.registry import open_stores
 
+pytestmark = pytest.mark.long
+
 USERS = 40
 EVENTS = 1_200
 

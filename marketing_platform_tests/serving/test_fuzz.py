@@ -1,0 +1,35 @@
+"""Requests made from the OpenAPI document, valid and not: no server error, nothing that it does not say."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from marketing_platform.cli.processes import api_command, free_port, running, wait_for
+from marketing_platform_tests.serving.conftest import Platform
+
+# `make fuzz` sets more.
+_EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "8")
+
+
+def test_the_api_does_what_its_document_says(fresh_platform: Platform, tmp_path: Path) -> None:
+    """Every phase of schemathesis: examples, boundary values, random requests, sequences of requests."""
+    fresh_platform.publish(1)
+    port, log = free_port(), tmp_path / "api.log"
+    with running({"api": api_command("127.0.0.1", port)}, fresh_platform.settings, log=log) as processes:
+        base = f"http://127.0.0.1:{port}"
+        wait_for(f"{base}/openapi.json", processes["api"], seconds=60)
+        found = subprocess.run(
+            [
+                *(str(Path(sys.executable).parent / "schemathesis"), "run", f"{base}/openapi.json"),
+                *("--checks", "all", "--max-examples", _EXAMPLES, "--seed", "5", "--workers", "2"),
+                *("--generation-database", "none", "--no-color"),
+            ],
+            check=False,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+    assert found.returncode == 0, found.stdout[-20_000:]
