@@ -15,7 +15,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 VENV = $(PYTHON) -m venv .venv
 endif
 
-.PHONY: demo env test test-long test-servers test-kill fuzz up check lock bench-pipeline bench-servers bench-recommenders bench-serving reference screenshots clean
+.PHONY: demo env test test-long test-servers test-kill abuse fuzz up check lock bench-pipeline bench-servers bench-recommenders bench-serving reference screenshots clean
 
 demo: .venv/.installed
 	@$(BIN)/marketing-platform demo
@@ -45,6 +45,10 @@ test-servers: .venv/.installed-dev
 # Ten runs of the command line, each killed with -9 at a random moment; some minutes.
 test-kill: .venv/.installed-dev
 	@KILLS=$${KILLS:-10} $(BIN)/python -m pytest marketing_platform_tests/acceptance/test_kill.py -k commands
+
+# Slowloris, a body of 1 GB, 10,000 connections, a flood: what `make test` does on a small scale.
+abuse: .venv/.installed-dev
+	@MARKETING_TEST_ABUSE=1 $(BIN)/python -m pytest marketing_platform_tests/serving/test_abuse.py
 
 # Hundreds of requests made up for every route, some minutes; `make test` makes a few.
 fuzz: .venv/.installed-dev

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from marketing_platform_tests.servers.shared import end_all
+
+# Tests ask more than people do; those about limits set their own.
+for _limit in ("BURST", "SUSTAINED", "ANONYMOUS_BURST", "ANONYMOUS_SUSTAINED"):
+    os.environ[f"MARKETING_LIMIT_{_limit}"] = "1000000"
 
 PROJECT = Path(__file__).resolve().parent.parent
 

@@ -29,6 +29,7 @@ from marketing_platform.stores.diagnoses import SERVERS
 from marketing_platform.stores.server_settings import variables
 from scripts.markdown import code, grid
 from scripts.reference_api import api_page
+from serving.limits.settings import LimitSettings
 
 FOLDER = PROJECT_DIR / "docs" / "reference"
 _NOTE = "<!-- Written by `make reference`; edit what it was made from, not this file. -->"
@@ -113,6 +114,13 @@ Read from the environment when a command starts. Options of the command line go 
         ("variable", "default", "allowed", "meaning"),
         _variables(Settings),
     )
+    yield """
+# Limits of the API
+
+What a client, a request and a process may take; counts are of one process unless they say something else
+([what happens then](../api.md#limits-and-errors)).
+"""
+    yield from grid(("variable", "default", "allowed", "meaning"), _variables(LimitSettings))
     yield """
 # Who may call
 

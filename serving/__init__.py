@@ -16,12 +16,21 @@ def run(settings: Settings) -> None:
     """Serve until interrupted, on the address and port of `settings`."""
     import uvicorn
 
+    from marketing_platform.stores.registry import from_environment
     from serving import logs
     from serving.app import create_app
+    from serving.limits.connections import guarded
+    from serving.limits.settings import LimitSettings
 
     logs.configure()
+    limits = from_environment(LimitSettings)
     uvicorn.run(
-        create_app(settings),
+        create_app(settings, limits=limits),
+        http=guarded(limits),  # type: ignore[arg-type] -- called with what the class would be
+        ws="none",
+        proxy_headers=bool(limits.trusted_proxies),
+        forwarded_allow_ips=limits.trusted_proxies,
+        timeout_keep_alive=limits.idle_seconds,
         host=settings.api_host,
         port=settings.api_port,
         log_config=None,  # ours is in place

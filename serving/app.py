@@ -14,14 +14,19 @@ from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings, load_settings
-from marketing_platform.stores.registry import Stores, open_stores
+from marketing_platform.stores.registry import Stores, from_environment, open_counters, open_stores
 from serving import errors, openapi
 from serving.access.gatekeeper import gatekeeper
 from serving.access.middleware import AccessMiddleware
 from serving.analytics.endpoints import router as analytics
 from serving.duckdb_sharing import shared_duckdb
 from serving.graph.endpoints import router as graph
+from serving.health.endpoints import probes
 from serving.health.endpoints import router as health
+from serving.limits.caps import Caps
+from serving.limits.rates import RateLimits, Rates
+from serving.limits.settings import LimitSettings
+from serving.limits.shedding import Load, Shedding
 from serving.live import LivePath
 from serving.lookups import Lookups
 from serving.middleware import RequestMiddleware
@@ -55,6 +60,7 @@ def create_app(
     shelf: ReleaseShelf | None = None,
     stores: Stores | None = None,
     encoder: Callable[[], Encoder] | None = None,
+    limits: LimitSettings | None = None,
     poll_seconds: float = 0.5,
 ) -> FastAPI:
     """The API over the releases of `settings`; keyword arguments put something else in a place."""
@@ -63,6 +69,8 @@ def create_app(
     shelf = shelf or records.shelf
     access = gatekeeper(settings, records.keys)
     stores = stores or open_stores(settings, connect=shared_duckdb(settings.duckdb_memory))
+    limits = limits or from_environment(LimitSettings)
+    rates = Rates(limits, open_counters(settings))
     live = LivePath(
         encoder or partial(configured_encoder, settings, live=True),
         neighbours=settings.similar_users,
@@ -89,6 +97,7 @@ def create_app(
             await cleanups.enter_async_context(holder.running())
             await cleanups.enter_async_context(lookups.running())
             await cleanups.enter_async_context(live.running(holder))
+            await cleanups.enter_async_context(rates.running())
             yield
 
     app = FastAPI(
@@ -104,11 +113,18 @@ def create_app(
     app.state.holder = holder
     app.state.live = live
     app.state.lookups = lookups
+    app.state.rates = rates
+    app.state.load = Load()
     errors.install(app)
+    # The last one added is the first to see a request.
+    app.add_middleware(RateLimits, rates=rates)
     app.add_middleware(AccessMiddleware, gatekeeper=access)
-    app.add_middleware(RequestMiddleware)  # the last one added is the first to see a request
+    app.add_middleware(Shedding, settings=limits, load=app.state.load)
+    app.add_middleware(Caps, settings=limits)
+    app.add_middleware(RequestMiddleware)
     routers = (recommendations, users, graph, analytics, health)
     for router in routers:
         app.include_router(router)
+    app.include_router(probes, include_in_schema=False)
     openapi.install(app, routers)
     return app

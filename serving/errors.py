@@ -19,6 +19,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from marketing_platform.errors import (
     EncoderUnavailable,
@@ -67,10 +68,26 @@ ERRORS: Mapping[str, ErrorKind] = {
     ),
     "unknown_user": ErrorKind(404, "The release knows no such user.", {"parameter": "user_id"}),
     "unknown_campaign": ErrorKind(404, "The release knows no such campaign.", {"parameter": "campaign_id"}),
+    "malformed_request": ErrorKind(400, "This is not HTTP as the standard has it.", {}),
+    "malformed_json": ErrorKind(
+        400, "The body is not JSON as RFC 8259 has it; details says why.", {"problem": "a key occurs twice"}
+    ),
     "unknown_route": ErrorKind(404, "There is nothing at this path; /docs lists what there is.", {}),
     "method_not_allowed": ErrorKind(
         405, "The path exists, but not for this method; see the Allow header.", {"allow": "GET"}
     ),
+    "not_acceptable": ErrorKind(406, "Answers are application/json; see the Accept header.", {}),
+    "request_too_slow": ErrorKind(408, "The request did not arrive in time; send it again.", {}),
+    "conflict": ErrorKind(409, "It contradicts what is there already, or what is under way.", {}),
+    "body_too_large": ErrorKind(413, "The body is longer than this route takes.", {}),
+    "target_too_long": ErrorKind(414, "Path and query together are too long.", {}),
+    "unsupported_media_type": ErrorKind(
+        415, "This route takes another Content-Type.", {"accepted": "application/json"}
+    ),
+    "too_many_requests": ErrorKind(
+        429, "Too many requests; Retry-After says when the next one fits.", {}, _RETRY_SECONDS
+    ),
+    "headers_too_large": ErrorKind(431, "The headers are too many or too long.", {}),
     "invalid_parameter": ErrorKind(
         422,
         "A parameter is missing or has a value it cannot have; details names each.",
@@ -90,8 +107,24 @@ ERRORS: Mapping[str, ErrorKind] = {
     "encoder_unavailable": ErrorKind(
         503, "What makes vectors of messages does not answer at the moment.", {}, _RETRY_SECONDS
     ),
+    "overloaded": ErrorKind(503, "More is asked than can be answered in time; nothing was done.", {}, 1),
+    "deadline_exceeded": ErrorKind(504, "The answer took too long and was given up.", {}),
     "internal_error": ErrorKind(500, "The request failed here, and the failure was logged.", {}),
 }
+
+
+# What middleware answers, whatever the route.
+_ANYWHERE = (
+    "malformed_request",
+    "not_acceptable",
+    "request_too_slow",
+    "body_too_large",
+    "target_too_long",
+    "too_many_requests",
+    "headers_too_large",
+    "overloaded",
+    "deadline_exceeded",
+)
 
 
 class ErrorBody(BaseModel):
@@ -144,10 +177,15 @@ def render(
     )
 
 
+def refuse(scope: Scope, code: str, *, headers: Mapping[str, str] | None = None, **details: Any) -> Response:
+    """The error `code` as the answer of a middleware."""
+    return render(code, scope["state"]["request_id"], details=details, headers=headers)
+
+
 def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI `responses` of these codes, with an example for each."""
+    """The OpenAPI `responses` of these codes and of those of every route, with an example for each."""
     responses: dict[int | str, dict[str, Any]] = {}
-    for code in codes:
+    for code in (*codes, *_ANYWHERE):
         kind = ERRORS[code]
         entry = responses.setdefault(
             kind.status,
@@ -183,7 +221,10 @@ async def _api_error(request: Request, error: ApiError) -> Response:
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
-    problems = [_problem(problem) for problem in error.errors()]
+    found = error.errors()
+    if any(problem["type"] == "json_invalid" for problem in found):
+        return render("malformed_json", request_id(request))
+    problems = [_problem(problem) for problem in found]
     return render("invalid_parameter", request_id(request), details={"problems": problems})
 
 

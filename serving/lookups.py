@@ -12,14 +12,16 @@ import time
 from collections.abc import AsyncGenerator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
+from http import HTTPStatus
 from typing import Any, Concatenate, Literal, ParamSpec
 
 import structlog
 from fastapi import Request, Response
 
 from marketing_platform.errors import StoreBusy, StoreUnavailable
+from marketing_platform.stores.breaker import Breaker, State
 from serving import responses
-from serving.errors import ApiError
+from serving.errors import ERRORS, ApiError
 from serving.releases import OpenRelease, ReleaseHolder
 
 Area = Literal["recommendations", "live path", "graph", "analytics"]
@@ -28,6 +30,8 @@ Question = Callable[Concatenate[OpenRelease, Asked], bytes]
 
 _THREADS = 16  # of one area
 _REMEMBERED = 30.0  # seconds for which health tells of a failure that no success has followed
+_FAILURES = 5  # in a row, after which an area's datastores are left alone
+_PAUSE_SECONDS = 5.0
 _log: Any = structlog.get_logger("serving.lookups")
 
 
@@ -46,6 +50,7 @@ class Lookups:
         self._at_once = frozenset(at_once)
         self._pools: dict[Area, ThreadPoolExecutor] = {}
         self._failures: dict[Area, tuple[float, str]] = {}
+        self._breakers: dict[Area, Breaker] = {}
         self._unfinished: set[asyncio.Future[bytes]] = set()
 
     @property
@@ -54,6 +59,11 @@ class Lookups:
         now = time.monotonic()
         recent = [f"{area}: {why}" for area, (at, why) in self._failures.items() if now - at < _REMEMBERED]
         return "; ".join(recent) or None
+
+    @property
+    def circuits(self) -> dict[Area, State]:
+        """How it stands with each area that has been asked."""
+        return {area: breaker.state for area, breaker in self._breakers.items()}
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -76,9 +86,11 @@ class Lookups:
         """The answer to `question(release, …)` with the head of the one release that gave it.
 
         Raises:
-            ApiError: `no_release`; `store_unavailable` when it did not come in time; or what the
-                question raises.
+            ApiError: `no_release`; `store_unavailable` when it did not come in time, or was not asked for
+                because it has not come lately; or what the question raises.
         """
+        if not self._breaker(area).admits():
+            raise ApiError("store_unavailable", part=area)
         with ExitStack() as lease:
             release = lease.enter_context(self._holder.lease())
             try:
@@ -89,7 +101,11 @@ class Lookups:
             except (StoreUnavailable, StoreBusy) as error:
                 self._note(area, str(error))
                 raise
-            self._failures.pop(area, None)
+            except ApiError as error:
+                if ERRORS[error.code].status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                    self._answered(area)  # that there is no such user is an answer
+                raise
+            self._answered(area)
             return responses.answer(request, release.manifest, body)
 
     async def _in_time(
@@ -120,14 +136,26 @@ class Lookups:
         self._note(area, f"no answer within {self._seconds:g} s")
         raise ApiError("store_unavailable", part=area)
 
+    def _breaker(self, area: Area) -> Breaker:
+        if area not in self._breakers:
+            self._breakers[area] = Breaker(failures=_FAILURES, pause_seconds=_PAUSE_SECONDS)
+        return self._breakers[area]
+
     def _pool(self, area: Area) -> ThreadPoolExecutor:
         if area not in self._pools:
             self._pools[area] = ThreadPoolExecutor(_THREADS, thread_name_prefix=area)
         return self._pools[area]
 
+    def _answered(self, area: Area) -> None:
+        self._failures.pop(area, None)
+        if self._breaker(area).succeeded():
+            _log.info("asked again", area=area)
+
     def _note(self, area: Area, why: str) -> None:
         self._failures[area] = (time.monotonic(), why)
         _log.warning("not answered", area=area, reason=why)
+        if self._breaker(area).failed():
+            _log.warning("left alone", area=area, seconds=_PAUSE_SECONDS)
 
 
 def lookups_of(request: Request) -> Lookups:

@@ -98,9 +98,10 @@ def _warnings(environment: Mapping[str, str]) -> list[str]:
     from marketing_platform.stores.credentials import loose
     from marketing_platform.stores.diagnoses import SERVERS
     from marketing_platform.stores.server_settings import variables
+    from serving.limits.settings import LimitSettings
 
     known: set[str] = set(_NOT_OURS)
-    ours = (Settings, ApiSecretSettings, TokenSettings, ProviderSettings)
+    ours = (Settings, LimitSettings, ApiSecretSettings, TokenSettings, ProviderSettings)
     for kind in (*ours, *(server.settings() for server in SERVERS)):
         known |= variables(kind).keys()
     told: list[str] = []

@@ -5,7 +5,7 @@ nothing to invalidate, and what a new release says cannot be hidden by what an o
 that nobody asks for any more expire.
 
 Redis is never needed. A look-up that fails there, or takes too long, is answered by the store, and
-the cache is left alone for a moment (a circuit breaker: Nygard, Release It!, 2nd ed., 2018, ch. 5).
+the cache is left alone for a moment (a circuit breaker).
 When an answer that many want is missing, one of them fetches it and the others wait briefly for it
 (a lock in Redis that expires by itself; whoever waited in vain asks the store).
 """
@@ -24,6 +24,7 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from marketing_platform.stores.breaker import Breaker
 from marketing_platform.stores.protocols import Answers, AnswersReader
 from marketing_platform.stores.redis_settings import RedisSettings
 
@@ -41,9 +42,7 @@ class Cache:
 
     def __init__(self, settings: RedisSettings) -> None:
         self.settings = settings
-        self._closed_until = 0.0
-        self._failing = False
-        self._lock = threading.Lock()
+        self.breaker = Breaker(failures=1, pause_seconds=settings.pause_seconds)
         # The client's own retries would multiply the deadline.
         pool = redis.BlockingConnectionPool(**settings.pool(), retry=Retry(NoBackoff(), 0))
         self._client: redis.Redis = redis.Redis(connection_pool=pool)
@@ -67,7 +66,7 @@ class Cache:
     def wait_for(self, key: str) -> bytes | None:
         """The value that somebody else fetches, or None after a short while."""
         ends = time.monotonic() + _WAIT
-        while time.monotonic() < ends and not self._failing:
+        while time.monotonic() < ends and self.breaker.state == "closed":
             time.sleep(_LOOK_AGAIN)
             value = self.get(key)
             if value is not None:
@@ -79,39 +78,17 @@ class Cache:
         self._client.close()
 
     def _ask(self, command: Callable[[], Any], otherwise: _T) -> Any | _T:
-        if not self._admitted():
+        if not self.breaker.admits():
             return otherwise
         try:
             answer = command()
         except redis.RedisError as error:
-            self._note_failure(error)
+            if self.breaker.failed():
+                _log.warning("cache left alone", where=self.settings.where, reason=type(error).__name__)
             return otherwise
-        self._note_success()
-        return answer
-
-    def _admitted(self) -> bool:
-        """Whether to ask: always when all is well, and one caller per pause when it is not."""
-        if not self._failing:
-            return True
-        with self._lock:
-            now = time.monotonic()
-            if now < self._closed_until:
-                return False
-            self._closed_until = now + self.settings.pause_seconds
-            return True
-
-    def _note_failure(self, error: redis.RedisError) -> None:
-        with self._lock:
-            self._closed_until = time.monotonic() + self.settings.pause_seconds
-            first, self._failing = not self._failing, True
-        if first:
-            _log.warning("cache left alone", where=self.settings.where, reason=type(error).__name__)
-
-    def _note_success(self) -> None:
-        if self._failing:
-            with self._lock:
-                self._failing = False
+        if self.breaker.succeeded():
             _log.info("cache is back", where=self.settings.where)
+        return answer
 
 
 class CachedAnswersReader:

@@ -342,3 +342,27 @@ class Reports(Protocol):
     def names(self) -> list[str]: ...
 
     def drop(self, name: str) -> None: ...
+
+
+class Counters(Protocol):
+    """Counters of short windows that several processes add to. Blocks for a round trip."""
+
+    def add(
+        self, name: str, window: int, added: Mapping[str, int], *, seconds: int
+    ) -> dict[str, tuple[int, int]]:
+        """Add to the counters of a window; StoreUnavailable when they cannot be reached.
+
+        Args:
+            name: What is counted.
+            window: The number of the window; the one before it is `window - 1`.
+            added: How much for whom.
+            seconds: Length of a window; counters are kept for two of them.
+
+        Returns:
+            For each of `added`: the sums of all processes, in the window before and in this one.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...

@@ -1,4 +1,4 @@
-"""Whether Redis is ready to keep answers. Nothing needs it; without it look-ups are slower."""
+"""Whether Redis is ready to keep answers and to count. Nothing needs it; without it look-ups are slower."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from marketing_platform.stores.redis_settings import RedisSettings
 
 _OLDEST = (6,)
 _PROBE = "answers:doctor"
+_COUNTED = "limits:doctor"
 
 
 def diagnose(settings: RedisSettings) -> Found:
@@ -27,6 +28,13 @@ def diagnose(settings: RedisSettings) -> Found:
         except redis.ResponseError as error:
             missing += (
                 f"nothing can be kept: {error}; allow +set +get +del on the keys answers:* and fetching:*",
+            )
+        try:
+            client.incrby(_COUNTED, 1)
+            client.expire(_COUNTED, 1)
+        except redis.ResponseError as error:
+            missing += (
+                f"processes cannot count together: {error}; allow +get +incrby +expire on the keys limits:*",
             )
     except redis.RedisError as error:
         raise StoreUnavailable(

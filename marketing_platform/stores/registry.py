@@ -18,6 +18,7 @@ from marketing_platform.stores.graph_ladybug import LadybugGraphs
 from marketing_platform.stores.objects_folder import FolderObjects
 from marketing_platform.stores.protocols import (
     Answers,
+    Counters,
     Documents,
     EnrichedDocuments,
     Graphs,
@@ -110,6 +111,16 @@ def _warehouse(settings: Settings) -> Warehouse:
     from marketing_platform.stores.warehouse_postgres import PostgresWarehouse
 
     return PostgresWarehouse(from_environment(PostgresSettings))
+
+
+def open_counters(settings: Settings) -> Counters | None:
+    """What processes of the API count together; None in the profile in which there is only one."""
+    if settings.profile == "embedded":
+        return None
+    from marketing_platform.stores.counters_redis import RedisCounters
+    from marketing_platform.stores.redis_settings import RedisSettings
+
+    return RedisCounters(from_environment(RedisSettings))
 
 
 def from_environment(kind: type[_Settings]) -> _Settings:

@@ -158,6 +158,22 @@ def test_the_log_has_a_line_per_request_and_no_personal_data(client: TestClient,
     assert "secret" not in str(line)
 
 
+def test_the_table_has_every_status_that_the_api_may_answer() -> None:
+    own = {400, 404, 405, 406, 408, 409, 413, 414, 415, 422, 429, 431, 500, 503, 504}
+    assert own <= {kind.status for kind in ERRORS.values()}
+    assert all(kind.retry_after for kind in ERRORS.values() if kind.status in {429, 503})
+
+
+def test_probes_tell_life_from_readiness(fresh_platform: Platform) -> None:
+    with TestClient(fresh_platform.app()) as client:
+        for prefix in ("", "/api/v1"):
+            assert client.get(f"{prefix}/health/live").json() == {"status": "alive"}
+            error_of(client.get(f"{prefix}/health/ready"), 503, "no_release")
+    fresh_platform.publish(1)
+    with TestClient(fresh_platform.app()) as client:
+        assert client.get("/health/ready").json()["release_id"] == "r-gen1"
+
+
 def test_without_a_release_everything_says_when_to_come_back(fresh_platform: Platform) -> None:
     with fresh_platform.client() as client:
         for url in ("/recommendations/u-1", "/analytics/daily-activity", "/graph/user-campaigns?user_id=u-1"):

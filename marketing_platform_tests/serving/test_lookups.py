@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from marketing_platform.errors import StoreUnavailable
 from marketing_platform.stores.protocols import GraphReader, Graphs
 from marketing_platform_tests.serving.conftest import Platform, await_until, encoder
+from serving import lookups
 from serving.app import create_app
 
 _SECONDS = 0.5
@@ -29,6 +30,7 @@ class Gate:
         self.way.set()
         self.gone = False
         self.closed = 0
+        self.asked = 0
         self._graphs = graphs
 
     def open(self, name: str) -> GraphReader:
@@ -36,6 +38,7 @@ class Gate:
         return self
 
     def run(self, query: str, parameters: Any) -> list[dict[str, Any]]:
+        self.asked += 1
         self.way.wait(20)
         if self.gone:
             raise StoreUnavailable("the graph is gone; start it")
@@ -99,3 +102,33 @@ def test_a_release_stays_open_for_a_question_that_nobody_waits_for_any_more(
     assert gate.closed == 0
     gate.way.set()
     await_until(lambda: gate.closed == 1)
+
+
+def test_what_failed_again_and_again_is_left_alone_and_tried_again(
+    client: TestClient, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def circuit() -> str:
+        return client.get("/api/v1/health").json()["circuits"]["graph"]
+
+    monkeypatch.setattr(lookups, "_PAUSE_SECONDS", 1.0)
+    gate.gone = True
+    for _ in range(20):
+        answer = client.get(_GRAPH)
+        assert (answer.status_code, answer.json()["error_code"]) == (503, "store_unavailable")
+        assert answer.headers["Retry-After"] == "2"
+    assert gate.asked == 5
+    assert circuit() == "open"
+    assert client.get("/analytics/daily-activity").status_code == 200  # another area
+    await_until(lambda: circuit() == "half-open")
+    assert client.get(_GRAPH).status_code == 503
+    assert (gate.asked, circuit()) == (6, "open")
+    gate.gone = False
+    # That there is no such user is an answer, too.
+    await_until(lambda: client.get("/graph/user-campaigns?user_id=nobody").status_code == 404)
+    assert circuit() == "closed"
+
+
+def test_answers_that_there_is_nothing_are_no_failures(client: TestClient) -> None:
+    for _ in range(10):
+        assert client.get("/graph/user-campaigns?user_id=nobody").status_code == 404
+    assert client.get("/api/v1/health").json()["circuits"]["graph"] == "closed"

@@ -20,6 +20,8 @@ REAL = {
     "/analytics/campaign-performance": "",
     "/analytics/daily-activity": "",
     "/api/v1/health": "",
+    "/api/v1/health/live": "",
+    "/api/v1/health/ready": "",
 }
 
 

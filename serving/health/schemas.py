@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from serving import responses
 
@@ -23,6 +23,27 @@ class HealthAnswer(responses.Answer):
         description="Whether `/recommendations/{user_id}?message=` can answer."
     )
     degraded_reason: str | None = Field(description="What is wrong; null when nothing is.", examples=[None])
+    circuits: dict[str, Literal["closed", "open", "half-open"]] = Field(
+        description="By what is asked: whether its datastores are (closed), or are left alone for a while"
+        " because they failed again and again (open), or are being tried again (half-open)."
+    )
+    limits_shared: bool | None = Field(
+        description="Whether limits count what all processes answer; null where there is only one."
+    )
+
+
+class AliveAnswer(BaseModel):
+    """The process answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: Literal["alive"]
+
+
+class ReadyAnswer(responses.Answer):
+    """Answers come from a release."""
+
+    status: Literal["ready"]
 
 
 def example() -> dict[str, Any]:
@@ -34,4 +55,11 @@ def example() -> dict[str, Any]:
         "age_seconds": 41.5,
         "live_path": "ready",
         "degraded_reason": None,
+        "circuits": {"recommendations": "closed", "graph": "closed"},
+        "limits_shared": None,
     }
+
+
+def ready_example() -> dict[str, Any]:
+    """A process that answers."""
+    return {**responses.head_example(), "status": "ready"}

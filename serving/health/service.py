@@ -7,13 +7,19 @@ from datetime import UTC, datetime
 from marketing_platform.releases.manifest import Manifest
 from serving import responses
 from serving.access.gatekeeper import Gatekeeper
+from serving.limits.rates import Rates
 from serving.live import LivePath
 from serving.lookups import Lookups
 from serving.releases import ReleaseHolder
 
 
 def health(
-    holder: ReleaseHolder, access: Gatekeeper, live: LivePath, lookups: Lookups, manifest: Manifest
+    holder: ReleaseHolder,
+    access: Gatekeeper,
+    live: LivePath,
+    lookups: Lookups,
+    rates: Rates,
+    manifest: Manifest,
 ) -> bytes:
     """Degraded while release, keys or live path cannot be opened, or a datastore fails."""
     reason = holder.problem or access.problem or live.problem or lookups.problem
@@ -24,5 +30,7 @@ def health(
             "age_seconds": round((datetime.now(UTC) - manifest.created_at).total_seconds(), 3),
             "live_path": live.state,
             "degraded_reason": reason,
+            "circuits": lookups.circuits,
+            "limits_shared": None if rates.shared is None else rates.shared == "closed",
         }
     )

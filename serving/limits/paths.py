@@ -1,0 +1,16 @@
+"""Paths that limits treat in a way of their own."""
+
+from __future__ import annotations
+
+# Asked by load balancers, which must not take overload for death.
+PROBES = frozenset(
+    {"/health/live", "/health/ready", "/api/v1/health/live", "/api/v1/health/ready", "/api/v1/health"}
+)
+BULK = frozenset({"/api/v1/users/data"})  # where records are streamed in
+# Whose answers are no JSON.
+OTHER_MEDIA = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/metrics"})
+
+
+def is_probe(path: str) -> bool:
+    """Whether it asks for the state of this process."""
+    return path in PROBES
