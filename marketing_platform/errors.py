@@ -7,6 +7,7 @@ MarketingPlatformError
 ├── InputError           a file or value that somebody gave cannot be used (file, row, field)
 ├── UnknownBatch         no batch of that name
 ├── UnknownRelease       no release of that name, or it has been collected
+├── UnknownSuppression   no suppression of that id
 ├── ReleaseRefused       the release's requirements do not hold; nothing was published
 ├── ReleaseConflict      somebody else moved the pointer first; nothing was published
 ├── UnknownName          a store has nothing complete under that name
@@ -48,6 +49,10 @@ class UnknownBatch(MarketingPlatformError):
 
 class UnknownRelease(MarketingPlatformError):
     """No release of that name, or it has been collected."""
+
+
+class UnknownSuppression(MarketingPlatformError):
+    """No suppression of that id."""
 
 
 class ReleaseRefused(MarketingPlatformError):
