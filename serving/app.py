@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from marketing_platform import __version__
 from marketing_platform.encoders import Encoder, configured_encoder
+from marketing_platform.recommenders.rules import load_rules
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.records import open_records
@@ -23,9 +24,11 @@ from serving.health.endpoints import router as health
 from serving.live import LivePath
 from serving.lookups import Lookups
 from serving.middleware import RequestMiddleware
+from serving.overrides import LiveOverrides
+from serving.recommendations.endpoints import batches, users
 from serving.recommendations.endpoints import router as recommendations
-from serving.recommendations.endpoints import users
 from serving.releases import OpenRelease, ReleaseHolder
+from serving.suppressions.endpoints import router as suppressions
 
 _DESCRIPTION = """
 Recommendations, graph and figures of a marketing platform, each from exactly one **release**.
@@ -39,6 +42,7 @@ _TAGS = [
         "name": "recommendations",
         "description": "Who is similar, and which campaigns and products fit: with scores and reasons.",
     },
+    {"name": "suppressions", "description": "Items and users that are out of recommendations at once."},
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
     {"name": "analytics", "description": "Figures by user, campaign and day; sorted, filtered, in pages."},
     {"name": "health", "description": "Whether the API can answer, and how fresh its answers are."},
@@ -55,7 +59,8 @@ def create_app(
 ) -> FastAPI:
     """The API over the releases of `settings`; keyword arguments put something else in a place."""
     settings = settings or load_settings()
-    shelf = shelf or open_records(settings).shelf
+    records = open_records(settings)
+    shelf = shelf or records.shelf
     stores = stores or open_stores(settings, connect=shared_duckdb(settings.duckdb_memory))
     live = LivePath(
         encoder or partial(configured_encoder, settings, live=True),
@@ -63,22 +68,27 @@ def create_app(
         items=settings.recommendations,
     )
 
-    def open_release(manifest: Manifest) -> OpenRelease:
+    def open_release(manifest: Manifest, *, with_vectors: bool | None = None) -> OpenRelease:
         release = OpenRelease(manifest, stores)
         # The first release does not wait for the live path; those after it are opened whole.
-        release.initialize(with_vectors=live.state == "ready")
+        release.initialize(with_vectors=live.state == "ready" if with_vectors is None else with_vectors)
         return release
 
-    holder = ReleaseHolder(shelf, open_release, poll_seconds=poll_seconds)
+    # The live path is hardly ever asked of the past.
+    open_past = partial(open_release, with_vectors=False)
+    holder = ReleaseHolder(shelf, open_release, open_past=open_past, poll_seconds=poll_seconds)
     lookups = Lookups(
         holder,
         seconds=settings.api_seconds,
         at_once=["recommendations"] if settings.profile == "embedded" else [],
     )
 
+    overrides = LiveOverrides(records.overrides, load_rules(settings.rules_dir), poll_seconds=poll_seconds)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as cleanups:
+            await cleanups.enter_async_context(overrides.running())
             await cleanups.enter_async_context(holder.running())
             await cleanups.enter_async_context(lookups.running())
             await cleanups.enter_async_context(live.running(holder))
@@ -96,9 +106,10 @@ def create_app(
     app.state.holder = holder
     app.state.live = live
     app.state.lookups = lookups
+    app.state.overrides = overrides
     errors.install(app)
     app.add_middleware(RequestMiddleware)
-    routers = (recommendations, users, graph, analytics, health)
+    routers = (batches, recommendations, users, suppressions, graph, analytics, health)
     for router in routers:
         app.include_router(router)
     openapi.install(app, routers)

@@ -45,6 +45,14 @@ class ErrorKind:
 ERRORS: Mapping[str, ErrorKind] = {
     "unknown_user": ErrorKind(404, "The release knows no such user.", {"parameter": "user_id"}),
     "unknown_campaign": ErrorKind(404, "The release knows no such campaign.", {"parameter": "campaign_id"}),
+    "unknown_release": ErrorKind(
+        404,
+        "No release of that id is kept; it may have been collected.",
+        {"parameter": "release"},
+    ),
+    "unknown_suppression": ErrorKind(
+        404, "There is no suppression of that id.", {"parameter": "suppression_id"}
+    ),
     "unknown_route": ErrorKind(404, "There is nothing at this path; /docs lists what there is.", {}),
     "method_not_allowed": ErrorKind(
         405, "The path exists, but not for this method; see the Allow header.", {"allow": "GET"}

@@ -11,15 +11,16 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from typing import Any, Concatenate, Literal, ParamSpec
 
 import structlog
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 
 from marketing_platform.errors import StoreBusy, StoreUnavailable
 from serving import responses
 from serving.errors import ApiError
+from serving.parameters import OfRelease
 from serving.releases import OpenRelease, ReleaseHolder
 
 Area = Literal["recommendations", "live path", "graph", "analytics"]
@@ -75,12 +76,16 @@ class Lookups:
     ) -> Response:
         """The answer to `question(release, …)` with the head of the one release that gave it.
 
+        That is the release of the query's parameter `release`, or else the one that serves.
+
         Raises:
-            ApiError: `no_release`; `store_unavailable` when it did not come in time; or what the
-                question raises.
+            ApiError: `no_release`; `unknown_release`; `store_unavailable` when it did not come in time;
+                or what the question raises.
         """
+        pinned = release_asked(request)
         with ExitStack() as lease:
-            release = lease.enter_context(self._holder.lease())
+            leased = await self._past(area, pinned) if pinned else self._holder.lease()
+            release = lease.enter_context(leased)
             try:
                 if area in self._at_once:
                     body = question(release, *args, **named)
@@ -91,6 +96,13 @@ class Lookups:
                 raise
             self._failures.pop(area, None)
             return responses.answer(request, release.manifest, body)
+
+    async def _past(self, area: Area, release_id: str) -> AbstractContextManager[OpenRelease]:
+        try:
+            return await asyncio.wait_for(self._holder.lease_of(release_id), self._seconds)
+        except TimeoutError:
+            self._note(area, f"release {release_id} not opened within {self._seconds:g} s")
+            raise ApiError("store_unavailable", part="release") from None
 
     async def _in_time(
         self,
@@ -128,6 +140,19 @@ class Lookups:
     def _note(self, area: Area, why: str) -> None:
         self._failures[area] = (time.monotonic(), why)
         _log.warning("not answered", area=area, reason=why)
+
+
+def release_asked(request: Request) -> str | None:
+    """The release whose answer is to be reproduced; None for the one that serves."""
+    return getattr(request.state, "release", None)
+
+
+async def _of_release(request: Request, release: OfRelease = None) -> None:
+    request.state.release = release
+
+
+# A dependency of routers whose look-ups can be asked of a past release.
+OF_RELEASE = Depends(_of_release)
 
 
 def lookups_of(request: Request) -> Lookups:

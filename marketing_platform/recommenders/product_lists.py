@@ -20,15 +20,13 @@ from marketing_platform.recommenders.answers import ANSWER_SCHEMA
 from marketing_platform.recommenders.families import FAMILIES, Family
 from marketing_platform.recommenders.hybrid import SEGMENTS, Blend, Hybrid
 from marketing_platform.recommenders.item_training import Products
-from marketing_platform.recommenders.prepared import SPARES, StoredList, with_spares
+from marketing_platform.recommenders.prepared import EVERYONE, SPARES, StoredList, with_spares
 from marketing_platform.recommenders.product_batches import facts_of, recommend_products
 from marketing_platform.recommenders.rules import Candidates, Rule
 from marketing_platform.recommenders.rules.removal import removals
 from marketing_platform.recommenders.rules.spec import FrequencyCap, Holdout, in_order
 from marketing_platform.recommenders.training import Training
 
-# Key of the list of all users among answers of users, who have ids.
-EVERYONE = ""
 # Of the list of all users, per item shown, so that rules about single users leave enough.
 _PER_SHOWN = 5
 _BLOCK_USERS = 10_000

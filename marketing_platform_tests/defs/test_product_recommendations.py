@@ -45,9 +45,15 @@ def _document(stored: StoredList) -> ProductRecommendationsAnswer:
 def publish(installation: Installation, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
     """Judge again, and what follows from it, as a person does in the UI."""
     job = build_definitions(installation.settings).resolve_implicit_global_asset_job_def()
-    selection = [
-        dg.AssetKey(asset) for asset in ("recommender_evaluation", "product_recommendations", "release")
-    ]
+    assets = (
+        "recommender_evaluation",
+        "product_recommendations",
+        "trending_products",
+        "cross_category_products",
+        "content_products",
+        "release",
+    )
+    selection = [dg.AssetKey(asset) for asset in assets]
     return job.execute_in_process(instance=instance, asset_selection=selection, raise_on_error=False)
 
 

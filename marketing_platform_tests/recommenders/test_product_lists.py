@@ -14,10 +14,10 @@ from marketing_platform.recommenders.answers import (
     ProductRecommendationsAnswer,
 )
 from marketing_platform.recommenders.item_training import Products
-from marketing_platform.recommenders.prepared import StoredList, with_spares
+from marketing_platform.recommenders.prepared import EVERYONE, StoredList, with_spares
 from marketing_platform.recommenders.product_batches import recommend_products
 from marketing_platform.recommenders.product_learning import evaluate_products, hybrid_of
-from marketing_platform.recommenders.product_lists import EVERYONE, lists_of_family, trending_lists
+from marketing_platform.recommenders.product_lists import lists_of_family, trending_lists
 from marketing_platform.recommenders.rules import RuleBook
 from marketing_platform.recommenders.suppressing import with_suppressions
 from marketing_platform.releases.overrides import Suppressed

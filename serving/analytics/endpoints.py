@@ -12,10 +12,10 @@ from marketing_platform.analytics import aggregate
 from serving import errors, responses
 from serving.analytics import schemas, service
 from serving.errors import ApiError
-from serving.lookups import Lookups, lookups_of
+from serving.lookups import OF_RELEASE, Lookups, lookups_of
 from serving.parameters import OnlyCampaignId, OnlyChannel, OnlyUserId
 
-router = APIRouter(prefix="/analytics", tags=["analytics"])
+router = APIRouter(prefix="/analytics", tags=["analytics"], dependencies=[OF_RELEASE])
 
 Ask = Annotated[Lookups, Depends(lookups_of)]
 Order = Annotated[service.Order, Query(description="Rows without a value come last either way.")]
@@ -47,7 +47,12 @@ def _sort(table: str) -> object:
     responses={
         **responses.documented(schemas.example("user_engagement"), "A page of users."),
         **errors.documented(
-            "unknown_user", "invalid_parameter", "no_release", "store_unavailable", "internal_error"
+            "unknown_user",
+            "invalid_parameter",
+            "unknown_release",
+            "no_release",
+            "store_unavailable",
+            "internal_error",
         ),
     },
 )
@@ -73,7 +78,12 @@ async def user_engagement(
     responses={
         **responses.documented(schemas.example("campaign_performance"), "A page of campaigns."),
         **errors.documented(
-            "unknown_campaign", "invalid_parameter", "no_release", "store_unavailable", "internal_error"
+            "unknown_campaign",
+            "invalid_parameter",
+            "unknown_release",
+            "no_release",
+            "store_unavailable",
+            "internal_error",
         ),
     },
 )
@@ -100,7 +110,9 @@ async def campaign_performance(
     response_model=schemas.DailyActivityAnswer,
     responses={
         **responses.documented(schemas.example("daily_activity"), "A page of days and channels."),
-        **errors.documented("invalid_parameter", "no_release", "store_unavailable", "internal_error"),
+        **errors.documented(
+            "invalid_parameter", "unknown_release", "no_release", "store_unavailable", "internal_error"
+        ),
     },
 )
 async def daily_activity(

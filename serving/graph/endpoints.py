@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from serving import errors, responses
 from serving.graph import schemas, service
-from serving.lookups import Lookups, lookups_of
+from serving.lookups import OF_RELEASE, Lookups, lookups_of
 from serving.parameters import QueryUserId
 
-router = APIRouter(prefix="/graph", tags=["graph"])
+router = APIRouter(prefix="/graph", tags=["graph"], dependencies=[OF_RELEASE])
 
 Ask = Annotated[Lookups, Depends(lookups_of)]
 Limit = Annotated[int, Query(description="At most so many campaigns.", ge=1, le=500)]
@@ -24,7 +24,12 @@ Limit = Annotated[int, Query(description="At most so many campaigns.", ge=1, le=
     responses={
         **responses.documented(schemas.example(), "Campaigns of the user, most engaged first."),
         **errors.documented(
-            "unknown_user", "invalid_parameter", "no_release", "store_unavailable", "internal_error"
+            "unknown_user",
+            "invalid_parameter",
+            "unknown_release",
+            "no_release",
+            "store_unavailable",
+            "internal_error",
         ),
     },
 )

@@ -29,5 +29,5 @@ async def health(request: Request) -> Response:
         raise ApiError("no_release", reason=holder.problem)
     state = request.app.state
     return responses.passing(
-        release.manifest, service.health(holder, state.live, state.lookups, release.manifest)
+        release.manifest, service.health(holder, state.live, state.lookups, state.overrides, release.manifest)
     )

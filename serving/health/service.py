@@ -8,12 +8,15 @@ from marketing_platform.releases.manifest import Manifest
 from serving import responses
 from serving.live import LivePath
 from serving.lookups import Lookups
+from serving.overrides import LiveOverrides
 from serving.releases import ReleaseHolder
 
 
-def health(holder: ReleaseHolder, live: LivePath, lookups: Lookups, manifest: Manifest) -> bytes:
+def health(
+    holder: ReleaseHolder, live: LivePath, lookups: Lookups, overrides: LiveOverrides, manifest: Manifest
+) -> bytes:
     """Degraded while the pointer's release or the live path cannot be opened, or a datastore fails."""
-    reason = holder.problem or live.problem or lookups.problem
+    reason = holder.problem or live.problem or lookups.problem or overrides.problem
     return responses.to_json(
         {
             "status": "degraded" if reason else "ok",
