@@ -19,6 +19,7 @@ from marketing_platform.stores.registry import Stores, open_stores
 from serving import errors, openapi
 from serving.analytics.endpoints import router as analytics
 from serving.duckdb_sharing import shared_duckdb
+from serving.erasures.endpoints import router as erasures
 from serving.graph.endpoints import router as graph
 from serving.health.endpoints import router as health
 from serving.live import LivePath
@@ -43,6 +44,7 @@ _TAGS = [
         "description": "Who is similar, and which campaigns and products fit: with scores and reasons.",
     },
     {"name": "suppressions", "description": "Items and users that are out of recommendations at once."},
+    {"name": "erasure", "description": "Forgetting a user, and the proof of it."},
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
     {"name": "analytics", "description": "Figures by user, campaign and day; sorted, filtered, in pages."},
     {"name": "health", "description": "Whether the API can answer, and how fresh its answers are."},
@@ -77,13 +79,15 @@ def create_app(
     # The live path is hardly ever asked of the past.
     open_past = partial(open_release, with_vectors=False)
     holder = ReleaseHolder(shelf, open_release, open_past=open_past, poll_seconds=poll_seconds)
+    overrides = LiveOverrides(
+        records.overrides, records.erasures, load_rules(settings.rules_dir), poll_seconds=poll_seconds
+    )
     lookups = Lookups(
         holder,
         seconds=settings.api_seconds,
+        masked=overrides.masked,
         at_once=["recommendations"] if settings.profile == "embedded" else [],
     )
-
-    overrides = LiveOverrides(records.overrides, load_rules(settings.rules_dir), poll_seconds=poll_seconds)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -107,9 +111,10 @@ def create_app(
     app.state.live = live
     app.state.lookups = lookups
     app.state.overrides = overrides
+    app.state.settings = settings
     errors.install(app)
     app.add_middleware(RequestMiddleware)
-    routers = (batches, recommendations, users, suppressions, graph, analytics, health)
+    routers = (batches, recommendations, users, suppressions, erasures, graph, analytics, health)
     for router in routers:
         app.include_router(router)
     openapi.install(app, routers)

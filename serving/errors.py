@@ -53,6 +53,7 @@ ERRORS: Mapping[str, ErrorKind] = {
     "unknown_suppression": ErrorKind(
         404, "There is no suppression of that id.", {"parameter": "suppression_id"}
     ),
+    "unknown_erasure": ErrorKind(404, "There is no erasure of that id.", {"parameter": "erasure_id"}),
     "unknown_route": ErrorKind(404, "There is nothing at this path; /docs lists what there is.", {}),
     "method_not_allowed": ErrorKind(
         405, "The path exists, but not for this method; see the Allow header.", {"allow": "GET"}

@@ -18,8 +18,10 @@ import structlog
 from fastapi import Depends, Request, Response
 
 from marketing_platform.errors import StoreBusy, StoreUnavailable
+from marketing_platform.releases.manifest import Manifest
 from serving import responses
 from serving.errors import ApiError
+from serving.masking import without
 from serving.parameters import OfRelease
 from serving.releases import OpenRelease, ReleaseHolder
 
@@ -38,11 +40,20 @@ class Lookups:
     Args:
         holder: Where the release comes from.
         seconds: For one answer, waiting for a thread included.
+        masked: The users whom no answer of a release may show.
         at_once: Areas that only look into local files: a thread would cost more than the look-up.
     """
 
-    def __init__(self, holder: ReleaseHolder, *, seconds: float, at_once: Collection[Area] = ()) -> None:
+    def __init__(
+        self,
+        holder: ReleaseHolder,
+        *,
+        seconds: float,
+        masked: Callable[[Manifest], frozenset[str]],
+        at_once: Collection[Area] = (),
+    ) -> None:
         self._holder = holder
+        self._masked = masked
         self._seconds = seconds
         self._at_once = frozenset(at_once)
         self._pools: dict[Area, ThreadPoolExecutor] = {}
@@ -86,6 +97,9 @@ class Lookups:
         with ExitStack() as lease:
             leased = await self._past(area, pinned) if pinned else self._holder.lease()
             release = lease.enter_context(leased)
+            masked = release.masked = self._masked(release.manifest)
+            if masked and not masked.isdisjoint(_users_asked(request)):
+                raise ApiError("unknown_user", parameter="user_id")
             try:
                 if area in self._at_once:
                     body = question(release, *args, **named)
@@ -95,7 +109,7 @@ class Lookups:
                 self._note(area, str(error))
                 raise
             self._failures.pop(area, None)
-            return responses.answer(request, release.manifest, body)
+            return responses.answer(request, release.manifest, without(masked, body) if masked else body)
 
     async def _past(self, area: Area, release_id: str) -> AbstractContextManager[OpenRelease]:
         try:
@@ -140,6 +154,11 @@ class Lookups:
     def _note(self, area: Area, why: str) -> None:
         self._failures[area] = (time.monotonic(), why)
         _log.warning("not answered", area=area, reason=why)
+
+
+def _users_asked(request: Request) -> list[str]:
+    in_path = request.path_params.get("user_id")
+    return [*request.query_params.getlist("user_id"), *([in_path] if in_path else [])]
 
 
 def release_asked(request: Request) -> str | None:

@@ -1,4 +1,4 @@
-"""What people suppressed, as this process knows it: read once, then followed change by change.
+"""What people suppressed and whom they erased, as this process knows it: followed change by change.
 
 Everything it keeps is touched by the event loop only; reading the records blocks and runs in threads.
 What a suppression means is decided by the rules (`recommenders/rules/answering.py`).
@@ -19,6 +19,8 @@ from starlette.concurrency import run_in_threadpool
 
 from marketing_platform.recommenders.rules import LiveFacts, RuleBook, rules_of_answers
 from marketing_platform.recommenders.rules.spec import Exclude
+from marketing_platform.releases.erasures import Erasure, Erasures, masked
+from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.overrides import ItemKind, Overrides, Suppression, Wish, suppressed
 from serving.errors import ApiError
 
@@ -43,7 +45,10 @@ class LiveOverrides:
     those at hand count as long as the records do not answer.
     """
 
-    def __init__(self, overrides: Overrides, rules: RuleBook, *, poll_seconds: float = 0.5) -> None:
+    def __init__(
+        self, overrides: Overrides, erasures: Erasures, rules: RuleBook, *, poll_seconds: float = 0.5
+    ) -> None:
+        self.erasures = erasures
         self._overrides = overrides
         self._poll_seconds = poll_seconds
         self._declared: Mapping[ItemKind, Sequence[Any]] = {
@@ -54,6 +59,9 @@ class LiveOverrides:
         self._last: int | None = None  # the number of the last change; None before the first reading
         self._standing: dict[ItemKind, Standing] = {}
         self._stands_until = datetime.max.replace(tzinfo=UTC)
+        self._erased: dict[str, Erasure] = {}
+        self._last_erased = 0
+        self._masked: dict[str, frozenset[str]] = {}  # by release
         self._one_reading = asyncio.Lock()
         self.problem: str | None = None  # why the records cannot be read
 
@@ -61,7 +69,7 @@ class LiveOverrides:
     async def running(self) -> AsyncGenerator[None]:
         """Read the records, and follow them while the block runs."""
         await self._try()
-        watch = asyncio.create_task(self._watch(), name="follow suppressions")
+        watch = asyncio.create_task(self._watch(), name="follow suppressions and erasures")
         try:
             yield
         finally:
@@ -93,6 +101,22 @@ class LiveOverrides:
         await self.refresh()
         return lifted
 
+    async def erase(self, user_id: str, *, who: str) -> Erasure:
+        """Ask for a user to be forgotten, so that no answer of this process shows them any more."""
+        asked = await run_in_threadpool(self.erasures.ask, user_id, who=who, now=datetime.now(UTC))
+        await self.refresh()
+        return asked
+
+    def masked(self, manifest: Manifest) -> frozenset[str]:
+        """The users whom no answer of the release may show; `store_unavailable` (503) as `standing`."""
+        if self._last is None:
+            raise ApiError("store_unavailable", part="erasures")
+        if not self._erased:
+            return frozenset()
+        if manifest.release_id not in self._masked:
+            self._masked[manifest.release_id] = masked(self._erased.values(), manifest.created_at)
+        return self._masked[manifest.release_id]
+
     def holding(self) -> list[Suppression]:
         """Those that hold now, oldest first."""
         now = datetime.now(UTC)
@@ -102,7 +126,9 @@ class LiveOverrides:
     async def refresh(self) -> None:
         """Read what changed since the last reading."""
         async with self._one_reading:
+            erased, self._last_erased = await run_in_threadpool(self.erasures.changes, self._last_erased)
             changed, self._last = await run_in_threadpool(self._overrides.changes, self._last or 0)
+            self._note_erased(erased)
             for one in changed:
                 if one.lifted_at is None:
                     self._known[one.suppression_id] = one
@@ -121,10 +147,19 @@ class LiveOverrides:
             await self.refresh()
         except Exception as error:  # noqa: BLE001 -- those at hand count until the records answer again
             if self.problem is None:
-                _log.error("suppressions not read", exc_info=error)
-            self.problem = f"suppressions cannot be read: {type(error).__name__}"
+                _log.error("suppressions and erasures not read", exc_info=error)
+            self.problem = f"suppressions and erasures cannot be read: {type(error).__name__}"
             return
         self.problem = None
+
+    def _note_erased(self, erased: Sequence[Erasure]) -> None:
+        for one in erased:
+            if one.done_at is None:
+                self._erased[one.erasure_id] = one
+            else:
+                self._erased.pop(one.erasure_id, None)
+        if erased:
+            self._masked.clear()
 
     def _build(self) -> None:
         now = datetime.now(UTC)

@@ -73,6 +73,7 @@ class OpenRelease:
         self.engagement: Mapping[str, float] = {}  # of all users, by campaign
         self.ends_on: Mapping[str, date] = {}  # last day by campaign, where it has one
         self.trending: StoredList | None = None  # the list of all users
+        self.masked: frozenset[str] = frozenset()  # users who were erased since it was made
         self._graph: GraphReader | None = None
         self._vectors: VectorReader | None = None
         self._vectors_lock = Lock()
@@ -109,7 +110,7 @@ class OpenRelease:
         """
         if kind not in self._answers:
             raise ApiError("not_ready", part=f"a release with {kind}")
-        return self._answers[kind].get(user_id)
+        return None if user_id in self.masked else self._answers[kind].get(user_id)
 
     def rows(self, sql: str, tables: Sequence[str], parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The result of a query over some of `AGGREGATES`; `sql` is ours, values come as parameters."""

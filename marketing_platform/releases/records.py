@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from marketing_platform.releases.erasures import ERASURE_TABLES, Erasures
 from marketing_platform.releases.ledger import LEDGER_TABLES, Ledger
 from marketing_platform.releases.notices import NOTICE_TABLES, DatabaseNotices, FileNotices, Notices
 from marketing_platform.releases.overrides import OVERRIDE_TABLES, Overrides
@@ -33,6 +34,7 @@ class Records:
     writer: WriterLock
     notices: Notices
     overrides: Overrides
+    erasures: Erasures
 
 
 def open_records(settings: Settings) -> Records:
@@ -54,6 +56,7 @@ def in_folder(data: Path) -> Records:
         writer=folder_lock(data / ".writer.lock"),
         notices=FileNotices(data / "notices.jsonl"),
         overrides=Overrides(SqliteRecords(data / "overrides.sqlite", OVERRIDE_TABLES)),
+        erasures=Erasures(SqliteRecords(data / "erasures.sqlite", ERASURE_TABLES)),
     )
 
 
@@ -64,7 +67,7 @@ def in_postgres(postgres: PostgresSettings) -> Records:
     from marketing_platform.stores.records_postgres import PostgresRecords
 
     database = PostgresRecords(
-        postgres, {**LEDGER_TABLES, **SHELF_TABLES, **NOTICE_TABLES, **OVERRIDE_TABLES}
+        postgres, {**LEDGER_TABLES, **SHELF_TABLES, **NOTICE_TABLES, **OVERRIDE_TABLES, **ERASURE_TABLES}
     )
     return Records(
         ledger=Ledger(database),
@@ -72,4 +75,5 @@ def in_postgres(postgres: PostgresSettings) -> Records:
         writer=WriterLock(postgres.where, partial(postgres_lock, postgres)),
         notices=DatabaseNotices(database),
         overrides=Overrides(database),
+        erasures=Erasures(database),
     )

@@ -24,7 +24,12 @@ REAL = {
     "/analytics/daily-activity": "",
     "/api/v1/health": "",
 }
-WRITES = {("/api/v1/suppressions", "post"), ("/api/v1/suppressions/{suppression_id}", "delete")}
+WRITES = {
+    ("/api/v1/suppressions", "post"),
+    ("/api/v1/suppressions/{suppression_id}", "delete"),
+    ("/api/v1/users/{user_id}", "delete"),
+    ("/api/v1/erasures/{erasure_id}", "get"),
+}
 ASKS = {("/api/v1/recommendations/batch", "post")}
 
 
