@@ -49,6 +49,7 @@ def build_resources(settings: Settings, *, stores: Stores | None = None) -> dict
         "shelf": records.shelf,
         "notices": records.notices,
         "overrides": records.overrides,
+        "erasures": records.erasures,
         "encoder": encoder,
         "writer": writer,
         "io_manager": WarehouseIOManager(stores.warehouse),
