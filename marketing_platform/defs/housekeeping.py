@@ -9,7 +9,7 @@ import dagster as dg
 from marketing_platform.analytics.enrichment import ENRICHED_EVENTS
 from marketing_platform.defs.io_managers import latest_name, latest_sets
 from marketing_platform.errors import UnknownName
-from marketing_platform.ingestion.erasing import erase_rows
+from marketing_platform.ingestion.erasing import Landed, erase_rows
 from marketing_platform.releases.collection import (
     Collected,
     Shelf,
@@ -62,10 +62,7 @@ def erase_users_op(
 ) -> None:
     """Rewrite what knows them; the next release is made without."""
     erased = erase_rows(
-        stores.objects,
-        stores.documents,
-        stores.warehouse,
-        ledger,
+        Landed(stores.objects, stores.documents, stores.warehouse, ledger),
         erasures,
         now=datetime.now(UTC),
         chunk_rows=settings.chunk_rows,

@@ -13,7 +13,7 @@ import pytest
 
 from marketing_platform.catalog import table
 from marketing_platform.errors import UnknownName
-from marketing_platform.ingestion.erasing import erase_rows
+from marketing_platform.ingestion.erasing import Landed, erase_rows
 from marketing_platform.releases.ledger import Outcome, suffix_of
 from marketing_platform.releases.records import Records, in_folder
 from marketing_platform.settings import Settings
@@ -72,10 +72,7 @@ def judged(stores: Stores, records: Records, name: str, people: Sequence[str], r
 
 def erase(stores: Stores, records: Records) -> int:
     return erase_rows(
-        stores.objects,
-        stores.documents,
-        stores.warehouse,
-        records.ledger,
+        Landed(stores.objects, stores.documents, stores.warehouse, records.ledger),
         records.erasures,
         now=NOW,
         chunk_rows=2,
