@@ -18,7 +18,11 @@ from marketing_platform.defs.assets.embeddings import (
 )
 from marketing_platform.defs.assets.graph import knowledge_graph
 from marketing_platform.defs.assets.ingestion import admitted_batches, batch_gate, raw_records
-from marketing_platform.defs.assets.products import product_recommendations, recommender_evaluation
+from marketing_platform.defs.assets.products import (
+    product_lists,
+    product_recommendations,
+    recommender_evaluation,
+)
 from marketing_platform.defs.assets.recommendations import recommendations, similar_users_lookup
 from marketing_platform.defs.assets.release import release_asset
 from marketing_platform.defs.assets.tables import table_assets
@@ -56,6 +60,7 @@ def build_definitions(settings: Settings, *, stores: Stores | None = None) -> dg
             recommendations,
             recommender_evaluation,
             product_recommendations,
+            product_lists,
             release_asset(checks),
         ],
         asset_checks=checks,

@@ -8,6 +8,8 @@ MarketingPlatformError
 ├── UnknownBatch         no batch of that name
 ├── UnknownRelease       no release of that name, or it has been collected
 ├── UnknownKey           no API key of that id, or it has ended
+├── UnknownSuppression   no suppression of that id
+├── UnknownErasure       no erasure of that id
 ├── ReleaseRefused       the release's requirements do not hold; nothing was published
 ├── ReleaseConflict      somebody else moved the pointer first; nothing was published
 ├── UnknownName          a store has nothing complete under that name
@@ -53,6 +55,14 @@ class UnknownRelease(MarketingPlatformError):
 
 class UnknownKey(MarketingPlatformError):
     """No API key of that id, or it has ended."""
+
+
+class UnknownSuppression(MarketingPlatformError):
+    """No suppression of that id."""
+
+
+class UnknownErasure(MarketingPlatformError):
+    """No erasure of that id."""
 
 
 class ReleaseRefused(MarketingPlatformError):

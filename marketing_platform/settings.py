@@ -49,6 +49,12 @@ class Settings(BaseSettings):
     keep_releases: int = Field(
         5, ge=1, description="How many releases `releases collect` keeps besides current and pinned."
     )
+    erasure_days: int = Field(
+        30,
+        ge=1,
+        le=365,
+        description="An erased user is gone from every kept release and landed object after so many days.",
+    )
     duckdb_memory: str = Field(
         "2GB", pattern=r"^\d+(\.\d+)?[MG]B$", description="Memory DuckDB may use before it spills to disk."
     )

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from marketing_platform import __version__
 from marketing_platform.encoders import Encoder, configured_encoder
+from marketing_platform.recommenders.rules import load_rules
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.records import open_records
@@ -20,6 +21,7 @@ from serving.access.gatekeeper import gatekeeper
 from serving.access.middleware import AccessMiddleware
 from serving.analytics.endpoints import router as analytics
 from serving.duckdb_sharing import shared_duckdb
+from serving.erasures.endpoints import router as erasures
 from serving.graph.endpoints import router as graph
 from serving.health.endpoints import probes
 from serving.health.endpoints import router as health
@@ -30,9 +32,11 @@ from serving.limits.shedding import Load, Shedding
 from serving.live import LivePath
 from serving.lookups import Lookups
 from serving.middleware import RequestMiddleware
+from serving.overrides import LiveOverrides
+from serving.recommendations.endpoints import batches, users
 from serving.recommendations.endpoints import router as recommendations
-from serving.recommendations.endpoints import users
 from serving.releases import OpenRelease, ReleaseHolder
+from serving.suppressions.endpoints import router as suppressions
 
 _DESCRIPTION = """
 Recommendations, graph and figures of a marketing platform, each from exactly one **release**.
@@ -48,6 +52,8 @@ _TAGS = [
         "name": "recommendations",
         "description": "Who is similar, and which campaigns and products fit: with scores and reasons.",
     },
+    {"name": "suppressions", "description": "Items and users that are out of recommendations at once."},
+    {"name": "erasure", "description": "Forgetting a user, and the proof of it."},
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
     {"name": "analytics", "description": "Figures by user, campaign and day; sorted, filtered, in pages."},
     {"name": "health", "description": "Whether the API can answer, and how fresh its answers are."},
@@ -77,16 +83,22 @@ def create_app(
         items=settings.recommendations,
     )
 
-    def open_release(manifest: Manifest) -> OpenRelease:
+    def open_release(manifest: Manifest, *, with_vectors: bool | None = None) -> OpenRelease:
         release = OpenRelease(manifest, stores)
         # The first release does not wait for the live path; those after it are opened whole.
-        release.initialize(with_vectors=live.state == "ready")
+        release.initialize(with_vectors=live.state == "ready" if with_vectors is None else with_vectors)
         return release
 
-    holder = ReleaseHolder(shelf, open_release, poll_seconds=poll_seconds)
+    # The live path is hardly ever asked of the past.
+    open_past = partial(open_release, with_vectors=False)
+    holder = ReleaseHolder(shelf, open_release, open_past=open_past, poll_seconds=poll_seconds)
+    overrides = LiveOverrides(
+        records.overrides, records.erasures, load_rules(settings.rules_dir), poll_seconds=poll_seconds
+    )
     lookups = Lookups(
         holder,
         seconds=settings.api_seconds,
+        masked=overrides.masked,
         at_once=["recommendations"] if settings.profile == "embedded" else [],
     )
 
@@ -94,6 +106,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as cleanups:
             await cleanups.enter_async_context(access.running())
+            await cleanups.enter_async_context(overrides.running())
             await cleanups.enter_async_context(holder.running())
             await cleanups.enter_async_context(lookups.running())
             await cleanups.enter_async_context(live.running(holder))
@@ -115,6 +128,8 @@ def create_app(
     app.state.lookups = lookups
     app.state.rates = rates
     app.state.load = Load()
+    app.state.overrides = overrides
+    app.state.settings = settings
     errors.install(app)
     # The last one added is the first to see a request.
     app.add_middleware(RateLimits, rates=rates)
@@ -122,7 +137,7 @@ def create_app(
     app.add_middleware(Shedding, settings=limits, load=app.state.load)
     app.add_middleware(Caps, settings=limits)
     app.add_middleware(RequestMiddleware)
-    routers = (recommendations, users, graph, analytics, health)
+    routers = (batches, recommendations, users, suppressions, erasures, graph, analytics, health)
     for router in routers:
         app.include_router(router)
     app.include_router(probes, include_in_schema=False)

@@ -19,6 +19,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import Scope
 
 from marketing_platform.errors import (
@@ -72,6 +73,15 @@ ERRORS: Mapping[str, ErrorKind] = {
     "malformed_json": ErrorKind(
         400, "The body is not JSON as RFC 8259 has it; details says why.", {"problem": "a key occurs twice"}
     ),
+    "unknown_release": ErrorKind(
+        404,
+        "No release of that id is kept; it may have been collected.",
+        {"parameter": "release"},
+    ),
+    "unknown_suppression": ErrorKind(
+        404, "There is no suppression of that id.", {"parameter": "suppression_id"}
+    ),
+    "unknown_erasure": ErrorKind(404, "There is no erasure of that id.", {"parameter": "erasure_id"}),
     "unknown_route": ErrorKind(404, "There is nothing at this path; /docs lists what there is.", {}),
     "method_not_allowed": ErrorKind(
         405, "The path exists, but not for this method; see the Allow header.", {"allow": "GET"}
@@ -230,12 +240,19 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
 
 async def _http(request: Request, error: HTTPException) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allow = (error.headers or {}).get("Allow", "GET")
+        allow = ", ".join(sorted(_methods(request)))
         details = {"allow": allow}
         return render("method_not_allowed", request_id(request), details=details, headers={"Allow": allow})
     if error.status_code == HTTPStatus.NOT_FOUND:
         return render("unknown_route", request_id(request))
     raise error
+
+
+def _methods(request: Request) -> set[str]:
+    """What any route of this path takes: the framework only knows of the first."""
+    routes = (route for route in request.app.routes if isinstance(route, Route))
+    of_path = (route for route in routes if route.path_regex.match(request.scope["path"]))
+    return {method for route in of_path for method in route.methods or ()}
 
 
 async def _platform(request: Request, error: MarketingPlatformError) -> Response:

@@ -11,17 +11,20 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Concatenate, Literal, ParamSpec
 
 import structlog
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 
 from marketing_platform.errors import StoreBusy, StoreUnavailable
+from marketing_platform.releases.manifest import Manifest
 from marketing_platform.stores.breaker import Breaker, State
 from serving import responses
 from serving.errors import ERRORS, ApiError
+from serving.masking import without
+from serving.parameters import OfRelease
 from serving.releases import OpenRelease, ReleaseHolder
 
 Area = Literal["recommendations", "live path", "graph", "analytics"]
@@ -41,11 +44,20 @@ class Lookups:
     Args:
         holder: Where the release comes from.
         seconds: For one answer, waiting for a thread included.
+        masked: The users whom no answer of a release may show.
         at_once: Areas that only look into local files: a thread would cost more than the look-up.
     """
 
-    def __init__(self, holder: ReleaseHolder, *, seconds: float, at_once: Collection[Area] = ()) -> None:
+    def __init__(
+        self,
+        holder: ReleaseHolder,
+        *,
+        seconds: float,
+        masked: Callable[[Manifest], frozenset[str]],
+        at_once: Collection[Area] = (),
+    ) -> None:
         self._holder = holder
+        self._masked = masked
         self._seconds = seconds
         self._at_once = frozenset(at_once)
         self._pools: dict[Area, ThreadPoolExecutor] = {}
@@ -85,14 +97,21 @@ class Lookups:
     ) -> Response:
         """The answer to `question(release, …)` with the head of the one release that gave it.
 
+        That is the release of the query's parameter `release`, or else the one that serves.
+
         Raises:
-            ApiError: `no_release`; `store_unavailable` when it did not come in time, or was not asked for
-                because it has not come lately; or what the question raises.
+            ApiError: `no_release`; `unknown_release`; `store_unavailable` when it did not come in time, or
+                was not asked for because it has not come lately; or what the question raises.
         """
         if not self._breaker(area).admits():
             raise ApiError("store_unavailable", part=area)
+        pinned = release_asked(request)
         with ExitStack() as lease:
-            release = lease.enter_context(self._holder.lease())
+            leased = await self._past(area, pinned) if pinned else self._holder.lease()
+            release = lease.enter_context(leased)
+            masked = release.masked = self._masked(release.manifest)
+            if masked and not masked.isdisjoint(_users_asked(request)):
+                raise ApiError("unknown_user", parameter="user_id")
             try:
                 if area in self._at_once:
                     body = question(release, *args, **named)
@@ -106,7 +125,14 @@ class Lookups:
                     self._answered(area)  # that there is no such user is an answer
                 raise
             self._answered(area)
-            return responses.answer(request, release.manifest, body)
+            return responses.answer(request, release.manifest, without(masked, body) if masked else body)
+
+    async def _past(self, area: Area, release_id: str) -> AbstractContextManager[OpenRelease]:
+        try:
+            return await asyncio.wait_for(self._holder.lease_of(release_id), self._seconds)
+        except TimeoutError:
+            self._note(area, f"release {release_id} not opened within {self._seconds:g} s")
+            raise ApiError("store_unavailable", part="release") from None
 
     async def _in_time(
         self,
@@ -156,6 +182,24 @@ class Lookups:
         _log.warning("not answered", area=area, reason=why)
         if self._breaker(area).failed():
             _log.warning("left alone", area=area, seconds=_PAUSE_SECONDS)
+
+
+def _users_asked(request: Request) -> list[str]:
+    in_path = request.path_params.get("user_id")
+    return [*request.query_params.getlist("user_id"), *([in_path] if in_path else [])]
+
+
+def release_asked(request: Request) -> str | None:
+    """The release whose answer is to be reproduced; None for the one that serves."""
+    return getattr(request.state, "release", None)
+
+
+async def _of_release(request: Request, release: OfRelease = None) -> None:
+    request.state.release = release
+
+
+# A dependency of routers whose look-ups can be asked of a past release.
+OF_RELEASE = Depends(_of_release)
 
 
 def lookups_of(request: Request) -> Lookups:

@@ -33,6 +33,7 @@ def _written_as_date(value: object) -> object:
 
 
 Day = Annotated[date, BeforeValidator(_written_as_date)]
+Text = Annotated[str, AfterValidator(_text)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_text)]
 Message = Annotated[
     str,
@@ -49,10 +50,22 @@ QueryUserId = Annotated[Id, Query(description=_USER, examples=["u-0001"])]
 OnlyUserId = Annotated[Id | None, Query(description="Only this user.", examples=["u-0001"])]
 OnlyCampaignId = Annotated[Id | None, Query(description="Only this campaign.", examples=["c-07"])]
 OnlyChannel = Annotated[Id | None, Query(description="Only this channel.", examples=["email"])]
+OnlyCategory = Annotated[
+    Id | None, Query(description="Only items of this category, of those prepared.", examples=["Camping"])
+]
 TypedMessage = Annotated[
     Message | None,
     Query(
         description="A message typed now; who wrote similar ones then decides, not the user's history.",
         examples=["My card has not arrived yet"],
+    ),
+]
+OfRelease = Annotated[
+    Id | None,
+    Query(
+        alias="release",
+        description="Answer as this release did, while it is kept: byte for byte, without what was suppressed"
+        " since. Left out, the release that serves answers.",
+        examples=["r-20261121-063012-4f2a"],
     ),
 ]

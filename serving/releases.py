@@ -9,9 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from dataclasses import dataclass
+from datetime import date
 from threading import Lock
 from typing import Any
 
@@ -19,7 +28,9 @@ import structlog
 from starlette.concurrency import run_in_threadpool
 
 from marketing_platform.analytics import aggregate
-from marketing_platform.errors import MarketingPlatformError, ReleaseRefused
+from marketing_platform.catalog import table
+from marketing_platform.errors import MarketingPlatformError, ReleaseRefused, UnknownName, UnknownRelease
+from marketing_platform.recommenders.prepared import EVERYONE, StoredList
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.stores.protocols import AnswersReader, GraphReader, Select, TableRef, VectorReader
@@ -29,11 +40,17 @@ from serving.errors import ApiError
 SIMILAR_USERS = "similar_users_lookup"
 RECOMMENDATIONS = "recommendations"
 PRODUCTS = "product_recommendations"
+TRENDING = "trending_products"
+CROSS_CATEGORY = "cross_category_products"
+CONTENT = "content_products"
 KNOWLEDGE_GRAPH = "knowledge_graph"
 MESSAGE_EMBEDDINGS = "message_embeddings"
 AGGREGATES = ("user_engagement", "campaign_performance", "daily_activity", "user_campaign_engagement")
 
+# Releases made before there were such answers can be gone back to.
+_SINCE = (PRODUCTS, TRENDING, CROSS_CATEGORY, CONTENT)
 _LONGEST_PAUSE = 30.0  # seconds between attempts to open a release that fails
+_PAST_OPEN = 3  # past releases that stay open after they were asked for
 # Anonymous events count for a campaign, not for recommending it.
 _ENGAGEMENT = """
 SELECT campaign_performance.campaign_id, coalesce(sum(part.engagement_score), 0) AS engagement
@@ -41,6 +58,7 @@ FROM campaign_performance
 LEFT JOIN user_campaign_engagement AS part
   ON part.campaign_id = campaign_performance.campaign_id AND part.user_id IS NOT NULL
 GROUP BY campaign_performance.campaign_id"""
+_LAST_DAYS = "SELECT campaign_id, ends_on FROM campaigns WHERE ends_on IS NOT NULL"
 _log: Any = structlog.get_logger("serving.releases")
 
 
@@ -53,6 +71,9 @@ class OpenRelease:
         self._answers: dict[str, AnswersReader] = {}
         self._tables: dict[str, TableRef] = {}
         self.engagement: Mapping[str, float] = {}  # of all users, by campaign
+        self.ends_on: Mapping[str, date] = {}  # last day by campaign, where it has one
+        self.trending: StoredList | None = None  # the list of all users
+        self.masked: frozenset[str] = frozenset()  # users who were erased since it was made
         self._graph: GraphReader | None = None
         self._vectors: VectorReader | None = None
         self._vectors_lock = Lock()
@@ -62,8 +83,7 @@ class OpenRelease:
         """Open everything, vectors if asked to; raises what the stores raise, with nothing left open."""
         _require_passed(self.manifest)
         with ExitStack() as opening:
-            # Releases made before there were product recommendations can be gone back to.
-            since = [PRODUCTS] if PRODUCTS in self.manifest.answers else []
+            since = [name for name in _SINCE if name in self.manifest.answers]
             for name in (SIMILAR_USERS, RECOMMENDATIONS, *since):
                 entry = _entry(self.manifest, "answers", name)
                 self._answers[name] = self._stores.answers.open(entry.name)
@@ -74,6 +94,9 @@ class OpenRelease:
                     self._stores.warehouse.open(part)
                 self._tables[name] = TableRef(name, entry.parts, aggregate(name).arrow_schema)
             self.engagement = self._engagement()
+            self.ends_on = self._ends_on()
+            if TRENDING in self._answers:
+                self.trending = StoredList.read(self.answer(TRENDING, EVERYONE) or b"")
             self._graph = self._stores.graphs.open(_entry(self.manifest, "graphs", KNOWLEDGE_GRAPH).name)
             opening.callback(self._graph.close)
             self._open = opening.pop_all()
@@ -87,7 +110,7 @@ class OpenRelease:
         """
         if kind not in self._answers:
             raise ApiError("not_ready", part=f"a release with {kind}")
-        return self._answers[kind].get(user_id)
+        return None if user_id in self.masked else self._answers[kind].get(user_id)
 
     def rows(self, sql: str, tables: Sequence[str], parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The result of a query over some of `AGGREGATES`; `sql` is ours, values come as parameters."""
@@ -117,6 +140,12 @@ class OpenRelease:
     def _engagement(self) -> dict[str, float]:
         rows = self.rows(_ENGAGEMENT, ("campaign_performance", "user_campaign_engagement"), {})
         return {row["campaign_id"]: float(row["engagement"]) for row in rows}
+
+    def _ends_on(self) -> dict[str, date]:
+        parts = _entry(self.manifest, "tables", "campaigns").parts
+        campaigns = TableRef("campaigns", parts, table("campaigns").arrow_schema)
+        rows = self._stores.warehouse.query(Select(_LAST_DAYS, [campaigns])).to_pylist()
+        return {row["campaign_id"]: row["ends_on"] for row in rows}
 
     def _open_vectors_or_close(self) -> None:
         try:
@@ -170,15 +199,18 @@ class ReleaseHolder:
         shelf: ReleaseShelf,
         open_release: Callable[[Manifest], OpenRelease],
         *,
+        open_past: Callable[[Manifest], OpenRelease] | None = None,
         poll_seconds: float = 0.5,
     ) -> None:
         self._shelf = shelf
         self._open_release = open_release
+        self._open_past_release = open_past or open_release
         self._poll_seconds = poll_seconds
         self._held: _Held | None = None
         self._failure: _Failure | None = None
         self._pointer_problem: str | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._past: OrderedDict[str, asyncio.Task[_Held]] = OrderedDict()  # last used last
 
     @property
     def current(self) -> OpenRelease | None:
@@ -203,9 +235,13 @@ class ReleaseHolder:
     @contextmanager
     def lease(self) -> Generator[OpenRelease]:
         """The current release, kept open until the block ends; 503 when there is none."""
-        held = self._held
-        if held is None:
+        if self._held is None:
             raise ApiError("no_release")
+        with self._leased(self._held) as release:
+            yield release
+
+    @contextmanager
+    def _leased(self, held: _Held) -> Generator[OpenRelease]:
         held.leases += 1
         try:
             yield held.release
@@ -213,10 +249,64 @@ class ReleaseHolder:
             held.leases -= 1
             self._close_unused(held)
 
+    async def lease_of(self, release_id: str) -> AbstractContextManager[OpenRelease]:
+        """A release that is kept, past or current, opened where it is not; it stays open during the block.
+
+        `unknown_release` (404) when none of that id is kept.
+        """
+        while not (self.current and self.current.manifest.release_id == release_id):
+            opening = self._past.get(release_id)
+            if opening is None:
+                opening = asyncio.create_task(self._open_past(release_id), name="open a past release")
+                self._past[release_id] = opening
+            self._past.move_to_end(release_id)
+            try:
+                held = await asyncio.shield(opening)
+            except Exception:
+                if self._past.get(release_id) is opening:
+                    del self._past[release_id]
+                raise
+            self._close_past(keep=_PAST_OPEN)
+            if not held.retired:
+                return self._leased(held)
+        return self.lease()
+
+    async def _open_past(self, release_id: str) -> _Held:
+        try:
+            return _Held(await run_in_threadpool(self._load_past, release_id))
+        except (UnknownRelease, UnknownName):
+            raise ApiError("unknown_release", parameter="release") from None
+
+    def _close_past(self, *, keep: int) -> None:
+        """Let go of the past releases that were asked for longest ago."""
+        opened = [name for name, opening in self._past.items() if opening.done()]
+        for name in opened[: max(0, len(opened) - keep)]:
+            self._let_go(name)
+
+    def _let_go(self, release_id: str) -> None:
+        opening = self._past.pop(release_id)
+        if opening.cancelled() or opening.exception() is not None:
+            return
+        held = opening.result()
+        held.retired = True
+        self._close_unused(held)
+
+    async def _forget_collected(self) -> None:
+        """A past release is served while it is kept, however long it has been open."""
+        for release_id, opening in list(self._past.items()):
+            if not opening.done():
+                continue
+            try:
+                await run_in_threadpool(self._shelf.load, release_id)
+            except UnknownRelease:
+                if self._past.get(release_id) is opening:
+                    self._let_go(release_id)
+
     async def refresh(self) -> None:
         """Look where the pointer stands and swap to that release once it is completely open."""
         try:
             wanted = await run_in_threadpool(self._shelf.current)
+            await self._forget_collected()
         except Exception as error:  # noqa: BLE001 -- whatever it is, the release at hand goes on serving
             self._pointer_problem = _reason("the release pointer cannot be read", error)
             return
@@ -244,6 +334,9 @@ class ReleaseHolder:
     def _load(self, release_id: str) -> OpenRelease:
         return self._open_release(self._shelf.load(release_id))
 
+    def _load_past(self, release_id: str) -> OpenRelease:
+        return self._open_past_release(self._shelf.load(release_id))
+
     def _note_failure(self, release_id: str, error: Exception) -> None:
         attempts = (
             self._failure.attempts + 1 if self._failure and self._failure.release_id == release_id else 1
@@ -269,6 +362,8 @@ class ReleaseHolder:
             self._held.retired = True
             self._close_unused(self._held)
             self._held = None
+        await asyncio.gather(*self._past.values(), return_exceptions=True)
+        self._close_past(keep=0)
         await asyncio.gather(*self._closing, return_exceptions=True)
 
 

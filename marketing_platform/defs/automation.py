@@ -18,10 +18,11 @@ from marketing_platform.defs.attempts import (
     work_of,
 )
 from marketing_platform.defs.failures import failed_checks, what_failed
-from marketing_platform.defs.jobs import COLLECT, INGEST, PUBLISH, batch_ranges
+from marketing_platform.defs.jobs import COLLECT, ERASE, INGEST, PUBLISH, batch_ranges
 from marketing_platform.defs.partitions import BATCHES
 from marketing_platform.errors import SourceError
 from marketing_platform.ingestion.landing import Taken, take_landed
+from marketing_platform.releases.erasures import Erasures
 from marketing_platform.releases.ledger import Batch, Ledger
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.notices import Notices
@@ -40,8 +41,8 @@ _LONGEST_WAIT = timedelta(minutes=10)
 
 
 def build_sensors() -> list[dg.SensorDefinition]:
-    """New files are ingested, what was admitted is published, a failed run says what still serves."""
-    return [new_files, publish_admitted, run_failed, _automation()]
+    """New files are ingested, erased users taken out, what was admitted is published, failures told."""
+    return [new_files, erase_asked, publish_admitted, run_failed, _automation()]
 
 
 def build_schedules() -> list[dg.ScheduleDefinition]:
@@ -136,6 +137,31 @@ def _ingest_requests(
     for group in groups:
         for tags in batch_ranges(group, partitions):
             yield dg.RunRequest(tags={**tags, **tried.tags()})
+
+
+@dg.sensor(
+    job_name=ERASE,
+    minimum_interval_seconds=_LOOK_EVERY,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Takes users out of what was landed once somebody asked for it; the next release follows.",
+)
+def erase_asked(
+    context: dg.SensorEvaluationContext,
+    ledger: dg.ResourceParam[Ledger],
+    erasures: dg.ResourceParam[Erasures],
+) -> dg.RunRequest | dg.SkipReason:
+    """Ask for a run while users wait to be forgotten; a run that failed is tried again after a pause."""
+    waiting = erasures.waiting()
+    if not waiting:
+        return dg.SkipReason("nobody waits to be forgotten")
+    if ledger.pending():
+        return dg.SkipReason("batches wait to be judged first")
+    if unfinished(context.instance, ERASE, PUBLISH, COLLECT):
+        return dg.SkipReason("a run is under way")
+    tried = attempts(context.instance, ERASE, ",".join(one.erasure_id for one in waiting))
+    if tried.last is not None and not tried.last.is_success and tried.waits():
+        return dg.SkipReason(f"users could not be erased {tried.told()}")
+    return dg.RunRequest(tags=tried.tags())
 
 
 @dg.sensor(

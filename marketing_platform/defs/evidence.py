@@ -78,6 +78,12 @@ def counts(instance: dg.DagsterInstance, stores: Stores) -> list[Count]:
                 "product_recommendations": stores.answers.count(
                     latest_name(instance, "product_recommendations")
                 ),
+                **{
+                    asset: stores.answers.count(latest_name(instance, asset))
+                    for asset in ("cross_category_products", "content_products")
+                },
+                # One of its answers is the list of all users.
+                "trending_products": stores.answers.count(latest_name(instance, "trending_products")) - 1,
                 "similar_users_lookup": stores.answers.count(latest_name(instance, "similar_users_lookup")),
             },
         ),

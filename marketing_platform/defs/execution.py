@@ -14,7 +14,7 @@ from uuid import uuid4
 import dagster as dg
 
 from marketing_platform.defs.failures import what_failed
-from marketing_platform.defs.jobs import INGEST, PUBLISH, REPLAY, batch_ranges
+from marketing_platform.defs.jobs import ERASE, INGEST, PUBLISH, REPLAY, batch_ranges
 from marketing_platform.defs.launcher import PROCESS, fail_orphans, this_process
 from marketing_platform.defs.partitions import BATCHES
 from marketing_platform.defs.pools import limit_pools
@@ -93,6 +93,7 @@ class Pipeline:
         records = open_records(settings)
         self.ledger = records.ledger
         self.shelf = records.shelf
+        self._erasures = records.erasures
         fail_orphans(instance)
 
     def take(self) -> Taken:
@@ -139,7 +140,12 @@ class Pipeline:
             self._execute(job, tags)
 
     def publish(self) -> bool:
-        """Make a release of the admitted batches unless there is one; returns whether one was made."""
+        """Make a release of the admitted batches unless there is one; returns whether one was made.
+
+        Users who are to be forgotten are taken out of the batches first.
+        """
+        if self._erasures.waiting():
+            self._execute(ERASE, {})
         if not self.ledger.admitted() or made_before(self.shelf, self.ledger, self._settings):
             return False
         self._execute(PUBLISH, {})

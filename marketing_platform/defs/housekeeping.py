@@ -2,15 +2,26 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from marketing_platform.analytics.enrichment import ENRICHED_EVENTS
 from marketing_platform.defs.io_managers import latest_name, latest_sets
 from marketing_platform.errors import UnknownName
-from marketing_platform.releases.collection import Collected, Shelf, collect
+from marketing_platform.ingestion.erasing import Landed, erase_rows
+from marketing_platform.releases.collection import (
+    Collected,
+    Shelf,
+    collect,
+    erasures_due,
+    finish_erasures,
+    unpin_erased,
+)
+from marketing_platform.releases.erasures import Erasures
 from marketing_platform.releases.ledger import Ledger
 from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.releases.writer import LockSession
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Warehouse
 from marketing_platform.stores.registry import Stores
@@ -23,11 +34,47 @@ def collect_old_releases_op(
     stores: dg.ResourceParam[Stores],
     ledger: dg.ResourceParam[Ledger],
     shelf: dg.ResourceParam[ReleaseShelf],
+    erasures: dg.ResourceParam[Erasures],
     writer: dg.ResourceParam[object],
 ) -> None:
     """Run the collection and log what went."""
-    collected = collect_unneeded(context.instance, stores, ledger, shelf, keep=settings.keep_releases)
+    unpin_erased(shelf, erasures, days=settings.erasure_days, now=datetime.now(UTC))
+    collected = collect_unneeded(
+        context.instance,
+        stores,
+        ledger,
+        shelf,
+        keep=settings.keep_releases,
+        due=erasures_due(erasures, days=settings.erasure_days, now=datetime.now(UTC)),
+    )
+    finish_erasures(shelf, erasures, now=datetime.now(UTC))
     context.log.info(f"collected {len(collected.releases)} release(s), {len(collected.names)} stored name(s)")
+
+
+@dg.op(description="Takes the rows of erased users out of everything that was landed.")
+def erase_users_op(
+    context: dg.OpExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    stores: dg.ResourceParam[Stores],
+    ledger: dg.ResourceParam[Ledger],
+    erasures: dg.ResourceParam[Erasures],
+    writer: dg.ResourceParam[LockSession],
+) -> None:
+    """Rewrite what knows them; the next release is made without."""
+    erased = erase_rows(
+        Landed(stores.objects, stores.documents, stores.warehouse, ledger),
+        erasures,
+        now=datetime.now(UTC),
+        chunk_rows=settings.chunk_rows,
+        confirm=writer.confirm,
+    )
+    context.log.info(f"{erased} user(s) erased")
+
+
+@dg.graph
+def erase_users() -> None:
+    """One op; a graph so that it can become a job."""
+    erase_users_op()
 
 
 @dg.graph
@@ -43,9 +90,13 @@ def collect_unneeded(
     shelf: ReleaseShelf,
     *,
     keep: int,
+    due: datetime | None = None,
     dry_run: bool = False,
 ) -> Collected:
-    """Collect from every store that keeps versions; the caller holds the writer lock."""
+    """Collect from every store that keeps versions; the caller holds the writer lock.
+
+    Releases made before `due` hold users whose time to be erased has come: only the current one stays.
+    """
     shelves = [
         Shelf("warehouse", stores.warehouse.names, stores.warehouse.drop),
         Shelf("enriched documents", stores.enriched.names, stores.enriched.drop),
@@ -55,7 +106,7 @@ def collect_unneeded(
         Shelf("reports", stores.reports.names, stores.reports.drop),
     ]
     in_use = [*_latest_names(instance, stores.warehouse), *_latest_sets(instance)]
-    return collect(shelf, ledger, shelves, keep=keep, in_use=in_use, dry_run=dry_run)
+    return collect(shelf, ledger, shelves, keep=keep, in_use=in_use, due=due, dry_run=dry_run)
 
 
 def _latest_sets(instance: dg.DagsterInstance) -> tuple[str, ...]:

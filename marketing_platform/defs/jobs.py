@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
-from marketing_platform.defs.housekeeping import collect_old_releases
+from marketing_platform.defs.housekeeping import collect_old_releases, erase_users
 
 INGEST = "ingest"
 REPLAY = "replay"
 PUBLISH = "publish"
 COLLECT = "collect"
+ERASE = "erase"
 
 _ALONE = "marketing/alone"  # job tag: at most one run with the same value is under way (run queue)
 _RANGE_START = "dagster/asset_partition_range_start"
@@ -21,7 +22,7 @@ _PARTITION = "dagster/partition"
 
 def build_jobs() -> list[dg.UnresolvedAssetJobDefinition | dg.JobDefinition]:
     """`ingest` judges batches, `replay` judges them again from their raw records, `publish` makes a
-    release of what is admitted, `collect` tidies up.
+    release of what is admitted, `collect` tidies up, `erase` forgets users.
 
     Ingestion is a run of its own so that a batch that is held makes no release: what serves is
     what served before.
@@ -48,6 +49,11 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition | dg.JobDefinition]:
             name=COLLECT,
             tags={_ALONE: PUBLISH},  # nor while a candidate is being built
             description="Deletes releases that nobody needs and what only they needed.",
+        ),
+        erase_users.to_job(
+            name=ERASE,
+            tags={_ALONE: PUBLISH},  # a candidate is built of the rows that it takes away
+            description="Takes the rows of erased users out of everything that was landed.",
         ),
     ]
 

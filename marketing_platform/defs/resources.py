@@ -1,4 +1,4 @@
-"""What assets and checks are given: stores, records (ledger, shelf, writer lock, notices), encoder."""
+"""What assets and checks are given: stores, records (ledger, shelf, writer lock, …), encoder."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ def build_resources(settings: Settings, *, stores: Stores | None = None) -> dict
         "ledger": records.ledger,
         "shelf": records.shelf,
         "notices": records.notices,
+        "overrides": records.overrides,
+        "erasures": records.erasures,
         "encoder": encoder,
         "writer": writer,
         "io_manager": WarehouseIOManager(stores.warehouse),

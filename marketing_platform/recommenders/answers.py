@@ -27,7 +27,9 @@ def _rounded(value: float) -> float:
 Figure = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_rounded)]
 
 Strategy = Literal["similar_users", "similar_messages", "popular"]
-ProductStrategy = Literal["hybrid", "trending", "popular", "catalogue", "holdout"]
+ProductStrategy = Literal[
+    "hybrid", "trending", "popular", "catalogue", "holdout", "cross_category", "content"
+]
 CauseOf = Literal["product", "user", "interest", "campaign", "messages", "everyone"]
 
 

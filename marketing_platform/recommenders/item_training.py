@@ -84,6 +84,9 @@ class Products:
     statements: Mapping[str, Statements]  # by the kind of node
     attributes: Mapping[str, np.ndarray]  # by column of the table: one value per item, None where missing
     opted_out: np.ndarray  # bool per user: agreed to no marketing
+    # What people suppressed (`suppressing.py`); None where nobody did.
+    hidden: np.ndarray | None = None  # bool per item
+    blocked: Matrix | None = None  # users x items, CSR
 
     def held_out(self, *, seed: int) -> tuple[Split, Split, str]:
         """What is judged by, what the blend is learned on (all of it known before), and in words how.

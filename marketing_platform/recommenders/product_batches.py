@@ -43,21 +43,23 @@ def recommend_products(
     *,
     limit: int,
     today: date,
+    fill: bool = True,
     say: Callable[[str], None] = lambda _text: None,
 ) -> Iterator[pa.Table]:
     """The answer for every user (ProductRecommendationsAnswer) as rows of ANSWER_SCHEMA, in order of user.
 
-    A list is empty only when there are no products or the rules leave none. `say` hears in the end
-    what the rules kept out, and which of them cannot do anything. Raises InputError when a rule asks
-    for something that the tables do not say.
+    A list is empty only when there are no products or the rules leave none, or when it is not to be
+    filled (`fill`) with what is the same for everybody. `say` hears in the end what the rules kept out,
+    and which of them cannot do anything. Raises InputError when a rule asks for something that the
+    tables do not say.
     """
     writer = _Writer(products, hybrid)
     removed: Counter[str] = Counter()
     notes: dict[str, None] = {}
     for start in range(0, len(products.training.users), _BLOCK_USERS):
         rows = np.arange(start, min(start + _BLOCK_USERS, len(products.training.users)))
-        offered = _candidates(products, hybrid, rows, limit, repeats=repeats_allowed(rules))
-        ruled = apply(rules, offered, _facts(products, rows, today), limit=limit)
+        offered = _candidates(products, hybrid, rows, limit, repeats=repeats_allowed(rules), fill=fill)
+        ruled = apply(rules, offered, facts_of(products, rows, today), limit=limit)
         removed.update(ruled.removed)
         notes.update(dict.fromkeys(ruled.notes))
         answers = [writer.answer(int(row), ruled, at) for at, row in enumerate(rows)]
@@ -70,7 +72,7 @@ def recommend_products(
 
 
 def _candidates(
-    products: Products, hybrid: Hybrid, rows: np.ndarray, limit: int, *, repeats: bool
+    products: Products, hybrid: Hybrid, rows: np.ndarray, limit: int, *, repeats: bool, fill: bool
 ) -> Candidates:
     """More than will be shown; where families and fallbacks know too little, the catalogue follows."""
     training = products.training
@@ -79,7 +81,7 @@ def _candidates(
     )
     places, tiers = found.ranked.items, found.origin
     catalogue = np.arange(len(training.items))
-    for at in np.flatnonzero((places < 0).any(axis=1)):
+    for at in np.flatnonzero((places < 0).any(axis=1)) if fill else ():
         free = np.flatnonzero(places[at] < 0)
         own = np.zeros(0, np.int64) if repeats else row_of(training.taken, rows[at])[0]
         others = np.setdiff1d(catalogue, np.concatenate([places[at], own]))[: len(free)]
@@ -95,14 +97,15 @@ def _candidates(
     )
 
 
-def _facts(products: Products, rows: np.ndarray, today: date) -> Facts:
+def facts_of(products: Products, rows: np.ndarray, today: date) -> Facts:
+    """What the rules ask about these users; whoever answers may know more (`rules.leaving`)."""
+    shape = (len(rows), len(products.training.items))
     return Facts(
         today=today,
         attributes=products.attributes,
         taken=products.training.taken[rows],
-        # No table says these yet; whoever answers may know more (`rules.leaving`).
-        blocked=sparse.csr_matrix((len(rows), len(products.training.items)), dtype=np.float32),
-        hidden=np.zeros(len(products.training.items), bool),
+        blocked=sparse.csr_matrix(shape) if products.blocked is None else products.blocked[rows],
+        hidden=np.zeros(shape[1], bool) if products.hidden is None else products.hidden,
         opted_out=products.opted_out[rows],
         features=products.training.features,
     )

@@ -101,6 +101,17 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Remaining:
+    """What is left of a judged batch after records were taken out of it."""
+
+    rows_landed: int
+    rows_valid: int
+    rows_quarantined: int
+    reasons: Mapping[str, int]
+    parts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Event:
     """One line of the audit trail."""
 
@@ -207,6 +218,23 @@ class Ledger:
             )
         return state
 
+    def keep_only(self, batch_id: str, remaining: Remaining, *, now: datetime) -> None:
+        """Record that records of erased users are out of a batch; how it was judged stays."""
+        with self._database.writing() as execute:
+            batch = _one(execute, batch_id)
+            execute(
+                "UPDATE batches SET rows_landed = $1, rows_valid = $2, rows_quarantined = $3, reasons = $4,"
+                " parts = $5 WHERE batch_id = $6",
+                remaining.rows_landed,
+                remaining.rows_valid,
+                remaining.rows_quarantined,
+                _json(remaining.reasons),
+                _json(remaining.parts),
+                batch.batch_id,
+            )
+            gone = batch.rows_landed - remaining.rows_landed
+            _note(execute, batch.batch_id, "erased", now, details={"rows": gone})
+
     def accept(self, batch_id: str, *, why: str, who: str, now: datetime) -> Batch:
         """Admit a held batch on purpose; the reason stays in the audit trail."""
         with self._database.writing() as execute:
@@ -244,6 +272,12 @@ class Ledger:
     def pending(self) -> list[Batch]:
         """Batches that are kept but not judged."""
         return self._select(f"{_BATCHES} WHERE state = $1 ORDER BY sequence", State.LANDED.value)
+
+    def names_of(self, batch_id: str) -> list[str]:
+        """Every name under which the content of a batch has landed."""
+        with self._database.reading() as execute:
+            rows = execute("SELECT DISTINCT object FROM landings WHERE batch_id = $1 ORDER BY 1", batch_id)
+        return [row[0] for row in rows]
 
     def admitted(self) -> list[Batch]:
         """For each object its newest admitted batch: what a release consists of."""

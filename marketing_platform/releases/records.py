@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marketing_platform.access.register import KEY_TABLES, KeyRegister
+from marketing_platform.releases.erasures import ERASURE_TABLES, Erasures
 from marketing_platform.releases.ledger import LEDGER_TABLES, Ledger
 from marketing_platform.releases.notices import NOTICE_TABLES, DatabaseNotices, FileNotices, Notices
+from marketing_platform.releases.overrides import OVERRIDE_TABLES, Overrides
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.shelf_folder import FolderShelf
 from marketing_platform.releases.writer import WriterLock, folder_lock
@@ -26,13 +28,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Records:
-    """What landed, what was released, who may write, what people were told, and who may call the API."""
+    """What landed, what was released, who may write and call, what people were told and decided since."""
 
     ledger: Ledger
     shelf: ReleaseShelf
     writer: WriterLock
     notices: Notices
     keys: KeyRegister
+    overrides: Overrides
+    erasures: Erasures
 
 
 def open_records(settings: Settings) -> Records:
@@ -54,6 +58,8 @@ def in_folder(data: Path) -> Records:
         writer=folder_lock(data / ".writer.lock"),
         notices=FileNotices(data / "notices.jsonl"),
         keys=KeyRegister(SqliteRecords(data / "keys.sqlite", KEY_TABLES)),
+        overrides=Overrides(SqliteRecords(data / "overrides.sqlite", OVERRIDE_TABLES)),
+        erasures=Erasures(SqliteRecords(data / "erasures.sqlite", ERASURE_TABLES)),
     )
 
 
@@ -63,11 +69,14 @@ def in_postgres(postgres: PostgresSettings) -> Records:
     from marketing_platform.stores.lock_postgres import postgres_lock
     from marketing_platform.stores.records_postgres import PostgresRecords
 
-    database = PostgresRecords(postgres, {**LEDGER_TABLES, **SHELF_TABLES, **NOTICE_TABLES, **KEY_TABLES})
+    tables = (LEDGER_TABLES, SHELF_TABLES, NOTICE_TABLES, KEY_TABLES, OVERRIDE_TABLES, ERASURE_TABLES)
+    database = PostgresRecords(postgres, {name: sql for each in tables for name, sql in each.items()})
     return Records(
         ledger=Ledger(database),
         shelf=DatabaseShelf(database),
         writer=WriterLock(postgres.where, partial(postgres_lock, postgres)),
         notices=DatabaseNotices(database),
         keys=KeyRegister(database),
+        overrides=Overrides(database),
+        erasures=Erasures(database),
     )

@@ -11,7 +11,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +19,7 @@ from typing import BinaryIO
 from marketing_platform.errors import AlreadyThere, ChangedWhileRead, UnknownName
 from marketing_platform.stores.landed_names import is_hidden, is_whole
 from marketing_platform.stores.protocols import LandedObject
+from marketing_platform.stores.stream import STREAM_FOLDER
 
 _PORTION = 1 << 20
 
@@ -74,6 +75,17 @@ class FolderObjects:
             return (self._kept / content_hash).open("rb")
         except FileNotFoundError:
             raise UnknownName(f"no kept object has the content hash {content_hash}") from None
+
+    def forget(self, name: str, content_hash: str) -> None:
+        """Remove the kept copy, and the landed file where it still has those bytes."""
+        path = self._landing / name
+        with suppress(FileNotFoundError):
+            if not name.startswith(f"{STREAM_FOLDER}/"):
+                with path.open("rb") as landed:
+                    same = hashlib.file_digest(landed, "sha256").hexdigest() == content_hash
+                if same:
+                    path.unlink()
+        (self._kept / content_hash).unlink(missing_ok=True)
 
     def put(self, name: str, content: Iterable[bytes]) -> LandedObject:
         """Write a file into the landing folder; it appears under its name only when complete."""

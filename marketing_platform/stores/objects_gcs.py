@@ -12,6 +12,7 @@ import base64
 import hashlib
 import io
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from tempfile import SpooledTemporaryFile
@@ -94,6 +95,25 @@ class GcsObjects:
         # Not through `kept`, which now knows a link to its bytes: behind another endpoint it leads elsewhere.
         stream = _StoredBytes(self._kept(content_hash), kept.size or 0, self._session)
         return io.BufferedReader(stream, buffer_size=self._settings.portion_bytes)
+
+    def forget(self, name: str, content_hash: str) -> None:
+        """Delete the kept copy, and the landed generation where it still has those bytes."""
+        landed = self._session.landing.blob(self._settings.prefix + name)
+        with self._session.reaching():
+            if not name.startswith(f"{STREAM_FOLDER}/"):
+                with suppress(NotFound):
+                    self._delete_if_same(landed, content_hash)
+            with suppress(NotFound):
+                self._kept(content_hash).delete(**self._session.patience)
+
+    def _delete_if_same(self, landed: Blob, content_hash: str) -> None:
+        landed.reload(**self._session.patience)
+        digest = hashlib.sha256()
+        for portion in _StoredBytes(landed, landed.size or 0, self._session).portions():
+            digest.update(portion)
+        if digest.hexdigest() == content_hash:
+            with suppress(PreconditionFailed):  # replaced meanwhile
+                landed.delete(if_generation_match=landed.generation, **self._session.patience)
 
     def put(self, name: str, content: Iterable[bytes]) -> LandedObject:
         """Land an object; the bucket shows it, and replaces an older one, only when it is complete."""

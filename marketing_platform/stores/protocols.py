@@ -37,7 +37,7 @@ class LandedObject:
 
 
 class Objects(Protocol):
-    """The landing zone: objects that others write and we only read, save by `put` and `create`."""
+    """The landing zone: objects that others write; we add (`put`, `create`) and take away (`forget`)."""
 
     def list(self, *, below: str = "", start: str = "") -> Iterator[LandedObject]:
         """Every object, hidden and temporary files left out, in order of name.
@@ -54,6 +54,14 @@ class Objects(Protocol):
 
     def open(self, content_hash: str) -> BinaryIO:
         """The bytes of a kept version."""
+        ...
+
+    def forget(self, name: str, content_hash: str) -> None:
+        """Remove the kept version, and the landed object where it is still that version.
+
+        Objects of a stream stay where they landed: what lands next is told by them. Forgetting what
+        is not there changes nothing.
+        """
         ...
 
     def put(self, name: str, content: Iterable[bytes]) -> LandedObject:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dagster as dg
+import orjson
 import pytest
 
 from marketing_platform.definitions import build_definitions
 from marketing_platform.defs.io_managers import latest_metadata
 from marketing_platform.recommenders.answers import ProductRecommendationsAnswer
+from marketing_platform.recommenders.prepared import StoredList
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.installation import Installation
@@ -32,15 +34,26 @@ def answers(installation: Installation) -> list[ProductRecommendationsAnswer]:
     found = [reader.get(user) for user in users]
     reader.close()
     assert all(found), "every user has an answer"
-    return [ProductRecommendationsAnswer.model_validate_json(answer or b"") for answer in found]
+    return [_document(StoredList.read(answer or b"")) for answer in found]
+
+
+def _document(stored: StoredList) -> ProductRecommendationsAnswer:
+    items = [orjson.loads(item) for item in stored.items]
+    return ProductRecommendationsAnswer.model_validate_json(orjson.dumps({**stored.head, "items": items}))
 
 
 def publish(installation: Installation, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
     """Judge again, and what follows from it, as a person does in the UI."""
     job = build_definitions(installation.settings).resolve_implicit_global_asset_job_def()
-    selection = [
-        dg.AssetKey(asset) for asset in ("recommender_evaluation", "product_recommendations", "release")
-    ]
+    assets = (
+        "recommender_evaluation",
+        "product_recommendations",
+        "trending_products",
+        "cross_category_products",
+        "content_products",
+        "release",
+    )
+    selection = [dg.AssetKey(asset) for asset in assets]
     return job.execute_in_process(instance=instance, asset_selection=selection, raise_on_error=False)
 
 

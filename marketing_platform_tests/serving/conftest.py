@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from marketing_platform.catalog import tables
 from marketing_platform.encoders import Encoder, open_encoder
 from marketing_platform.graph import project_graph
 from marketing_platform.recommenders.answers import (
+    ANSWER_SCHEMA,
     CampaignItem,
     CampaignRecommendationsAnswer,
     Contribution,
@@ -34,6 +35,7 @@ from marketing_platform.recommenders.answers import (
     SimilarUsersAnswer,
     answer_table,
 )
+from marketing_platform.recommenders.prepared import EVERYONE, with_spares
 from marketing_platform.releases.manifest import (
     AnswersEntry,
     CheckEntry,
@@ -50,7 +52,14 @@ from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores, open_stores
 from marketing_platform_tests.callers import client_of
 from serving.app import create_app
-from serving.releases import PRODUCTS, RECOMMENDATIONS, SIMILAR_USERS
+from serving.releases import (
+    CONTENT,
+    CROSS_CATEGORY,
+    PRODUCTS,
+    RECOMMENDATIONS,
+    SIMILAR_USERS,
+    TRENDING,
+)
 
 Response = Any  # of the test client, whichever HTTP library stands behind it
 Logged = list[MutableMapping[str, Any]]
@@ -76,6 +85,15 @@ def campaigns_of(generation: int) -> list[str]:
 def products_of(generation: int) -> list[str]:
     """The same for products."""
     return [f"p-{number}-gen{generation}" for number in range(1, 5)]
+
+
+def spares_of(generation: int) -> list[str]:
+    """Products that stand behind those that are shown."""
+    return [f"p-{number}-gen{generation}" for number in range(5, 7)]
+
+
+# What the products are, in their order.
+CATEGORIES = ["Tents", "Boots", "Tents", None, "Boots", "Tents"]
 
 
 @dataclass
@@ -160,14 +178,19 @@ class Platform:
         made = {
             SIMILAR_USERS: [_similar(user, generation) for user in USERS],
             RECOMMENDATIONS: [_recommended(user, generation) for user in USERS],
-            PRODUCTS: [_products(user, generation) for user in USERS],
         }
+        tables = {kind: [answer_table(answers)] for kind, answers in made.items()}
+        for kind in (PRODUCTS, CROSS_CATEGORY, CONTENT):
+            tables[kind] = _stored([_products(user, generation) for user in USERS], generation)
+        exceptions = {"key": USERS, "answer": [_not_for(user) for user in USERS]}
+        tables[TRENDING] = [
+            *_stored([_products(EVERYONE, generation)], generation),
+            pa.table(exceptions, schema=ANSWER_SCHEMA),
+        ]
         entries = {}
-        for kind, answers in made.items():
+        for kind, chunks in tables.items():
             name = f"{kind}__gen{generation}"
-            entries[kind] = AnswersEntry(
-                name=name, rows=self.stores.answers.write(name, [answer_table(answers)])
-            )
+            entries[kind] = AnswersEntry(name=name, rows=self.stores.answers.write(name, chunks))
         return entries
 
 
@@ -196,7 +219,14 @@ def _rows(generation: int) -> dict[str, list[dict[str, Any]]]:
     return {
         "events": events,
         "users": [{"user_id": user} for user in USERS],
-        "campaigns": [{"campaign_id": campaign, "name": f"Campaign {campaign}"} for campaign in campaigns],
+        "campaigns": [
+            {
+                "campaign_id": campaign,
+                "name": f"Campaign {campaign}",
+                "ends_on": None if campaign != campaigns[-1] else date(2026, 6, 30),
+            }
+            for campaign in campaigns
+        ],
     }
 
 
@@ -257,9 +287,23 @@ def _products(user: str, generation: int) -> ProductRecommendationsAnswer:
             contributions=(ProductContribution(recommender="popular", share=1.0, causes=(everyone,)),),
             path=(PathStep(kind="node", label="Product", id=product),),
         )
-        for rank, product in enumerate(products_of(generation))
+        for rank, product in enumerate([*products_of(generation), *spares_of(generation)])
     ]
     return ProductRecommendationsAnswer(user_id=user, strategy="popular", items=tuple(items))
+
+
+def _stored(answers: list[ProductRecommendationsAnswer], generation: int) -> list[pa.Table]:
+    """As the pipeline stores them: the spares behind what is shown."""
+    listed = [*products_of(generation), *spares_of(generation)]
+    categories = dict(zip(listed, CATEGORIES, strict=True))
+    return list(
+        with_spares([answer_table(answers)], shown=len(products_of(generation)), categories=categories)
+    )
+
+
+def _not_for(user: str) -> bytes:
+    """The second user bought the first trending product and may not see the second."""
+    return b'{"out":[1],"own":[0]}' if user == USERS[1] else b'{"out":[],"own":[]}'
 
 
 @pytest.fixture(autouse=True)

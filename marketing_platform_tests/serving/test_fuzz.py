@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from marketing_platform.cli.processes import api_command, free_port, running, wait_for
+from marketing_platform_tests.callers import new_key
 from marketing_platform_tests.serving.conftest import Platform
 
 # `make fuzz` sets more.
@@ -25,6 +26,7 @@ def test_the_api_does_what_its_document_says(fresh_platform: Platform, tmp_path:
             [
                 *(str(Path(sys.executable).parent / "schemathesis"), "run", f"{base}/openapi.json"),
                 *("--checks", "all", "--max-examples", _EXAMPLES, "--seed", "5", "--workers", "2"),
+                *("--header", f"Authorization: Bearer {new_key(fresh_platform.settings)}"),
                 *("--generation-database", "none", "--no-color"),
             ],
             check=False,

@@ -57,6 +57,19 @@ class ObjectsContract:
         with objects.open(content_hash) as kept:
             assert kept.read() == b"first version"
 
+    def test_what_is_forgotten_is_gone_unless_something_else_landed_there(self, objects: Objects) -> None:
+        first, second = (
+            objects.snapshot(objects.put(name, [name.encode()]))[0] for name in ("a.csv", "b.csv")
+        )
+        objects.put("b.csv", [b"newer"])
+        stream = objects.snapshot(objects.put("stream/events/0.ndjson", [b"{}"]))[0]
+        for name, kept in (("a.csv", first), ("b.csv", second), ("stream/events/0.ndjson", stream)):
+            objects.forget(name, kept)
+            objects.forget(name, kept)
+            with pytest.raises(UnknownName):
+                objects.open(kept)
+        assert [landed.name for landed in objects.list()] == ["b.csv", "stream/events/0.ndjson"]
+
     def test_a_version_that_is_no_longer_there_is_not_mistaken_for_another(self, objects: Objects) -> None:
         landed = objects.put("a.csv", [b"one"])
         objects.put("a.csv", [b"two"])

@@ -13,10 +13,10 @@ from serving import errors, responses
 from serving.access.permission import DENIALS, allowed
 from serving.analytics import schemas, service
 from serving.errors import ApiError
-from serving.lookups import Lookups, lookups_of
+from serving.lookups import OF_RELEASE, Lookups, lookups_of
 from serving.parameters import Day, OnlyCampaignId, OnlyChannel, OnlyUserId
 
-_MAY = [Depends(allowed(Scope.READ_ANALYTICS))]
+_MAY = [Depends(allowed(Scope.READ_ANALYTICS)), OF_RELEASE]
 router = APIRouter(prefix="/analytics", tags=["analytics"], dependencies=_MAY)
 
 Ask = Annotated[Lookups, Depends(lookups_of)]
@@ -49,7 +49,13 @@ def _sort(table: str) -> object:
     responses={
         **responses.documented(schemas.example("user_engagement"), "A page of users."),
         **errors.documented(
-            *DENIALS, "unknown_user", "invalid_parameter", "no_release", "store_unavailable", "internal_error"
+            *DENIALS,
+            "unknown_user",
+            "invalid_parameter",
+            "unknown_release",
+            "no_release",
+            "store_unavailable",
+            "internal_error",
         ),
     },
 )
@@ -78,6 +84,7 @@ async def user_engagement(
             *DENIALS,
             "unknown_campaign",
             "invalid_parameter",
+            "unknown_release",
             "no_release",
             "store_unavailable",
             "internal_error",
@@ -108,7 +115,12 @@ async def campaign_performance(
     responses={
         **responses.documented(schemas.example("daily_activity"), "A page of days and channels."),
         **errors.documented(
-            *DENIALS, "invalid_parameter", "no_release", "store_unavailable", "internal_error"
+            *DENIALS,
+            "invalid_parameter",
+            "unknown_release",
+            "no_release",
+            "store_unavailable",
+            "internal_error",
         ),
     },
 )

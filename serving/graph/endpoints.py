@@ -10,10 +10,10 @@ from marketing_platform.access import Scope
 from serving import errors, responses
 from serving.access.permission import DENIALS_OF_USERS, allowed
 from serving.graph import schemas, service
-from serving.lookups import Lookups, lookups_of
+from serving.lookups import OF_RELEASE, Lookups, lookups_of
 from serving.parameters import QueryUserId
 
-_MAY = [Depends(allowed(Scope.READ_RECOMMENDATIONS))]
+_MAY = [Depends(allowed(Scope.READ_RECOMMENDATIONS)), OF_RELEASE]
 router = APIRouter(prefix="/graph", tags=["graph"], dependencies=_MAY)
 
 Ask = Annotated[Lookups, Depends(lookups_of)]
@@ -30,6 +30,7 @@ Limit = Annotated[int, Query(description="At most so many campaigns.", ge=1, le=
             *DENIALS_OF_USERS,
             "unknown_user",
             "invalid_parameter",
+            "unknown_release",
             "no_release",
             "store_unavailable",
             "internal_error",

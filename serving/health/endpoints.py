@@ -31,7 +31,9 @@ async def health(request: Request) -> Response:
     state = request.app.state
     return responses.passing(
         release.manifest,
-        service.health(holder, state.access, state.live, state.lookups, state.rates, release.manifest),
+        service.health(
+            holder, state.access, state.live, state.lookups, state.rates, state.overrides, release.manifest
+        ),
     )
 
 

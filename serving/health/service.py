@@ -10,6 +10,7 @@ from serving.access.gatekeeper import Gatekeeper
 from serving.limits.rates import Rates
 from serving.live import LivePath
 from serving.lookups import Lookups
+from serving.overrides import LiveOverrides
 from serving.releases import ReleaseHolder
 
 
@@ -19,10 +20,11 @@ def health(
     live: LivePath,
     lookups: Lookups,
     rates: Rates,
+    overrides: LiveOverrides,
     manifest: Manifest,
 ) -> bytes:
-    """Degraded while release, keys or live path cannot be opened, or a datastore fails."""
-    reason = holder.problem or access.problem or live.problem or lookups.problem
+    """Degraded while release, keys, suppressions or live path cannot be opened, or a datastore fails."""
+    reason = holder.problem or access.problem or live.problem or lookups.problem or overrides.problem
     return responses.to_json(
         {
             "status": "degraded" if reason else "ok",

@@ -48,9 +48,13 @@ def strict_json(model: type[_Model]) -> Callable[[Request], Awaitable[_Model]]:
     return body
 
 
-def documented(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
-    """What `openapi_extra` of a route says about its body; definitions of parts are written out in place."""
+def documented(model: type[BaseModel]) -> dict[str, Any]:
+    """What `openapi_extra` of a route says about its body; definitions of parts are written out in place.
+
+    The example is the first of those that the model's `json_schema_extra` gives.
+    """
     schema = model.model_json_schema()
+    example = schema["examples"][0]
     whole = _inlined(schema, schema.pop("$defs", {}))
     content = {"application/json": {"schema": whole, "example": example}}
     return {"requestBody": {"required": True, "content": content}}

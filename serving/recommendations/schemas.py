@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+from pydantic import BaseModel, ConfigDict, Field
 
 from marketing_platform.recommenders.answers import (
     Answer,
@@ -21,18 +22,91 @@ from marketing_platform.recommenders.answers import (
     to_json,
 )
 from serving import responses
+from serving.errors import ERRORS
+from serving.parameters import Id
+from serving.recommendations.service import Kind
 
 
 class SimilarUsers(SimilarUsersAnswer, responses.Answer):
     """Users similar to one user, best first, from one release."""
 
 
-class CampaignRecommendations(CampaignRecommendationsAnswer, responses.Answer):
+class Dropped(BaseModel):
+    """An item that was prepared and is not shown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    item_id: str = Field(description="The product or campaign.", examples=["CAM-1007"])
+    rule: str = Field(
+        description="The rule that kept it back as the answer left.", examples=["exclude sold out"]
+    )
+
+
+class _Leaves(responses.Answer):
+    dropped: tuple[Dropped, ...] = Field(
+        description="What a rule kept back as the answer left; what stands behind moved up."
+    )
+
+
+class CampaignRecommendations(CampaignRecommendationsAnswer, _Leaves):
     """Campaigns recommended to one user, best first, from one release."""
 
 
-class ProductRecommendations(ProductRecommendationsAnswer, responses.Answer):
+class ProductRecommendations(ProductRecommendationsAnswer, _Leaves):
     """Products recommended to one user, best first, from one release."""
+
+
+class BatchQuestion(BaseModel):
+    """Which users, and what is asked about each of them."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"user_ids": ["u-0001", "nobody"], "kind": "product", "limit": 3}]},
+    )
+
+    user_ids: list[Id] = Field(
+        description="The users, in the order of the answer.", min_length=1, max_length=100
+    )
+    kind: Kind = Field("product", description="What is recommended.")
+    limit: int | None = Field(
+        None, description="At most so many items each; all that were prepared if left out.", ge=1, le=200
+    )
+    category: Id | None = Field(None, description="Only items of this category, of those prepared.")
+    explain: bool = Field(True, description="Whether items carry contributions and paths.")
+
+
+class BatchError(BaseModel):
+    """Why there is no answer for a user."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    error_code: str = Field(description="As in the body of an error.", examples=["unknown_user"])
+    message: str = Field(description="The same for a person.")
+
+
+class _OfCampaigns(CampaignRecommendationsAnswer):
+    dropped: tuple[Dropped, ...] = Field(description="What a rule kept back as the answer left.")
+
+
+class _OfProducts(ProductRecommendationsAnswer):
+    dropped: tuple[Dropped, ...] = Field(description="What a rule kept back as the answer left.")
+
+
+class BatchEntry(BaseModel):
+    """One user of a batch."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    user_id: str = Field(description="The user asked about.", examples=["u-0001"])
+    answer: _OfProducts | _OfCampaigns | None = Field(description="Null when there is an error.")
+    error: BatchError | None = Field(description="Null when there is an answer.")
+
+
+class Batch(responses.Answer):
+    """Answers for several users, all from one release."""
+
+    items: tuple[BatchEntry, ...] = Field(description="One per user of the question, in its order.")
 
 
 def similar_users_example() -> dict[str, Any]:
@@ -64,9 +138,7 @@ def recommendations_example() -> dict[str, Any]:
             PathStep(kind="node", label="Campaign", id="c-07"),
         ),
     )
-    return _with_head(
-        CampaignRecommendationsAnswer(user_id="u-0001", strategy="similar_users", items=(item,))
-    )
+    return _leaving(CampaignRecommendationsAnswer(user_id="u-0001", strategy="similar_users", items=(item,)))
 
 
 def products_example() -> dict[str, Any]:
@@ -95,7 +167,29 @@ def products_example() -> dict[str, Any]:
             PathStep(kind="node", label="Product", id="CAM-1001"),
         ),
     )
-    return _with_head(ProductRecommendationsAnswer(user_id="u-0001", strategy="hybrid", items=(item,)))
+    return _leaving(
+        ProductRecommendationsAnswer(user_id="u-0001", strategy="hybrid", items=(item,)),
+        {"item_id": "CAM-1007", "rule": "exclude sold out"},
+    )
+
+
+def batch_example() -> dict[str, Any]:
+    """A user with an answer and one without."""
+    answer = {
+        name: value for name, value in products_example().items() if name not in responses.Answer.model_fields
+    }
+    refused = {"error_code": "unknown_user", "message": ERRORS["unknown_user"].message}
+    return {
+        **responses.head_example(),
+        "items": [
+            {"user_id": "u-0001", "answer": answer, "error": None},
+            {"user_id": "nobody", "answer": None, "error": refused},
+        ],
+    }
+
+
+def _leaving(answer: Answer, *dropped: dict[str, str]) -> dict[str, Any]:
+    return {**_with_head(answer), "dropped": list(dropped)}
 
 
 def _with_head(answer: Answer) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import orjson
@@ -9,48 +11,107 @@ import orjson
 from marketing_platform.graph import queries
 from marketing_platform.recommenders.answers import to_json
 from marketing_platform.recommenders.campaigns import neighbours_of_messages, rank_campaigns
-from serving.errors import ApiError
+from marketing_platform.recommenders.prepared import StoredList
+from marketing_platform.recommenders.rules import Leaving, leaving
+from marketing_platform.releases.overrides import ItemKind
+from serving.errors import ERRORS, ApiError
 from serving.live import LivePath
+from serving.overrides import Standing
 from serving.releases import (
+    CONTENT,
+    CROSS_CATEGORY,
     MESSAGE_EMBEDDINGS,
     PRODUCTS,
     RECOMMENDATIONS,
     SIMILAR_USERS,
+    TRENDING,
     OpenRelease,
 )
+from serving.responses import Edited
 
-Kind = Literal["product", "campaign"]
-_ANSWERS: dict[Kind, str] = {"product": PRODUCTS, "campaign": RECOMMENDATIONS}
+Kind = Literal["product", "campaign", "trending", "cross_category", "content"]
+_ANSWERS: dict[Kind, str] = {
+    "product": PRODUCTS,
+    "campaign": RECOMMENDATIONS,
+    "trending": TRENDING,
+    "cross_category": CROSS_CATEGORY,
+    "content": CONTENT,
+}
 
 # Enough to find as many different users as are asked for when some wrote many of the messages.
 _SIMILAR_MESSAGES = 200
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a list."""
+
+    kind: Kind = "product"
+    limit: int | None = None  # as many as the release shows
+    category: str | None = None
+    explain: bool = True
+
+    @property
+    def items(self) -> ItemKind:
+        """The kind of items that are recommended."""
+        return "campaign" if self.kind == "campaign" else "product"
+
+
 def similar_users(release: OpenRelease, user_id: str, limit: int | None) -> bytes:
     """The prepared similar users; `unknown_user` (404) when the release has no such user."""
-    return _first(_known(release, SIMILAR_USERS, user_id), limit)
-
-
-def prepared(release: OpenRelease, user_id: str, limit: int | None) -> bytes:
-    """The prepared recommendations; `unknown_user` (404) when the release has no such user."""
-    return _first(_known(release, RECOMMENDATIONS, user_id), limit)
-
-
-def of_user(release: OpenRelease, user_id: str, kind: Kind, limit: int | None, *, explain: bool) -> bytes:
-    """The prepared recommendations of a kind, without contributions and paths unless asked to `explain`.
-
-    `unknown_user` (404) when the release has no such user, `not_ready` (503) when it is older than the kind.
-    """
-    answer = _first(_known(release, _ANSWERS[kind], user_id), limit)
-    if explain:
-        return answer
-    document = orjson.loads(answer)
-    for item in document["items"]:
-        item.update(contributions=[], path=[])
+    found = _known(release, SIMILAR_USERS, user_id)
+    if limit is None:
+        return found
+    document = orjson.loads(found)
+    document["items"] = document["items"][:limit]
     return orjson.dumps(document)
 
 
-def live(release: OpenRelease, path: LivePath, user_id: str, message: str, limit: int | None) -> bytes:
+def prepared(release: OpenRelease, user_id: str, limit: int | None, standing: Standing | None) -> bytes:
+    """What similar users take part in, as far as it may leave now; without `standing` as it was made.
+
+    Campaigns that have ended are among them. `unknown_user` (404) when the release has no such user.
+    """
+    stored = StoredList.read(_known(release, RECOMMENDATIONS, user_id))
+    found = _leaving(user_id, stored.ids, standing, stored.shown if limit is None else limit)
+    return _edited(stored.answer(found.kept, found.dropped), found)
+
+
+def of_user(release: OpenRelease, user_id: str, wanted: Wanted, standing: Standing | None) -> bytes:
+    """The prepared list of a kind, as far as it may leave now; without `standing` as the release made it.
+
+    `unknown_user` (404) when the release has no such user, `not_ready` (503) when it is older than the kind.
+    """
+    stored = _stored(release, user_id, wanted.kind)
+    places = range(len(stored.items))
+    if wanted.category is not None:
+        categories = stored.categories or [None] * len(stored.items)
+        places = [place for place in places if categories[place] == wanted.category]
+    ids = [stored.ids[place] for place in places]
+    if standing is not None and standing.campaigns_end and wanted.kind == "campaign":
+        over = {item: release.ends_on[item] for item in ids if item in release.ends_on}
+        facts = replace(standing.facts, ends_on={**over, **standing.facts.ends_on})
+        standing = replace(standing, facts=facts)
+    found = _leaving(user_id, ids, standing, stored.shown if wanted.limit is None else wanted.limit)
+    kept = [places[at] for at in found.kept]
+    return _edited(stored.answer(kept, found.dropped, brief=not wanted.explain), found)
+
+
+def of_users(
+    release: OpenRelease, user_ids: Sequence[str], wanted: Wanted, standing: Standing | None
+) -> bytes:
+    """The lists of several users, each with its answer or its error, in the order of the question."""
+    return b'{"items":[%s]}' % b",".join(_entry(release, user, wanted, standing) for user in user_ids)
+
+
+def live(
+    release: OpenRelease,
+    path: LivePath,
+    user_id: str,
+    message: str,
+    limit: int | None,
+    standing: Standing | None,
+) -> bytes:
     """Recommendations for a message typed now, from the users who wrote the most similar ones.
 
     `unknown_user` (404), `not_ready` (503) before the encoder is open or while the release was made by
@@ -70,8 +131,51 @@ def live(release: OpenRelease, path: LivePath, user_id: str, message: str, limit
     participation: dict[str, dict[str, float]] = {}
     for part in queries.participation_of_users(release.graph, users):
         participation.setdefault(part.user_id, {})[part.campaign_id] = part.engagement_score
-    answer = rank_campaigns(user_id, neighbours, participation, release.engagement, limit=limit or path.items)
-    return to_json(answer)
+    shown = limit or path.items
+    everything = max(shown, len(release.engagement))  # whatever is kept back, enough stand behind it
+    answer = rank_campaigns(user_id, neighbours, participation, release.engagement, limit=everything)
+    ids = [item.campaign_id for item in answer.items]
+    found = _leaving(user_id, ids, standing, shown)
+    return _edited(StoredList.read(to_json(answer)).answer(found.kept, found.dropped), found)
+
+
+def _leaving(user_id: str, ids: Sequence[str], standing: Standing | None, limit: int) -> Leaving:
+    if standing is None:
+        return Leaving(tuple(range(min(limit, len(ids)))), {})
+    return leaving(standing.rules, user_id, ids, standing.facts, limit=limit)
+
+
+def _edited(body: bytes, found: Leaving) -> bytes:
+    return Edited(body) if found.dropped else body
+
+
+def _stored(release: OpenRelease, user_id: str, kind: Kind) -> StoredList:
+    found = _known(release, _ANSWERS[kind], user_id)
+    if kind != "trending" or release.trending is None:
+        return StoredList.read(found)
+    told, listed = orjson.loads(found), release.trending
+    out, own = set(told["out"]), set(told["own"])
+    places = [place for place in range(len(listed.items)) if place not in out]
+    return StoredList(
+        head={**listed.head, "user_id": user_id},
+        shown=listed.shown,
+        ids=[listed.ids[place] for place in places],
+        categories=[listed.categories[place] for place in places],
+        items=[_bought(listed.items[place]) if place in own else listed.items[place] for place in places],
+    )
+
+
+def _bought(item: bytes) -> bytes:
+    return orjson.dumps({**orjson.loads(item), "already_bought": True})
+
+
+def _entry(release: OpenRelease, user_id: str, wanted: Wanted, standing: Standing | None) -> bytes:
+    user, answer, error = orjson.dumps(user_id), b"null", b"null"
+    try:
+        answer = of_user(release, user_id, wanted, standing)
+    except ApiError as refused:
+        error = orjson.dumps({"error_code": refused.code, "message": ERRORS[refused.code].message})
+    return b'{"user_id":%s,"answer":%s,"error":%s}' % (user, answer, error)
 
 
 def _known(release: OpenRelease, kind: str, user_id: str) -> bytes:
@@ -79,12 +183,3 @@ def _known(release: OpenRelease, kind: str, user_id: str) -> bytes:
     if found is None:
         raise ApiError("unknown_user", parameter="user_id")
     return found
-
-
-def _first(answer: bytes, limit: int | None) -> bytes:
-    """The first `limit` items; the ready bytes as they are without one."""
-    if limit is None:
-        return answer
-    document = orjson.loads(answer)
-    document["items"] = document["items"][:limit]
-    return orjson.dumps(document)

@@ -12,9 +12,13 @@ from marketing_platform.defs.io_managers import Prepared, latest_metadata
 from marketing_platform.defs.metadata import bars, markdown_table
 from marketing_platform.defs.pools import stored_in
 from marketing_platform.recommenders.item_training import Products, products_of
+from marketing_platform.recommenders.prepared import SPARES, with_spares
 from marketing_platform.recommenders.product_batches import recommend_products, repeats_allowed
 from marketing_platform.recommenders.product_learning import Evaluated, K, evaluate_products, hybrid_of
+from marketing_platform.recommenders.product_lists import categories_of, lists_of_family, trending_lists
 from marketing_platform.recommenders.rules import load_rules
+from marketing_platform.recommenders.suppressing import with_suppressions
+from marketing_platform.releases.overrides import Overrides, suppressed
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores
@@ -75,19 +79,79 @@ def product_recommendations(
     recommender_evaluation: dict[str, Any],
     stores: dg.ResourceParam[Stores],
     settings: dg.ResourceParam[Settings],
+    overrides: dg.ResourceParam[Overrides],
 ) -> Prepared:
     """For each user the products that the hybrid ranks first and the rules allow, each with its reason."""
     tables = (users, products, purchases, interests, campaigns, user_campaign_engagement, text_embeddings)
-    known = _products(context, stores, *tables)
+    known = _suppressed(_products(context, stores, *tables), overrides)
     answers = recommend_products(
         known,
         hybrid_of(recommender_evaluation, known.training),
         load_rules(settings.rules_dir).products,
-        limit=settings.recommendations,
+        limit=settings.recommendations + SPARES,
         today=datetime.now(UTC).date(),
         say=context.log.info,
     )
-    return Prepared(answers)
+    return Prepared(with_spares(answers, shown=settings.recommendations, categories=categories_of(known)))
+
+
+def _list_of_products(description: str) -> dg.AssetOut:
+    return dg.AssetOut(
+        description=description,
+        io_manager_key="answers_io",
+        kinds={"sqlite", "json", "scipy"},
+        owners=_OWNERS,
+        tags={"layer": "answers"},
+        automation_condition=follow_upstream(),
+    )
+
+
+@dg.multi_asset(
+    name="product_lists",
+    group_name=GROUP,
+    pool="answers",
+    outs={
+        "trending_products": _list_of_products(
+            "What most users bought lately: one list, and for each user what of it is not for them."
+        ),
+        "cross_category_products": _list_of_products(
+            "For each user what goes with their purchases, of categories that are new to them."
+        ),
+        "content_products": _list_of_products("For each user what reads like their messages and purchases."),
+    },
+)
+def product_lists(
+    context: dg.AssetExecutionContext,
+    users: StoredTable,
+    products: StoredTable,
+    purchases: StoredTable,
+    interests: StoredTable,
+    campaigns: StoredTable,
+    user_campaign_engagement: StoredTable,
+    text_embeddings: StoredTable,
+    recommender_evaluation: dict[str, Any],
+    stores: dg.ResourceParam[Stores],
+    settings: dg.ResourceParam[Settings],
+    overrides: dg.ResourceParam[Overrides],
+):
+    """Lists of one family each, beside the hybrid's."""
+    tables = (users, products, purchases, interests, campaigns, user_campaign_engagement, text_embeddings)
+    known = _suppressed(_products(context, stores, *tables), overrides)
+    rules = load_rules(settings.rules_dir).products
+    shown, today = settings.recommendations, datetime.now(UTC).date()
+    trending = trending_lists(known, recommender_evaluation, rules, shown=shown, today=today)
+    yield dg.Output(Prepared(trending), "trending_products")
+    for family, strategy in (("discovery", "cross_category"), ("content", "content")):
+        found = lists_of_family(
+            known, recommender_evaluation, family, rules, strategy=strategy, shown=shown, today=today
+        )
+        yield dg.Output(Prepared(found), f"{strategy}_products")
+
+
+def _suppressed(known: Products, overrides: Overrides) -> Products:
+    """What people took out, so that lists are made without it."""
+    now = datetime.now(UTC)
+    return with_suppressions(known, suppressed(overrides.holding(now), "product", now=now))
 
 
 def _products(context: dg.AssetExecutionContext, stores: Stores, *tables: StoredTable) -> Products:

@@ -8,6 +8,7 @@ from marketing_platform.defs.io_managers import Prepared, latest_metadata
 from marketing_platform.defs.pools import stored_in
 from marketing_platform.recommenders.campaign_batches import recommend_all, similar_users_of_all
 from marketing_platform.recommenders.interactions import Interactions, interactions
+from marketing_platform.recommenders.prepared import SPARES, with_spares
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores
@@ -57,7 +58,10 @@ def recommendations(
 ) -> Prepared:
     """For each user the campaigns that similar users engage with, ranked and explained."""
     given = _interactions(stores, users, campaigns, similar_users, user_campaign_engagement)
-    return Prepared(recommend_all(given, limit=settings.recommendations))
+    answers = recommend_all(given, limit=settings.recommendations + SPARES)
+    listed = stores.warehouse.query(Select("SELECT campaign_id, category FROM campaigns", [campaigns.ref]))
+    categories = dict(zip(*(listed[name].to_pylist() for name in ("campaign_id", "category")), strict=True))
+    return Prepared(with_spares(answers, shown=settings.recommendations, categories=categories))
 
 
 def _interactions(

@@ -40,7 +40,14 @@ from marketing_platform.stores.registry import Stores
 GROUP = "release"
 
 TABLES = (*tables(), *aggregates(), "user_vectors", "similar_users")
-ANSWERS = ("recommendations", "product_recommendations", "similar_users_lookup")
+ANSWERS = (
+    "recommendations",
+    "product_recommendations",
+    "trending_products",
+    "cross_category_products",
+    "content_products",
+    "similar_users_lookup",
+)
 REPORTS = ("analytics_report", "recommender_evaluation")
 # Not `validated_records`: which batches were judged, and how, says the ledger that `admitted_batches` read,
 # while runs side by side leave checks whose latest one is of another run.

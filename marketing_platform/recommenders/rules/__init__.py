@@ -4,7 +4,12 @@ Declarations are in `rules/recommendations.yaml` (`spec`, `loading`), their orde
 `applying`, what is looked at again when an answer leaves in `answering`.
 """
 
-from marketing_platform.recommenders.rules.answering import Leaving, LiveFacts, leaving
+from marketing_platform.recommenders.rules.answering import (
+    Leaving,
+    LiveFacts,
+    leaving,
+    rules_of_answers,
+)
 from marketing_platform.recommenders.rules.applying import apply
 from marketing_platform.recommenders.rules.lists import Candidates, Facts, Impressions, Ruled
 from marketing_platform.recommenders.rules.loading import load_rules
@@ -25,4 +30,5 @@ __all__ = [
     "in_order",
     "leaving",
     "load_rules",
+    "rules_of_answers",
 ]

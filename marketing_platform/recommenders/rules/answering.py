@@ -11,7 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from marketing_platform.recommenders.rules.spec import Exclude, Reason, Rule
+from marketing_platform.recommenders.rules.spec import WHEN_SERVED, Exclude, Reason, Rule
+
+# Under which name a reason shows that no declared rule has.
+_BY_HAND = "suppressed"
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,16 @@ class LiveFacts:
     opted_out: frozenset[str] = frozenset()  # users
     blocked: Mapping[str, frozenset[str]] = field(default_factory=dict)  # items by user
 
+    def touch(self, user_id: str, items: Sequence[str]) -> bool:
+        """Whether anything known may concern one of these items for the user."""
+        return (
+            user_id in self.opted_out
+            or user_id in self.blocked
+            or not self.hidden.isdisjoint(items)
+            or not self.out_of_stock.isdisjoint(items)
+            or any(self.ends_on.get(item, self.today) < self.today for item in items)
+        )
+
 
 @dataclass(frozen=True)
 class Leaving:
@@ -32,6 +45,17 @@ class Leaving:
 
     kept: tuple[int, ...]  # places in the stored list, in its order; at most `limit`
     dropped: Mapping[str, str]  # item -> label of the rule that keeps it back now
+
+
+def rules_of_answers(rules: Sequence[Rule]) -> list[Exclude]:
+    """The exclusions that are looked at when an answer leaves, by name.
+
+    A reason that no rule declares is one all the same: what people suppress is not served.
+    """
+    declared = [rule for rule in rules if isinstance(rule, Exclude) and rule.leaves_when_served]
+    missing = WHEN_SERVED - {rule.when for rule in declared}
+    added = [Exclude(rule="exclude", name=_BY_HAND, when=reason) for reason in sorted(missing)]
+    return sorted([*declared, *added], key=lambda rule: rule.name)
 
 
 def leaving(
@@ -42,6 +66,8 @@ def leaving(
     What stands behind a dropped item moves up, pins too. An item that several rules keep back is
     listed with the first of them by name.
     """
+    if not facts.touch(user_id, items):
+        return Leaving(tuple(range(min(limit, len(items)))), {})
     exclusions = (rule for rule in rules if isinstance(rule, Exclude) and rule.leaves_when_served)
     live = sorted(exclusions, key=lambda rule: rule.name)
     kept: list[int] = []

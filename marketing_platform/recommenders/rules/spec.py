@@ -17,7 +17,7 @@ from marketing_platform.declarations import Declared
 Kind = Literal["products", "campaigns"]
 Reason = Literal["already_bought", "opted_out", "out_of_stock", "ended_campaign", "blocked_by_user", "hidden"]
 # What may come true after the release was made: looked at once more when an answer leaves.
-_WHEN_SERVED: frozenset[Reason] = frozenset(
+WHEN_SERVED: frozenset[Reason] = frozenset(
     {"opted_out", "out_of_stock", "ended_campaign", "blocked_by_user", "hidden"}
 )
 
@@ -81,7 +81,7 @@ class Exclude(_Rule):
     @property
     def leaves_when_served(self) -> bool:
         """Whether the rule is looked at again when an answer leaves."""
-        return self.when in _WHEN_SERVED
+        return self.when in WHEN_SERVED
 
 
 class FrequencyCap(_Rule):

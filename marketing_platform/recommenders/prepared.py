@@ -1,0 +1,100 @@
+"""A prepared answer as it is stored: the items of a list one by one, with spares behind those shown.
+
+What may leave is decided when an answer leaves (`rules/answering.py`). So a list is stored as lines: one
+with what that decision needs to know, then one per item, ready as JSON. Most answers leave without
+any item being read. Answers that are one JSON document are read too: releases before this form have
+them. How an item looks is in `answers.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from marketing_platform.recommenders.answers import ANSWER_SCHEMA
+
+# Stored beyond what is shown, to move up for what is dropped when the answer leaves.
+SPARES = 5
+# Key of the list of all users among the answers of users, whose ids are not empty.
+EVERYONE = ""
+_IDS = ("product_id", "campaign_id", "user_id")
+
+
+@dataclass(frozen=True)
+class StoredList:
+    """A list as it was stored, best first."""
+
+    head: Mapping[str, Any]  # the fields of the answer before its items
+    shown: int  # how many of the items leave when nothing is asked for; the rest are spares
+    ids: Sequence[str]
+    categories: Sequence[str | None]  # of the items; empty when the list does not say
+    items: Sequence[bytes]  # each a JSON object
+
+    @classmethod
+    def read(cls, stored: bytes) -> StoredList:
+        """What was stored, in either form."""
+        first, *items = stored.split(b"\n")
+        told = orjson.loads(first)
+        if "items" not in told:
+            return cls(told["head"], told["shown"], told["ids"], told["categories"], items)
+        of_document = told.pop("items")
+        ids = [item[key] for item in of_document for key in _IDS if key in item]
+        return cls(told, len(ids), ids, (), [orjson.dumps(item) for item in of_document])
+
+    def answer(
+        self, places: Sequence[int], dropped: Mapping[str, str] | None = None, *, brief: bool = False
+    ) -> bytes:
+        """The answer with the items at these places, as JSON.
+
+        Args:
+            places: Of the items, in the order in which they leave.
+            dropped: What a rule kept back as the answer left, and the label of the rule.
+            brief: Leave contributions and paths empty.
+        """
+        items = [self.items[place] for place in places]
+        if brief:
+            items = [_brief(item) for item in items]
+        held_back = [{"item_id": item, "rule": rule} for item, rule in (dropped or {}).items()]
+        told = orjson.dumps({**self.head, "dropped": held_back})
+        return b'%s,"items":[%s]}' % (told[:-1], b",".join(items))
+
+
+def with_spares(
+    chunks: Iterable[pa.Table],
+    *,
+    shown: int,
+    categories: Mapping[str, str | None],
+    strategy: str | None = None,
+) -> Iterator[pa.Table]:
+    """Answers as rows of ANSWER_SCHEMA, in the form in which spares can stand behind what is shown.
+
+    Args:
+        chunks: Answers that are one JSON document each, of more items than are shown.
+        shown: How many of them are.
+        categories: By id of the item.
+        strategy: What a list is called whose items are personal, where it is not of the hybrid.
+    """
+    for chunk in chunks:
+        answers = [_stored(answer, shown, categories, strategy) for answer in chunk["answer"].to_pylist()]
+        yield pa.table({"key": chunk["key"], "answer": answers}, schema=ANSWER_SCHEMA)
+
+
+def _stored(answer: bytes, shown: int, categories: Mapping[str, str | None], strategy: str | None) -> bytes:
+    read = StoredList.read(answer)
+    renamed = {"strategy": strategy} if strategy and read.head["strategy"] == "hybrid" else {}
+    told = {
+        "head": {**read.head, **renamed},
+        "shown": shown,
+        "ids": read.ids,
+        "categories": [categories.get(item) for item in read.ids],
+    }
+    # JSON writes the end of a line within a text as \n, so that lines end where items do.
+    return b"\n".join([orjson.dumps(told), *read.items])
+
+
+def _brief(item: bytes) -> bytes:
+    return orjson.dumps({**orjson.loads(item), "contributions": [], "path": []})
