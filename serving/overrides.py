@@ -185,3 +185,9 @@ class LiveOverrides:
 def overrides_of(request: Request) -> LiveOverrides:
     """A dependency: the overrides that this application follows."""
     return request.app.state.overrides
+
+
+def who_asks(request: Request) -> str:
+    """The caller as records name them."""
+    principal = getattr(request.state, "principal", None)
+    return principal.id if principal else "(nobody signed in)"

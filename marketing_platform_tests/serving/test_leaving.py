@@ -241,7 +241,10 @@ def test_nothing_is_served_before_suppressions_were_read(fresh_platform: Platfor
     with TestClient(fresh_platform.app(), raise_server_exceptions=False) as client:
         refused = client.get(URL)
         assert (refused.status_code, refused.json()["error_code"]) == (503, "store_unavailable")
-        assert "suppressions cannot be read" in client.get("/api/v1/health").json()["degraded_reason"]
+        assert (
+            "suppressions and erasures cannot be read"
+            in client.get("/api/v1/health").json()["degraded_reason"]
+        )
         assert client.get(URL, params={"release": "r-gen1"}).status_code == 200
         overrides.rmdir()
         await_until(lambda: client.get(URL).status_code == 200, seconds=2)

@@ -11,7 +11,7 @@ from marketing_platform.errors import InputError, UnknownSuppression
 from marketing_platform.releases.overrides import Wish
 from serving import errors
 from serving.errors import ApiError
-from serving.overrides import LiveOverrides, overrides_of
+from serving.overrides import LiveOverrides, overrides_of, who_asks
 from serving.parameters import Id
 from serving.suppressions import schemas
 
@@ -99,12 +99,6 @@ async def suppressions(
     page = tuple(schemas.shown(one) for one in found[offset : offset + limit])
     more = offset + limit if offset + limit < len(found) else None
     return _json(schemas.SuppressionsAnswer(items=page, next_offset=more))
-
-
-def who_asks(request: Request) -> str:
-    """The caller as records name them."""
-    principal = getattr(request.state, "principal", None)
-    return principal.id if principal else "(nobody signed in)"
 
 
 def _json(answer: BaseModel, status: int = 200) -> Response:
