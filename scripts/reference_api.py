@@ -30,7 +30,10 @@ A running API shows the same at `/docs`, with examples."""
             yield from ("", f"## {method.upper()} {path}", "", operation["description"], "")
             yield from _parameters(operation.get("parameters", []))
             yield from _needed(operation.get("security", []))
-            yield f"Answers {_schema_name(operation['responses']['200'])}. Errors: {_error_codes(operation)}."
+            if body := operation.get("requestBody"):
+                yield from (f"The body is {_schema_name(body)}.", "")
+            done = next(said for status, said in operation["responses"].items() if status.startswith("2"))
+            yield f"Answers {_schema_name(done)}. Errors: {_error_codes(operation)}."
     yield from ("", "# Answers")
     for name, schema in schemas.items():
         yield from ("", f"## {name}", "", schema.get("description", ""), "")

@@ -130,7 +130,6 @@ def create_app(
     app.state.load = Load()
     app.state.overrides = overrides
     app.state.settings = settings
-    errors.install(app)
     # The last one added is the first to see a request.
     app.add_middleware(RateLimits, rates=rates)
     app.add_middleware(AccessMiddleware, gatekeeper=access)
@@ -141,5 +140,6 @@ def create_app(
     for router in routers:
         app.include_router(router)
     app.include_router(probes, include_in_schema=False)
+    errors.install(app, (*routers, probes))
     openapi.install(app, routers)
     return app

@@ -15,11 +15,11 @@ from typing import Any
 
 import orjson
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
 from starlette.types import Scope
 
 from marketing_platform.errors import (
@@ -218,8 +218,9 @@ def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
     return responses
 
 
-def install(app: FastAPI) -> None:
-    """Let `app` answer every error with the one body."""
+def install(app: FastAPI, routers: Sequence[APIRouter] = ()) -> None:
+    """Let `app`, which includes these `routers`, answer every error with the one body."""
+    app.state.routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     app.exception_handler(ApiError)(_api_error)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_http)
@@ -240,7 +241,7 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
 
 async def _http(request: Request, error: HTTPException) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allow = ", ".join(sorted(_methods(request)))
+        allow = ", ".join(sorted(_methods(request))) or (error.headers or {}).get("Allow", "GET")
         details = {"allow": allow}
         return render("method_not_allowed", request_id(request), details=details, headers={"Allow": allow})
     if error.status_code == HTTPStatus.NOT_FOUND:
@@ -249,10 +250,11 @@ async def _http(request: Request, error: HTTPException) -> Response:
 
 
 def _methods(request: Request) -> set[str]:
-    """What any route of this path takes: the framework only knows of the first."""
-    routes = (route for route in request.app.routes if isinstance(route, Route))
-    of_path = (route for route in routes if route.path_regex.match(request.scope["path"]))
-    return {method for route in of_path for method in route.methods or ()}
+    """What the routes of this path take together: the framework only knows of the first of them."""
+    routes: Sequence[APIRoute] = request.app.state.routes
+    matched = next((route for route in routes if route.path_regex.match(request.scope["path"])), None)
+    same = (route for route in routes if matched is not None and route.path_format == matched.path_format)
+    return {method for route in same for method in route.methods or ()}
 
 
 async def _platform(request: Request, error: MarketingPlatformError) -> Response:

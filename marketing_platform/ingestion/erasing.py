@@ -157,4 +157,5 @@ def _kept(
         if reasons is not None:
             for told in rest["reasons"].to_pylist():
                 reasons.update(orjson.loads(told))
-        yield rest
+        if rest.num_rows:
+            yield rest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,28 @@ from marketing_platform.releases.records import Records, in_folder
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import QUARANTINE_SCHEMA, RAW_SCHEMA, Select, TableRef
 from marketing_platform.stores.registry import Stores, open_stores
+from marketing_platform_tests.servers.shared import WITH_SERVERS, shared
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 PEOPLE = ["u-1", "u'2", "u-3", "u-1", "u-4"]
 
 
-@pytest.fixture
-def stores(tmp_path: Path) -> Stores:
-    return open_stores(Settings(data_dir=tmp_path))  # pyright: ignore[reportCallIssue]
+@pytest.fixture(params=["embedded", *(["servers"] if WITH_SERVERS else [])])
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Stores:
+    embedded = open_stores(Settings(data_dir=tmp_path))  # pyright: ignore[reportCallIssue]
+    return embedded if request.param == "embedded" else _on_servers(embedded)
+
+
+def _on_servers(stores: Stores) -> Stores:
+    from marketing_platform.stores.documents_mongo import MongoDocuments
+    from marketing_platform.stores.warehouse_postgres import PostgresWarehouse
+    from marketing_platform_tests.servers import mongo, postgres
+
+    return replace(
+        stores,
+        documents=MongoDocuments(mongo.settings(shared(mongo.running))),
+        warehouse=PostgresWarehouse(postgres.settings(shared(postgres.running))),
+    )
 
 
 @pytest.fixture

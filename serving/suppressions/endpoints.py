@@ -8,14 +8,14 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from marketing_platform.access import Scope
-from marketing_platform.errors import InputError, UnknownSuppression
+from marketing_platform.errors import UnknownSuppression
 from marketing_platform.releases.overrides import Wish
 from serving import errors
 from serving.access.permission import DENIALS, allowed
 from serving.errors import ApiError
 from serving.limits import bodies
 from serving.limits.bodies import strict_json
-from serving.overrides import LiveOverrides, overrides_of
+from serving.overrides import LiveOverrides, overrides_of, who_asks
 from serving.parameters import Id
 from serving.suppressions import schemas
 
@@ -61,12 +61,7 @@ async def suppress(*, request: Request, overrides: Overrides, question: Question
 
     Past answers (`release=`) stay as they were made.
     """
-    try:
-        wish = Wish(**question.model_dump())
-    except InputError as error:
-        problem = {"in": "body", "name": "reason", "problem": str(error)}
-        raise ApiError("invalid_parameter", problems=[problem]) from None
-    made, new = await overrides.suppress(wish, who=who_asks(request))
+    made, new = await overrides.suppress(Wish(**question.root.model_dump()), who=who_asks(request))
     return _json(schemas.shown(made), 201 if new else 200)
 
 
@@ -119,11 +114,6 @@ async def suppressions(
     page = tuple(schemas.shown(one) for one in found[offset : offset + limit])
     more = offset + limit if offset + limit < len(found) else None
     return _json(schemas.SuppressionsAnswer(items=page, next_offset=more))
-
-
-def who_asks(request: Request) -> str:
-    """The caller as records name them."""
-    return request.state.principal.id
 
 
 def _json(answer: BaseModel, status: int = 200) -> Response:

@@ -3,19 +3,53 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel, StringConstraints
 
 from marketing_platform.releases.overrides import ItemKind, Reason, Suppression
 from serving.parameters import Id, Text
 
 
-class SuppressionQuestion(BaseModel):
+class _Wanted(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    why: Annotated[Text, StringConstraints(max_length=500)] = Field(
+        "", description="For people who look later."
+    )
+    until: AwareDatetime | None = Field(
+        None, description="When it ends by itself; without it, when it is lifted."
+    )
+
+
+class OfItem(_Wanted):
+    """An item that nobody is to see."""
+
+    reason: Literal["hidden", "out_of_stock", "ended"] = Field(description="Why.")
+    kind: ItemKind = Field(description="What the item is.")
+    item_id: Id = Field(description="The product or campaign.")
+
+
+class OfUser(_Wanted):
+    """A user who is not to see anything."""
+
+    reason: Literal["opted_out"] = Field(description="Why.")
+    user_id: Id = Field(description="The user.")
+
+
+class OfBoth(_Wanted):
+    """An item that one user does not want to see."""
+
+    reason: Literal["blocked"] = Field(description="Why.")
+    kind: ItemKind = Field(description="What the item is.")
+    item_id: Id = Field(description="The product or campaign.")
+    user_id: Id = Field(description="The user.")
+
+
+class SuppressionQuestion(RootModel[Annotated[OfItem | OfUser | OfBoth, Field(discriminator="reason")]]):
     """What is to be taken out, and why."""
 
     model_config = ConfigDict(
-        extra="forbid",
         frozen=True,
         json_schema_extra={
             "examples": [
@@ -24,19 +58,6 @@ class SuppressionQuestion(BaseModel):
                 {"reason": "blocked", "kind": "campaign", "item_id": "c-07", "user_id": "u-0001"},
             ]
         },
-    )
-
-    reason: Reason = Field(
-        description="hidden, out_of_stock and ended name an item, opted_out names a user, blocked names both."
-    )
-    kind: ItemKind | None = Field(None, description="What the item is; needed with `item_id`.")
-    item_id: Id | None = Field(None, description="The product or campaign.")
-    user_id: Id | None = Field(None, description="The user.")
-    why: Annotated[Text, StringConstraints(max_length=500)] = Field(
-        "", description="For people who look later."
-    )
-    until: AwareDatetime | None = Field(
-        None, description="When it ends by itself; without it, when it is lifted."
     )
 
 
