@@ -57,8 +57,8 @@ def judged(
     return found
 
 
-def counts(instance: dg.DagsterInstance, stores: Stores) -> list[Count]:
-    """Figures that several stores hold and must agree on."""
+def counts(instance: dg.DagsterInstance, stores: Stores, answers: Iterable[str]) -> list[Count]:
+    """Figures that several stores hold and must agree on; each of `answers` has one for every user."""
     graph = stores.graphs.count(latest_name(instance, "knowledge_graph"))
 
     def rows(asset: str) -> int:
@@ -74,11 +74,7 @@ def counts(instance: dg.DagsterInstance, stores: Stores) -> list[Count]:
             {
                 "users": rows("users"),
                 "knowledge_graph": graph.nodes.get("User", 0),
-                "recommendations": stores.answers.count(latest_name(instance, "recommendations")),
-                "product_recommendations": stores.answers.count(
-                    latest_name(instance, "product_recommendations")
-                ),
-                "similar_users_lookup": stores.answers.count(latest_name(instance, "similar_users_lookup")),
+                **{asset: stores.answers.count(latest_name(instance, asset)) for asset in answers},
             },
         ),
         Count(

@@ -25,9 +25,9 @@ from marketing_platform.recommenders.answers import (
     CampaignItem,
     CampaignRecommendationsAnswer,
     Contribution,
+    ItemCause,
+    ItemContribution,
     PathStep,
-    ProductCause,
-    ProductContribution,
     ProductItem,
     ProductRecommendationsAnswer,
     SimilarUser,
@@ -240,7 +240,7 @@ def _recommended(user: str, generation: int) -> CampaignRecommendationsAnswer:
 
 
 def _products(user: str, generation: int) -> ProductRecommendationsAnswer:
-    everyone = ProductCause(kind="everyone", id=None, share=1.0)
+    everyone = ItemCause(kind="everyone", id=None, share=1.0)
     items = [
         ProductItem(
             product_id=product,
@@ -249,7 +249,7 @@ def _products(user: str, generation: int) -> ProductRecommendationsAnswer:
             already_bought=False,
             reason="Among the products that most users bought.",
             rules=(),
-            contributions=(ProductContribution(recommender="popular", share=1.0, causes=(everyone,)),),
+            contributions=(ItemContribution(recommender="popular", share=1.0, causes=(everyone,)),),
             path=(PathStep(kind="node", label="Product", id=product),),
         )
         for rank, product in enumerate(products_of(generation))

@@ -11,11 +11,12 @@ from marketing_platform.recommenders.answers import (
     CampaignItem,
     CampaignRecommendationsAnswer,
     Contribution,
+    ItemCause,
+    ItemContribution,
     PathStep,
-    ProductCause,
-    ProductContribution,
     ProductItem,
     ProductRecommendationsAnswer,
+    RankedCampaignsAnswer,
     SimilarUser,
     SimilarUsersAnswer,
     to_json,
@@ -29,6 +30,10 @@ class SimilarUsers(SimilarUsersAnswer, responses.Answer):
 
 class CampaignRecommendations(CampaignRecommendationsAnswer, responses.Answer):
     """Campaigns recommended to one user, best first, from one release."""
+
+
+class RankedCampaigns(RankedCampaignsAnswer, responses.Answer):
+    """Campaigns for one user, ranked and allowed by the rules, from one release."""
 
 
 class ProductRecommendations(ProductRecommendationsAnswer, responses.Answer):
@@ -71,7 +76,7 @@ def recommendations_example() -> dict[str, Any]:
 
 def products_example() -> dict[str, Any]:
     """One product and why."""
-    bought = ProductCause(kind="product", id="CAM-1003", share=0.7)
+    bought = ItemCause(kind="product", id="CAM-1003", share=0.7)
     item = ProductItem(
         product_id="CAM-1001",
         name="Birkvik 2-Person Tunnel Tent",
@@ -80,11 +85,11 @@ def products_example() -> dict[str, Any]:
         reason="Goes with Polaris Down Sleeping Bag that the user bought.",
         rules=("boost big ticket x1.1",),
         contributions=(
-            ProductContribution(recommender="item_neighbours", share=0.7, causes=(bought,)),
-            ProductContribution(
+            ItemContribution(recommender="item_neighbours", share=0.7, causes=(bought,)),
+            ItemContribution(
                 recommender="paths",
                 share=0.3,
-                causes=(ProductCause(kind="interest", id="Camping", share=0.3),),
+                causes=(ItemCause(kind="interest", id="Camping", share=0.3),),
             ),
         ),
         path=(

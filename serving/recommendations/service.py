@@ -12,6 +12,7 @@ from marketing_platform.recommenders.campaigns import neighbours_of_messages, ra
 from serving.errors import ApiError
 from serving.live import LivePath
 from serving.releases import (
+    CAMPAIGNS,
     MESSAGE_EMBEDDINGS,
     PRODUCTS,
     RECOMMENDATIONS,
@@ -20,7 +21,7 @@ from serving.releases import (
 )
 
 Kind = Literal["product", "campaign"]
-_ANSWERS: dict[Kind, str] = {"product": PRODUCTS, "campaign": RECOMMENDATIONS}
+_ANSWERS: dict[Kind, str] = {"product": PRODUCTS, "campaign": CAMPAIGNS}
 
 # Enough to find as many different users as are asked for when some wrote many of the messages.
 _SIMILAR_MESSAGES = 200

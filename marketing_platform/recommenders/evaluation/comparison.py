@@ -28,6 +28,7 @@ _FEWEST_FOLDS, _MOST_FOLDS = 3, 10
 _FITTED_IN_ALL = 2_000_000  # interactions; more folds change little when there is much to judge by
 
 OnProgress = Callable[[str], None]
+OnTrial = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -80,15 +81,28 @@ def tuned(
     seconds: float,
     seed: int,
     on_progress: OnProgress,
+    repeats: bool = False,
+    on_trial: OnTrial = lambda _family, _best: None,
 ) -> dict[str, Family]:
-    """Each family with the best parameters found; the seconds are shared out among those with any."""
+    """Each family with the best parameters found; the seconds are shared out among those with any.
+
+    `on_trial` hears after each trial the family and its best NDCG@10 so far; the first of a family are
+    its own parameters.
+    """
     searched = [name for name, family in families.items() if family.spans]
     found = dict(families)
     deadline = time.monotonic() + seconds
     for left, name in zip(range(len(searched), 0, -1), searched, strict=True):
         share = max(0.0, deadline - time.monotonic()) / left
         on_progress(f"tuning {name} for {share:.0f} s")
-        found[name] = tune(families[name], splits, seconds=share, seed=seed).family
+        found[name] = tune(
+            families[name],
+            splits,
+            seconds=share,
+            seed=seed,
+            repeats=repeats,
+            on_trial=lambda _number, best, name=name: on_trial(name, best),
+        ).family
     return found
 
 

@@ -14,9 +14,9 @@ import pytest
 
 from marketing_platform.encoders.messages import text_table
 from marketing_platform.recommenders.answers import ProductItem, ProductRecommendationsAnswer
-from marketing_platform.recommenders.item_training import READS, Products, products_of
-from marketing_platform.recommenders.product_batches import recommend_products, repeats_allowed
-from marketing_platform.recommenders.product_learning import Evaluated, evaluate_products, hybrid_of
+from marketing_platform.recommenders.item_training import Items, items_of
+from marketing_platform.recommenders.item_batches import recommend_items, repeats_allowed
+from marketing_platform.recommenders.item_learning import Evaluated, evaluate_items, hybrid_of
 from marketing_platform.recommenders.rules import Rule, RuleBook
 from marketing_platform.stores.protocols import Select
 from marketing_platform_tests.tables import rows_of, stored
@@ -78,7 +78,7 @@ def interest(user: str, name: str, moment: datetime, strength: float = 1.0) -> d
     return {"user_id": user, "interest": name, "strength": strength, "timestamp": moment}
 
 
-def known(folder: Path, rows: Rows) -> Products:
+def known(folder: Path, rows: Rows) -> Items:
     """What the pipeline reads of these tables, through a real warehouse."""
     tables = {name: rows_of(name, rows[name]) for name in rows if name != "user_campaign_engagement"}
     engagement = [
@@ -98,11 +98,11 @@ def known(folder: Path, rows: Rows) -> Products:
 
 
 def answers(
-    products: Products, evaluated: Evaluated, rules: Sequence[Rule] = ()
+    products: Items, evaluated: Evaluated, rules: Sequence[Rule] = ()
 ) -> dict[str, ProductRecommendationsAnswer]:
     """What is stored for every user, read as the API documents it."""
     hybrid = hybrid_of(orjson.loads(orjson.dumps(evaluated.document())), products.training)
-    chunks = recommend_products(products, hybrid, rules, limit=LIMIT, today=NOW.date())
+    chunks = recommend_items(products, hybrid, rules, limit=LIMIT, today=NOW.date())
     return {
         key: ProductRecommendationsAnswer.model_validate_json(answer)
         for chunk in chunks
@@ -113,10 +113,10 @@ def answers(
 @pytest.fixture(scope="module", params=[0, 1, 2], ids=lambda seed: f"shop {seed}")
 def served(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Rows, Products, Evaluated, dict[str, ProductRecommendationsAnswer]]:
+) -> tuple[Rows, Items, Evaluated, dict[str, ProductRecommendationsAnswer]]:
     rows = shop(seed=request.param)
     products = known(tmp_path_factory.mktemp("shop"), rows)
-    evaluated = evaluate_products(products, repeats=True)
+    evaluated = evaluate_items(products, repeats=True)
     return rows, products, evaluated, answers(products, evaluated)
 
 
@@ -176,7 +176,7 @@ def test_the_same_tables_give_the_same_bytes(tmp_path: Path) -> None:
     documents = []
     for folder in ("once", "again"):
         products = known(tmp_path / folder, shop())
-        evaluated = evaluate_products(products, repeats=True)
+        evaluated = evaluate_items(products, repeats=True)
         documents.append((evaluated.document(), answers(products, evaluated)))
     assert documents[0] == documents[1]
 
@@ -233,7 +233,7 @@ def test_returns_take_back_and_anonymous_sales_count_for_nobody(tmp_path: Path) 
 
 def test_where_history_is_short_chance_decides_what_is_held_out(tmp_path: Path) -> None:
     products = known(tmp_path, shop(days=20))
-    evaluated = evaluate_products(products, repeats=True)
+    evaluated = evaluate_items(products, repeats=True)
     assert "at random" in evaluated.how
     assert evaluated.of_hybrid is not None
     assert 0 < evaluated.of_hybrid.ndcg <= 1
@@ -242,7 +242,7 @@ def test_where_history_is_short_chance_decides_what_is_held_out(tmp_path: Path) 
 def test_a_shop_without_a_sale_shows_what_speaks_for_it_or_its_catalogue(tmp_path: Path) -> None:
     rows = shop() | {"purchases": []}
     products = known(tmp_path, rows)
-    evaluated = evaluate_products(products, repeats=True)
+    evaluated = evaluate_items(products, repeats=True)
     assert (evaluated.of_hybrid, evaluated.rows) == (None, [])
     found = answers(products, evaluated)
     stranger = found[rows["users"][-1]["user_id"]]
@@ -261,7 +261,7 @@ def test_without_products_or_users_there_is_nothing_to_show(tmp_path: Path, ther
     rules = RuleBook.model_validate(
         {"products": [{"rule": "exclude", "name": "sold out", "when": "out_of_stock"}]}
     ).products
-    found = answers(products, evaluate_products(products, repeats=True), rules)
+    found = answers(products, evaluate_items(products, repeats=True), rules)
     assert [answer.items for answer in found.values()] == [()] * len(rows["users"])
 
 
@@ -269,7 +269,7 @@ def test_without_products_or_users_there_is_nothing_to_show(tmp_path: Path, ther
 def test_hardly_any_sales_are_no_error(tmp_path: Path, bought_by: list[str]) -> None:
     sales = [bought(user, f"p{n:02}", NOW - timedelta(days=n)) for n, user in enumerate(bought_by)]
     products = known(tmp_path, shop() | {"purchases": sales})
-    found = answers(products, evaluate_products(products, repeats=True))
+    found = answers(products, evaluate_items(products, repeats=True))
     assert all(len(answer.items) == LIMIT for answer in found.values())
 
 
@@ -289,7 +289,7 @@ def test_rules_decide_last_and_are_named(tmp_path: Path) -> None:
         }
     ).products
     assert not repeats_allowed(rules)
-    found = answers(products, evaluate_products(products, repeats=False), rules)
+    found = answers(products, evaluate_items(products, repeats=False), rules)
     assert found[rows["users"][3]["user_id"]].items == ()
     own = {(row["user_id"], row["product_id"]) for row in rows["purchases"]}
     for user, answer in found.items():
@@ -304,6 +304,6 @@ def test_rules_decide_last_and_are_named(tmp_path: Path) -> None:
 def test_today_is_only_for_rules(served: Any) -> None:
     _, products, evaluated, found = served
     hybrid = hybrid_of(evaluated.document(), products.training)
-    later = recommend_products(products, hybrid, (), limit=LIMIT, today=date(2030, 1, 1))
+    later = recommend_items(products, hybrid, (), limit=LIMIT, today=date(2030, 1, 1))
     first = orjson.loads(next(iter(later))["answer"][0].as_py())
     assert first["items"][0]["product_id"] == found[first["user_id"]].items[0].product_id

@@ -12,7 +12,7 @@ from marketing_platform.releases.manifest import Manifest
 from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.installation import Installation
 
-FIGURE = "recommender_evaluation.discovery_ndcg_at_10"
+FIGURE = "product_evaluation.discovery_ndcg_at_10"
 # What a shared path of an answer and the tables call the same.
 _HOLDS = {
     ("User", "PURCHASED", "Product"): "SELECT user_id, product_id FROM purchases",
@@ -39,7 +39,7 @@ def publish(installation: Installation, instance: dg.DagsterInstance) -> dg.Exec
     """Judge again, and what follows from it, as a person does in the UI."""
     job = build_definitions(installation.settings).resolve_implicit_global_asset_job_def()
     selection = [
-        dg.AssetKey(asset) for asset in ("recommender_evaluation", "product_recommendations", "release")
+        dg.AssetKey(asset) for asset in ("product_evaluation", "product_recommendations", "release")
     ]
     return job.execute_in_process(instance=instance, asset_selection=selection, raise_on_error=False)
 
@@ -59,14 +59,14 @@ def test_a_release_carries_the_figure_and_the_next_of_the_same_data_passes(
 ) -> None:
     before = installation.release()
     assert 0 < before.figures[FIGURE] <= 1
-    assert ("recommender_evaluation", "quality", True, True) in {
+    assert ("product_evaluation", "quality", True, True) in {
         (check.asset, check.check, check.passed, check.blocking) for check in before.checks
     }
     assert publish(installation, instance).success
     after = installation.release()
     assert after.previous == before.release_id
     assert after.figures == before.figures
-    metadata = latest_metadata(instance, "recommender_evaluation")
+    metadata = latest_metadata(instance, "product_evaluation")
     assert "| hybrid |" in str(metadata["comparison"].value)
     assert "data:image/png" in str(metadata["ndcg"].value)
 
