@@ -1,4 +1,4 @@
-"""Products from tables: nothing of the future is learned from, and every answer says truly why."""
+"""Products and campaigns from tables: nothing of the future is learned from, and every answer says truly why."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ import pyarrow as pa
 import pytest
 
 from marketing_platform.encoders.messages import text_table
-from marketing_platform.recommenders.answers import ProductItem, ProductRecommendationsAnswer
-from marketing_platform.recommenders.item_training import Items, items_of
+from marketing_platform.recommenders.answers import ProductRecommendationsAnswer, RankedCampaignsAnswer
+from marketing_platform.recommenders.families import FAMILIES
 from marketing_platform.recommenders.item_batches import recommend_items, repeats_allowed
+from marketing_platform.recommenders.item_kinds import CAMPAIGNS, PRODUCTS, ItemKind
 from marketing_platform.recommenders.item_learning import Evaluated, evaluate_items, hybrid_of
+from marketing_platform.recommenders.item_training import Items, items_of
+from marketing_platform.recommenders.item_tuning import tune_items
 from marketing_platform.recommenders.rules import Rule, RuleBook
 from marketing_platform.stores.protocols import Select
 from marketing_platform_tests.tables import rows_of, stored
@@ -25,6 +28,7 @@ NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
 CATEGORIES = ("Camping", "Garden", "Kitchen")
 DIM = 8
 LIMIT = 5
+ANSWERS = {PRODUCTS.name: ProductRecommendationsAnswer, CAMPAIGNS.name: RankedCampaignsAnswer}
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -50,6 +54,7 @@ def shop(*, seed: int = 0, days: int = 150, users: int = 60) -> Rows:
         ],
         "purchases": [],
         "interests": [],
+        "events": [],
         "user_campaign_engagement": [],
     }
     for number, user in enumerate(people[:-1]):
@@ -66,6 +71,12 @@ def shop(*, seed: int = 0, days: int = 150, users: int = 60) -> Rows:
             rows["user_campaign_engagement"].append(
                 {"user_id": user, "campaign_id": f"c{taste}", "first_at": NOW - timedelta(days=100)}
             )
+        for _ in range(int(chance.integers(0, 6))):
+            moment = NOW - timedelta(days=float(chance.random() * days))
+            campaign = f"c{taste if chance.random() < 0.7 else int(chance.integers(3))}"
+            said = f"I like {CATEGORIES[taste].lower()}" if chance.random() < 0.3 else None
+            rows["events"].append(did(user, campaign, moment, "message" if said else "click", said))
+    rows["events"].append(did(people[0], "c0", NOW))
     rows["purchases"].append(bought(people[0], goods[0], NOW))
     return rows
 
@@ -78,7 +89,19 @@ def interest(user: str, name: str, moment: datetime, strength: float = 1.0) -> d
     return {"user_id": user, "interest": name, "strength": strength, "timestamp": moment}
 
 
-def known(folder: Path, rows: Rows) -> Items:
+def did(
+    user: str | None, campaign: str, moment: datetime, what: str = "click", said: str | None = None
+) -> dict[str, Any]:
+    return {
+        "user_id": user,
+        "campaign_id": campaign,
+        "timestamp": moment,
+        "event_type": what,
+        "message": said,
+    }
+
+
+def known(folder: Path, rows: Rows, kind: ItemKind = PRODUCTS) -> Items:
     """What the pipeline reads of these tables, through a real warehouse."""
     tables = {name: rows_of(name, rows[name]) for name in rows if name != "user_campaign_engagement"}
     engagement = [
@@ -89,35 +112,45 @@ def known(folder: Path, rows: Rows) -> Items:
     tables["user_campaign_engagement"] = pa.Table.from_pylist(
         rows["user_campaign_engagement"], pa.schema(engagement)
     )
-    texts = sorted({f"{row['name']}. {row['description']}" for row in rows["products"]})
+    texts = sorted(
+        {f"{row['name']}. {row['description']}" for row in rows["products"]}
+        | {f". {row['category']}" for row in rows["campaigns"]}
+        | {row["message"] for row in rows["events"] if row["message"]}
+    )
     vectors = np.random.default_rng(5).normal(size=(len(texts), DIM))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     tables["text_embeddings"] = text_table(texts, vectors.astype(np.float32))
     warehouse, refs = stored(folder, tables)
-    return products_of(lambda sql: warehouse.query(Select(sql, [refs[name] for name in READS])), dim=DIM)
+    read = [refs[name] for name in kind.reads]
+    return items_of(kind, lambda sql: warehouse.query(Select(sql, read)), dim=DIM)
 
 
 def answers(
-    products: Items, evaluated: Evaluated, rules: Sequence[Rule] = ()
-) -> dict[str, ProductRecommendationsAnswer]:
+    items: Items, evaluated: Evaluated, rules: Sequence[Rule] = (), today: date = NOW.date()
+) -> dict[str, Any]:
     """What is stored for every user, read as the API documents it."""
-    hybrid = hybrid_of(orjson.loads(orjson.dumps(evaluated.document())), products.training)
-    chunks = recommend_items(products, hybrid, rules, limit=LIMIT, today=NOW.date())
+    hybrid = hybrid_of(orjson.loads(orjson.dumps(evaluated.document())), items.training)
+    chunks = recommend_items(items, hybrid, rules, limit=LIMIT, today=today)
     return {
-        key: ProductRecommendationsAnswer.model_validate_json(answer)
+        key: ANSWERS[items.kind.name].model_validate_json(answer)
         for chunk in chunks
         for key, answer in zip(chunk["key"].to_pylist(), chunk["answer"].to_pylist(), strict=True)
     }
 
 
-@pytest.fixture(scope="module", params=[0, 1, 2], ids=lambda seed: f"shop {seed}")
+@pytest.fixture(
+    scope="module",
+    params=[(0, PRODUCTS), (1, PRODUCTS), (2, PRODUCTS), (0, CAMPAIGNS), (1, CAMPAIGNS)],
+    ids=lambda given: f"shop {given[0]}, {given[1].name}",
+)
 def served(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Rows, Items, Evaluated, dict[str, ProductRecommendationsAnswer]]:
-    rows = shop(seed=request.param)
-    products = known(tmp_path_factory.mktemp("shop"), rows)
-    evaluated = evaluate_items(products, repeats=True)
-    return rows, products, evaluated, answers(products, evaluated)
+) -> tuple[Rows, Items, Evaluated, dict[str, Any]]:
+    seed, kind = request.param
+    rows = shop(seed=seed)
+    items = known(tmp_path_factory.mktemp("shop"), rows, kind)
+    evaluated = evaluate_items(items, repeats=True)
+    return rows, items, evaluated, answers(items, evaluated)
 
 
 def test_shares_add_up_to_one_and_causes_are_within_their_share(served: Any) -> None:
@@ -129,33 +162,37 @@ def test_shares_add_up_to_one_and_causes_are_within_their_share(served: Any) -> 
 
 
 def test_every_path_exists_in_the_tables(served: Any) -> None:
-    rows, _, _, found = served
+    rows, items, _, found = served
     kinds: set[tuple[str, ...]] = set()
     for user, answer in found.items():
-        assert len(answer.items) == LIMIT
+        assert len(answer.items) == min(LIMIT, len(rows[items.kind.name]))
         for item in answer.items:
-            kinds.add(walk(rows, user, item))
-    assert ("Product",) in kinds, "the user without a trace"
+            kinds.add(walk(rows, user, item, items.kind))
+    assert (items.kind.words.label,) in kinds, "the user without a trace"
     assert len(kinds) > 2
 
 
-def walk(rows: Rows, user: str, item: ProductItem) -> tuple[str, ...]:
+def walk(rows: Rows, user: str, item: Any, kind: ItemKind) -> tuple[str, ...]:
     """Follow the path over the tables; fails at the first step that they do not hold."""
     category = {row["product_id"]: row["category"] for row in rows["products"]}
     promoted = {row["campaign_id"]: row["category"] for row in rows["campaigns"]}
     purchases = {(row["user_id"], row["product_id"]) for row in rows["purchases"]}
     interests = {(row["user_id"], row["interest"]) for row in rows["interests"]}
-    parts = {(row["user_id"], row["campaign_id"]) for row in rows["user_campaign_engagement"]}
+    parts = {
+        (row["user_id"], row["campaign_id"]) for row in [*rows["user_campaign_engagement"], *rows["events"]]
+    }
+    wrote = {row["user_id"] for row in rows["events"] if row["message"]}
     nodes, relations = item.path[::2], item.path[1::2]
     if len(nodes) > 1:
         assert (nodes[0].label, nodes[0].id) == ("User", user)
-    assert (nodes[-1].label, nodes[-1].id) == ("Product", item.product_id)
+    assert (nodes[-1].label, nodes[-1].id) == (kind.words.label, getattr(item, kind.id_column))
     for start, relation, end in zip(nodes, relations, nodes[1:], strict=False):
         holds: Mapping[str, bool] = {
             "PURCHASED": (start.id, end.id) in purchases,
             "INTERESTED_IN": (start.id, end.id) in interests,
             "PARTICIPATED_IN": (start.id, end.id) in parts,
-            "PROMOTES": promoted.get(start.id or "") == end.id,
+            "PROMOTES": end.id == promoted.get(start.id or "") or start.id == promoted.get(end.id or ""),
+            "SENT": start.id in wrote,
             "NAMES": start.id == end.id,
             "BELONGS_TO": category.get(end.id or "") == start.id,
             "SIMILAR_TO": start.id != end.id,
@@ -166,16 +203,18 @@ def walk(rows: Rows, user: str, item: ProductItem) -> tuple[str, ...]:
 
 
 def test_a_user_without_a_trace_is_told_that_others_decide(served: Any) -> None:
-    rows, _, _, found = served
+    rows, items, _, found = served
     stranger = found[rows["users"][-1]["user_id"]]
     assert stranger.strategy in {"trending", "popular"}
-    assert all(item.path[0].label == "Product" and "most users" in item.reason for item in stranger.items)
+    label = items.kind.words.label
+    assert all(item.path[0].label == label and "most users" in item.reason for item in stranger.items)
 
 
-def test_the_same_tables_give_the_same_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [PRODUCTS, CAMPAIGNS], ids=lambda kind: kind.name)
+def test_the_same_tables_give_the_same_bytes(tmp_path: Path, kind: ItemKind) -> None:
     documents = []
     for folder in ("once", "again"):
-        products = known(tmp_path / folder, shop())
+        products = known(tmp_path / folder, shop(), kind)
         evaluated = evaluate_items(products, repeats=True)
         documents.append((evaluated.document(), answers(products, evaluated)))
     assert documents[0] == documents[1]
@@ -191,12 +230,17 @@ def test_nothing_of_the_held_out_days_is_learned_from(tmp_path: Path) -> None:
         {"user_id": spy, "campaign_id": "c0", "first_at": NOW - timedelta(days=3)}
     )
     rows["purchases"].append(bought(spy, "p00", NOW - timedelta(days=3)))
+    rows["events"].append(did(spy, "c0", NOW - timedelta(days=3), "message", "I like camping"))
     leaky = known(tmp_path / "leaky", rows)
     row = int(np.flatnonzero(leaky.training.users == spy)[0])
 
     assert all(links.of_users[row].nnz == 1 for links in leaky.training.links.values()), "known by now"
+    assert leaky.training.tastes is not None
+    assert leaky.training.tastes[row].any(), "said by now"
     for before, after in zip(plain.held_out(seed=0)[:2], leaky.held_out(seed=0)[:2], strict=True):
         assert after.learn.strength[row].nnz == 0
+        assert not after.learn.tastes[row].any()
+        assert (after.learn.tastes == before.learn.tastes).all()
         for kind, links in after.learn.links.items():
             assert (links.of_users != before.learn.links[kind].of_users).nnz == 0, kind
     assert leaky.held_out(seed=0)[0].later[row].nnz == 1
@@ -306,4 +350,145 @@ def test_today_is_only_for_rules(served: Any) -> None:
     hybrid = hybrid_of(evaluated.document(), products.training)
     later = recommend_items(products, hybrid, (), limit=LIMIT, today=date(2030, 1, 1))
     first = orjson.loads(next(iter(later))["answer"][0].as_py())
-    assert first["items"][0]["product_id"] == found[first["user_id"]].items[0].product_id
+    item = products.kind.id_column
+    assert first["items"][0][item] == getattr(found[first["user_id"]].items[0], item)
+
+
+def campaigns_known(folder: Path, rows: Rows) -> Items:
+    return known(folder, rows, CAMPAIGNS)
+
+
+def of_campaigns(*rules: dict[str, Any]) -> Sequence[Rule]:
+    return RuleBook.model_validate({"campaigns": list(rules)}).campaigns
+
+
+def test_engagement_is_what_is_taken_and_impressions_are_what_was_shown(tmp_path: Path) -> None:
+    rows = shop() | {"events": []}
+    moment = NOW - timedelta(days=1)
+    rows["events"] = [
+        did("u00", "c0", moment, "impression"),
+        did("u00", "c1", moment, "click"),
+        did("u00", "c1", moment - timedelta(days=9), "view"),
+        did("u01", "c1", moment, "click"),
+        did("u01", "c1", moment + timedelta(hours=1), "unsubscribe"),
+        did(None, "c2", moment, "click"),
+    ]
+    items = campaigns_known(tmp_path, rows)
+    taken = items.training.strength
+    assert taken.nnz == 1
+    assert (items.training.users[0], taken[0].toarray().tolist()) == ("u00", [[0, 3.0, 0]])
+    assert items.training.occurrences is not None
+    assert sorted(items.training.occurrences.amount) == [1, 2]
+    assert items.shown is not None
+    assert (items.shown.rows.tolist(), items.shown.columns.tolist()) == ([0], [0])
+
+
+def test_what_a_user_was_shown_often_lately_rests_for_that_user(tmp_path: Path) -> None:
+    rows = shop()
+    today = NOW.date()
+    rows["events"] += [
+        *(did("u03", "c0", NOW - timedelta(days=day), "impression") for day in (0, 1, 2)),
+        *(did("u04", "c0", NOW - timedelta(days=day), "impression") for day in (0, 1, 9)),
+    ]
+    items = campaigns_known(tmp_path, rows)
+    evaluated = evaluate_items(items, repeats=True)
+    rule = {"rule": "frequency_cap", "name": "rest", "times": 3, "days": 7}
+    found = answers(items, evaluated, of_campaigns(rule), today)
+    shown = {user: [item.campaign_id for item in answer.items] for user, answer in found.items()}
+    assert {user for user, campaigns in shown.items() if "c0" not in campaigns} == {"u03"}
+    later = answers(items, evaluated, of_campaigns(rule), today + timedelta(days=8))
+    assert "c0" in [item.campaign_id for item in later["u03"].items]
+
+
+def test_rules_of_campaigns_are_applied_as_of_the_day_of_the_release(tmp_path: Path) -> None:
+    rows = shop()
+    rows["campaigns"][0]["ends_on"] = NOW.date()
+    rows["campaigns"][1]["objective"] = "support"
+    rows["users"][3]["marketing_consent"] = False
+    rows["campaigns"].append({"campaign_id": "c9", "category": CATEGORIES[2], "objective": "retention"})
+    items = campaigns_known(tmp_path, rows)
+    rules = of_campaigns(
+        {"rule": "exclude", "name": "over", "when": "ended_campaign"},
+        {"rule": "exclude", "name": "said no", "when": "opted_out"},
+        {"rule": "exclude", "name": "no help", "where": {"objective": "support"}},
+        {"rule": "at_most", "name": "one each", "items": 1},
+    )
+    evaluated = evaluate_items(items, repeats=True)
+    last_day, day_after = (
+        answers(items, evaluated, rules, NOW.date() + timedelta(days=days)) for days in (0, 1)
+    )
+    assert last_day[rows["users"][3]["user_id"]].items == ()
+    shown = [{item.campaign_id for item in answer.items} for answer in last_day.values() if answer.items]
+    assert all("c0" in one and "c1" not in one and len(one) == 2 for one in shown)
+    assert all("c0" not in {item.campaign_id for item in answer.items} for answer in day_after.values())
+
+
+def test_what_a_user_writes_leads_to_the_campaign_that_says_the_same(tmp_path: Path) -> None:
+    """Nothing is known of the user but a message with the very words of a campaign."""
+    rows = shop()
+    writer = rows["users"][-1]["user_id"]
+    rows["events"].append(did(writer, "c2", NOW - timedelta(days=9), "message", ". Kitchen"))
+    rows["events"].append(did(writer, "c2", NOW - timedelta(days=9), "unsubscribe"))
+    rows["events"].append(did(writer, "c2", NOW - timedelta(days=9), "unsubscribe"))
+    items = campaigns_known(tmp_path, rows)
+    row = int(np.flatnonzero(items.training.users == writer)[0])
+    assert items.training.strength[row].nnz == 0
+    families = {"content": {"taste": 3.0}}
+    weights = dict.fromkeys(("cold", "light", "heavy"), {"content": 1.0})
+    document = {"families": families, "blend": {"scales": {"content": 1.0}, "weights": weights}}
+    chunks = recommend_items(items, hybrid_of(document, items.training), (), limit=1, today=NOW.date())
+    (answer,) = (
+        RankedCampaignsAnswer.model_validate_json(found)
+        for chunk in chunks
+        for user, found in zip(chunk["key"].to_pylist(), chunk["answer"].to_pylist(), strict=True)
+        if user == writer
+    )
+    assert answer.strategy == "hybrid"
+    assert (answer.items[0].campaign_id, answer.items[0].already_participated) == ("c2", False)
+    assert answer.items[0].reason == "Reads like what the user wrote."
+    assert [cause.kind for cause in answer.items[0].contributions[0].causes] == ["messages"]
+
+
+def test_a_message_is_a_cause_and_without_it_the_score_is_lower(tmp_path: Path) -> None:
+    rows = shop()
+    with_it = campaigns_known(tmp_path / "with", rows)
+    without = campaigns_known(
+        tmp_path / "without", rows | {"events": [row | {"message": None} for row in rows["events"]]}
+    )
+    family = FAMILIES["content"]()
+    model, bare = family.fit(with_it.training), family.fit(without.training)
+    everyone = np.arange(len(with_it.training.users))
+    scores, lower = model.scores(everyone), bare.scores(everyone)
+    for row, item in np.argwhere(scores > 0).tolist():
+        written = sum(cause.weight for cause in model.causes(row, item) if cause.kind == "taste")
+        assert scores[row, item] - lower[row, item] == pytest.approx(written, abs=1e-4) or written == 0
+    assert any(cause.kind == "taste" for row in everyone for cause in model.causes(int(row), 0))
+
+
+@pytest.mark.parametrize("kind", [PRODUCTS, CAMPAIGNS], ids=lambda kind: kind.name)
+def test_tuning_compares_what_it_found_and_never_makes_the_hybrid_worse(
+    tmp_path: Path, kind: ItemKind
+) -> None:
+    items = known(tmp_path, shop(), kind)
+    found = tune_items(items, repeats=True, seconds=2)
+    assert found.before is not None
+    assert all(list(best) == sorted(best) and best for best in found.best.values()), "best so far"
+    compared = {name: (before, after) for name, before, after in found.compared()}
+    assert set(found.best) < set(compared)
+    before, after = compared["hybrid"]
+    assert found.parameters == (found.found if after >= before else {})
+    judged = evaluate_items(items, repeats=True, tuned=found.found)
+    assert judged.of_hybrid is not None
+    assert judged.of_hybrid.ndcg == after
+    for name, parameters in found.found.items():
+        assert {key: judged.document()["families"][name][key] for key in parameters} == parameters
+
+
+def test_parameters_of_families_that_are_gone_are_passed_over(tmp_path: Path) -> None:
+    items = known(tmp_path, shop())
+    plain = evaluate_items(items, repeats=True)
+    tuned = {"phrenology": {"bumps": 3}, "ease": {"bumps": 3}}
+    assert evaluate_items(items, repeats=True, tuned=tuned).document() == plain.document()
+    assert (
+        tune_items(known(tmp_path / "none", shop() | {"purchases": []}), repeats=True, seconds=1).found == {}
+    )
