@@ -97,11 +97,8 @@ class Items:
         if given is not None and len(given.days_ago) and given.days_ago.max() >= _LEAST_HISTORY:
             outer, inner = (self._recent(days) for days in (0.0, HELD_OUT_DAYS))
             if outer.later.nnz and inner.later.nnz:
-                return (
-                    outer,
-                    inner,
-                    f"the {self.kind.name} that users {self.kind.words.took} within the last {HELD_OUT_DAYS:.0f} days",
-                )
+                how = f"the {self.kind.name} users {self.kind.words.took} within {HELD_OUT_DAYS:.0f} days"
+                return outer, inner, how
         outer = folds(self.training, count=_FOLDS, seed=seed)[0]
         inner = folds(outer.learn, count=_FOLDS, seed=seed)[0]
         noun = self.kind.words.noun

@@ -38,9 +38,7 @@ def answers(installation: Installation) -> list[ProductRecommendationsAnswer]:
 def publish(installation: Installation, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
     """Judge again, and what follows from it, as a person does in the UI."""
     job = build_definitions(installation.settings).resolve_implicit_global_asset_job_def()
-    selection = [
-        dg.AssetKey(asset) for asset in ("product_evaluation", "product_recommendations", "release")
-    ]
+    selection = [dg.AssetKey(asset) for asset in ("product_evaluation", "product_recommendations", "release")]
     return job.execute_in_process(instance=instance, asset_selection=selection, raise_on_error=False)
 
 

@@ -1,4 +1,4 @@
-"""Products and campaigns from tables: nothing of the future is learned from, and every answer says truly why."""
+"""Products and campaigns from tables: nothing of the future is learned, every answer says truly why."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from marketing_platform.encoders.messages import text_table
 from marketing_platform.recommenders.answers import ProductRecommendationsAnswer, RankedCampaignsAnswer
 from marketing_platform.recommenders.families import FAMILIES
+from marketing_platform.recommenders.hybrid import SEGMENTS
 from marketing_platform.recommenders.item_batches import recommend_items, repeats_allowed
 from marketing_platform.recommenders.item_kinds import CAMPAIGNS, PRODUCTS, ItemKind
 from marketing_platform.recommenders.item_learning import Evaluated, evaluate_items, hybrid_of
@@ -25,6 +26,7 @@ from marketing_platform.stores.protocols import Select
 from marketing_platform_tests.tables import rows_of, stored
 
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
+TODAY = NOW.date()
 CATEGORIES = ("Camping", "Garden", "Kitchen")
 DIM = 8
 LIMIT = 5
@@ -126,7 +128,7 @@ def known(folder: Path, rows: Rows, kind: ItemKind = PRODUCTS) -> Items:
 
 
 def answers(
-    items: Items, evaluated: Evaluated, rules: Sequence[Rule] = (), today: date = NOW.date()
+    items: Items, evaluated: Evaluated, rules: Sequence[Rule] = (), today: date = TODAY
 ) -> dict[str, Any]:
     """What is stored for every user, read as the API documents it."""
     hybrid = hybrid_of(orjson.loads(orjson.dumps(evaluated.document())), items.training)
@@ -385,7 +387,6 @@ def test_engagement_is_what_is_taken_and_impressions_are_what_was_shown(tmp_path
 
 def test_what_a_user_was_shown_often_lately_rests_for_that_user(tmp_path: Path) -> None:
     rows = shop()
-    today = NOW.date()
     rows["events"] += [
         *(did("u03", "c0", NOW - timedelta(days=day), "impression") for day in (0, 1, 2)),
         *(did("u04", "c0", NOW - timedelta(days=day), "impression") for day in (0, 1, 9)),
@@ -393,16 +394,16 @@ def test_what_a_user_was_shown_often_lately_rests_for_that_user(tmp_path: Path) 
     items = campaigns_known(tmp_path, rows)
     evaluated = evaluate_items(items, repeats=True)
     rule = {"rule": "frequency_cap", "name": "rest", "times": 3, "days": 7}
-    found = answers(items, evaluated, of_campaigns(rule), today)
+    found = answers(items, evaluated, of_campaigns(rule))
     shown = {user: [item.campaign_id for item in answer.items] for user, answer in found.items()}
     assert {user for user, campaigns in shown.items() if "c0" not in campaigns} == {"u03"}
-    later = answers(items, evaluated, of_campaigns(rule), today + timedelta(days=8))
+    later = answers(items, evaluated, of_campaigns(rule), TODAY + timedelta(days=8))
     assert "c0" in [item.campaign_id for item in later["u03"].items]
 
 
 def test_rules_of_campaigns_are_applied_as_of_the_day_of_the_release(tmp_path: Path) -> None:
     rows = shop()
-    rows["campaigns"][0]["ends_on"] = NOW.date()
+    rows["campaigns"][0]["ends_on"] = TODAY
     rows["campaigns"][1]["objective"] = "support"
     rows["users"][3]["marketing_consent"] = False
     rows["campaigns"].append({"campaign_id": "c9", "category": CATEGORIES[2], "objective": "retention"})
@@ -414,9 +415,7 @@ def test_rules_of_campaigns_are_applied_as_of_the_day_of_the_release(tmp_path: P
         {"rule": "at_most", "name": "one each", "items": 1},
     )
     evaluated = evaluate_items(items, repeats=True)
-    last_day, day_after = (
-        answers(items, evaluated, rules, NOW.date() + timedelta(days=days)) for days in (0, 1)
-    )
+    last_day, day_after = (answers(items, evaluated, rules, TODAY + timedelta(days=days)) for days in (0, 1))
     assert last_day[rows["users"][3]["user_id"]].items == ()
     shown = [{item.campaign_id for item in answer.items} for answer in last_day.values() if answer.items]
     assert all("c0" in one and "c1" not in one and len(one) == 2 for one in shown)
@@ -434,9 +433,9 @@ def test_what_a_user_writes_leads_to_the_campaign_that_says_the_same(tmp_path: P
     row = int(np.flatnonzero(items.training.users == writer)[0])
     assert items.training.strength[row].nnz == 0
     families = {"content": {"taste": 3.0}}
-    weights = dict.fromkeys(("cold", "light", "heavy"), {"content": 1.0})
+    weights = {segment: {"content": 1.0} for segment in SEGMENTS}
     document = {"families": families, "blend": {"scales": {"content": 1.0}, "weights": weights}}
-    chunks = recommend_items(items, hybrid_of(document, items.training), (), limit=1, today=NOW.date())
+    chunks = recommend_items(items, hybrid_of(document, items.training), (), limit=1, today=TODAY)
     (answer,) = (
         RankedCampaignsAnswer.model_validate_json(found)
         for chunk in chunks
@@ -462,7 +461,8 @@ def test_a_message_is_a_cause_and_without_it_the_score_is_lower(tmp_path: Path) 
     for row, item in np.argwhere(scores > 0).tolist():
         written = sum(cause.weight for cause in model.causes(row, item) if cause.kind == "taste")
         assert scores[row, item] - lower[row, item] == pytest.approx(written, abs=1e-4) or written == 0
-    assert any(cause.kind == "taste" for row in everyone for cause in model.causes(int(row), 0))
+    causes = [cause for row in everyone for item in range(3) for cause in model.causes(int(row), item)]
+    assert any(cause.kind == "taste" for cause in causes)
 
 
 @pytest.mark.parametrize("kind", [PRODUCTS, CAMPAIGNS], ids=lambda kind: kind.name)
@@ -489,6 +489,5 @@ def test_parameters_of_families_that_are_gone_are_passed_over(tmp_path: Path) ->
     plain = evaluate_items(items, repeats=True)
     tuned = {"phrenology": {"bumps": 3}, "ease": {"bumps": 3}}
     assert evaluate_items(items, repeats=True, tuned=tuned).document() == plain.document()
-    assert (
-        tune_items(known(tmp_path / "none", shop() | {"purchases": []}), repeats=True, seconds=1).found == {}
-    )
+    nothing_sold = known(tmp_path / "none", shop() | {"purchases": []})
+    assert tune_items(nothing_sold, repeats=True, seconds=1).found == {}

@@ -30,6 +30,8 @@ from marketing_platform.recommenders.answers import (
     PathStep,
     ProductItem,
     ProductRecommendationsAnswer,
+    RankedCampaign,
+    RankedCampaignsAnswer,
     SimilarUser,
     SimilarUsersAnswer,
     answer_table,
@@ -49,7 +51,7 @@ from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores, open_stores
 from serving.app import create_app
-from serving.releases import PRODUCTS, RECOMMENDATIONS, SIMILAR_USERS
+from serving.releases import CAMPAIGNS, PRODUCTS, RECOMMENDATIONS, SIMILAR_USERS
 
 Response = Any  # of the test client, whichever HTTP library stands behind it
 Logged = list[MutableMapping[str, Any]]
@@ -156,6 +158,7 @@ class Platform:
             SIMILAR_USERS: [_similar(user, generation) for user in USERS],
             RECOMMENDATIONS: [_recommended(user, generation) for user in USERS],
             PRODUCTS: [_products(user, generation) for user in USERS],
+            CAMPAIGNS: [_campaigns(user, generation) for user in USERS],
         }
         entries = {}
         for kind, answers in made.items():
@@ -240,21 +243,32 @@ def _recommended(user: str, generation: int) -> CampaignRecommendationsAnswer:
 
 
 def _products(user: str, generation: int) -> ProductRecommendationsAnswer:
-    everyone = ItemCause(kind="everyone", id=None, share=1.0)
     items = [
-        ProductItem(
-            product_id=product,
-            name=f"Product {product}",
-            score=4.0 - rank,
-            already_bought=False,
-            reason="Among the products that most users bought.",
-            rules=(),
-            contributions=(ItemContribution(recommender="popular", share=1.0, causes=(everyone,)),),
-            path=(PathStep(kind="node", label="Product", id=product),),
-        )
+        ProductItem(product_id=product, already_bought=False, **_ranked("Product", product, rank))
         for rank, product in enumerate(products_of(generation))
     ]
     return ProductRecommendationsAnswer(user_id=user, strategy="popular", items=tuple(items))
+
+
+def _campaigns(user: str, generation: int) -> RankedCampaignsAnswer:
+    """In another order than similar users have it."""
+    items = [
+        RankedCampaign(campaign_id=campaign, already_participated=True, **_ranked("Campaign", campaign, rank))
+        for rank, campaign in enumerate(reversed(campaigns_of(generation)))
+    ]
+    return RankedCampaignsAnswer(user_id=user, strategy="popular", items=tuple(items))
+
+
+def _ranked(label: str, item: str, rank: int) -> dict[str, Any]:
+    everyone = ItemCause(kind="everyone", id=None, share=1.0)
+    return {
+        "name": f"{label} {item}",
+        "score": 4.0 - rank,
+        "reason": f"Among the {label.lower()}s that most users took.",
+        "rules": (),
+        "contributions": (ItemContribution(recommender="popular", share=1.0, causes=(everyone,)),),
+        "path": (PathStep(kind="node", label=label, id=item),),
+    }
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from marketing_platform.errors import InputError
 from marketing_platform.recommenders.blending import learn_blend
 from marketing_platform.recommenders.evaluation.memory import MemoryPeak
 from marketing_platform.recommenders.evaluation.metrics import Quality, quality
-from marketing_platform.recommenders.evaluation.splits import Split, folds
+from marketing_platform.recommenders.evaluation.splits import Split, folds, repeat_split
 from marketing_platform.recommenders.evaluation.tuning import tune
 from marketing_platform.recommenders.families import FAMILIES, Family, Model
 from marketing_platform.recommenders.hybrid import Hybrid
@@ -142,12 +142,18 @@ def compare(
     return rows
 
 
-def tuning_splits(training: Training, *, seed: int) -> list[Split]:
-    """The splits that tuning judges by."""
+def tuning_splits(training: Training, *, seed: int, repeats: bool = False) -> list[Split]:
+    """The splits that tuning judges by; in time where repeats are to be found."""
+    recent = repeat_split(training) if repeats else None
+    if recent is not None:
+        return [recent]
     return folds(training, count=_MOST_FOLDS, seed=seed)[:_TUNING_FOLDS]
 
 
 def _splits(question: Question, seed: int) -> list[Split]:
+    recent = repeat_split(question.training) if question.repeats else None
+    if recent is not None:
+        return [recent]
     affordable = _FITTED_IN_ALL // max(question.training.strength.nnz, 1)
     count = min(max(affordable, _FEWEST_FOLDS), _MOST_FOLDS)
     return folds(question.training, count=count, seed=seed)
