@@ -204,3 +204,17 @@ def test_evaluations_use_the_latest_tuning(installation: Installation, instance:
     assert tuned_by == latest_name(instance, "campaign_tuning")
     served = tuned.release().reports["campaign_evaluation"].name
     assert open_stores(tuned.settings).reports.read(served)["families"] == found["families"]
+
+
+def test_what_was_never_tuned_follows_its_tables(
+    installation: Installation, instance: dg.DagsterInstance
+) -> None:
+    definitions = build_definitions(installation.settings)
+    before = dg.evaluate_automation_conditions(defs=definitions, instance=instance)
+    assert materialize(installation, instance, "interests").success
+    after = dg.evaluate_automation_conditions(defs=definitions, instance=instance, cursor=before.cursor)
+    asked = {
+        kind: after.get_num_requested(dg.AssetKey(f"{kind}_evaluation")) for kind in ("product", "campaign")
+    }
+    assert asked == {"product": 1, "campaign": 1}
+    assert after.get_num_requested(dg.AssetKey("campaign_tuning")) == 0
