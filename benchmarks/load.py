@@ -8,7 +8,6 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from marketing_platform.errors import InputError
 
@@ -34,7 +33,7 @@ end
 
 @dataclass(frozen=True)
 class Load:
-    """What the clients saw; `failed` counts refused connections, time-outs and every status but 2xx and 3xx."""
+    """What clients saw; `failed` counts refused connections, time-outs and every status of 400 and above."""
 
     requests: int
     seconds: float

@@ -1,7 +1,7 @@
 """A mixed load as applications and dashboards make it, for locust; `crowd.py` starts it.
 
 Where the API is, its key (MARKETING_KEY) and what may fail are said from outside; here is who asks what, how
-often. A 404 of a user without a profile graph is an answer like others; every 5xx and 429 counts as a failure.
+often. Every status of 400 and above counts as a failure.
 """
 
 from __future__ import annotations

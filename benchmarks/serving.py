@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -24,6 +26,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.load import Load, median, put_on
+from marketing_platform.access import Scope
+from marketing_platform.access.api_settings import api_secret
+from marketing_platform.access.issuing import issue
 from marketing_platform.cli.processes import api_command, free_port, running, wait_for
 from marketing_platform.cli.run import run_pipeline
 from marketing_platform.recommenders.answers import ANSWER_SCHEMA
@@ -40,6 +45,7 @@ _START_SECONDS = 120
 _SWAP_SECONDS = 2.0  # between moves of the pointer
 _CHUNK = 5_000
 _CONNECTIONS = 100
+_NO_LIMIT = 1_000_000_000
 
 console = Console(stderr=True)
 
@@ -124,7 +130,8 @@ def bare(body: bytes) -> Generator[int]:
 
 @contextmanager
 def ours(shelf: Shelf) -> Generator[int]:
-    """The API with everything on; yields its port."""
+    """The API with everything on, limits so high that none is met; yields its port."""
+    os.environ.update({f"MARKETING_LIMIT_{name}": str(_NO_LIMIT) for name in ("BURST", "SUSTAINED")})
     port = free_port()
     with _serving("the API", api_command("127.0.0.1", port), port, shelf.settings, "/health/ready"):
         yield port
@@ -169,6 +176,21 @@ def measured(shelf: Shelf, key: str, *, rounds: int, seconds: float) -> dict[str
         with swapping(shelf):
             swapped = _asked(mine, shelf, key, 2 * seconds)
     return {**{name: median(loads) for name, loads in found.items()}, "API, releases swapping": swapped}
+
+
+def _key(settings: Settings) -> str:
+    """A key like an application's."""
+    key, _ = issue(
+        open_records(settings).keys,
+        api_secret(settings),
+        name="benchmark",
+        owner="benchmark",
+        scopes=[Scope.READ_RECOMMENDATIONS],
+        lifetime=timedelta(days=1),
+        who="benchmark",
+        now=datetime.now(UTC),
+    )
+    return key
 
 
 def _asked(port: int, shelf: Shelf, key: str, seconds: float) -> Load:

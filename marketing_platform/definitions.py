@@ -18,19 +18,18 @@ from marketing_platform.defs.assets.embeddings import (
 )
 from marketing_platform.defs.assets.graph import knowledge_graph
 from marketing_platform.defs.assets.ingestion import admitted_batches, batch_gate, raw_records
-from marketing_platform.defs.assets.products import (
-    product_lists,
-    product_recommendations,
-    recommender_evaluation,
-)
+from marketing_platform.defs.assets.items import evaluation_asset, recommendations_asset
+from marketing_platform.defs.assets.product_lists import product_lists
 from marketing_platform.defs.assets.recommendations import recommendations, similar_users_lookup
 from marketing_platform.defs.assets.release import release_asset
 from marketing_platform.defs.assets.tables import table_assets
+from marketing_platform.defs.assets.tuning import tuning_asset
 from marketing_platform.defs.automation import build_schedules, build_sensors
 from marketing_platform.defs.checks import measure_checks, table_checks
 from marketing_platform.defs.jobs import build_jobs
 from marketing_platform.defs.resources import build_resources
 from marketing_platform.gates import load_suites
+from marketing_platform.recommenders.item_kinds import KINDS
 from marketing_platform.settings import Settings, load_settings
 from marketing_platform.stores.registry import Stores
 
@@ -58,8 +57,11 @@ def build_definitions(settings: Settings, *, stores: Stores | None = None) -> dg
             analytics_report,
             similar_users_lookup,
             recommendations,
-            recommender_evaluation,
-            product_recommendations,
+            *(
+                asset(kind)
+                for kind in KINDS
+                for asset in (tuning_asset, evaluation_asset, recommendations_asset)
+            ),
             product_lists,
             release_asset(checks),
         ],

@@ -76,6 +76,12 @@ class Settings(BaseSettings):
     )
     similar_users: int = Field(20, ge=1, le=200, description="Neighbours kept per user.")
     recommendations: int = Field(10, ge=1, le=100, description="Items kept per user.")
+    tuning_seconds: float = Field(
+        120.0,
+        gt=0,
+        le=86_400,
+        description="How long the weekly tuning searches parameters, per kind of item.",
+    )
     api_host: str = Field("127.0.0.1", description="Address the API listens on.")
     api_port: int = Field(8000, ge=1, le=65535, description="Port the API listens on.")
     api_seconds: float = Field(5.0, gt=0, description="An answer of the API that takes longer becomes a 503.")

@@ -57,8 +57,15 @@ def evaluate(
 
     with progress_console.status("reading", spinner="dots") as status:
         if tune:
-            splits = tuning_splits(question.training, seed=_SEED)
-            families = tuned(families, splits, seconds=tune, seed=_SEED, on_progress=status.update)
+            splits = tuning_splits(question.training, seed=_SEED, repeats=repeats)
+            families = tuned(
+                families,
+                splits,
+                seconds=tune,
+                seed=_SEED,
+                on_progress=status.update,
+                repeats=repeats,
+            )
         rows = compare(question, families, seed=_SEED, on_progress=status.update)
     if as_json:
         emit_json(_document(question, rows, left_out))

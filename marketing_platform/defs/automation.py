@@ -18,7 +18,7 @@ from marketing_platform.defs.attempts import (
     work_of,
 )
 from marketing_platform.defs.failures import failed_checks, what_failed
-from marketing_platform.defs.jobs import COLLECT, ERASE, INGEST, PUBLISH, batch_ranges
+from marketing_platform.defs.jobs import COLLECT, ERASE, INGEST, PUBLISH, TUNE, batch_ranges
 from marketing_platform.defs.partitions import BATCHES
 from marketing_platform.errors import SourceError
 from marketing_platform.ingestion.landing import Taken, take_landed
@@ -46,9 +46,19 @@ def build_sensors() -> list[dg.SensorDefinition]:
 
 
 def build_schedules() -> list[dg.ScheduleDefinition]:
-    """Every night: a release by today's code and rules if there is none, then collection of old ones."""
+    """Every night: a release by today's code and rules if there is none, then collection of old ones.
+
+    Every week: parameters of the recommenders, for the releases that follow.
+    """
     return [
         nightly_refresh,
+        dg.ScheduleDefinition(
+            name="weekly_tuning",
+            job_name=TUNE,
+            cron_schedule="0 4 * * 0",
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Searches parameters of the recommenders on what is known now.",
+        ),
         dg.ScheduleDefinition(
             name="nightly_collection",
             job_name=COLLECT,

@@ -8,6 +8,7 @@ import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from marketing_platform.analytics.enrichment import ENRICHED_EVENTS
+from marketing_platform.defs.assets.product_lists import TRENDING
 from marketing_platform.defs.io_managers import latest_name, latest_sets
 from marketing_platform.encoders.messages import WORDLESS
 from marketing_platform.releases.ledger import Batch
@@ -57,8 +58,8 @@ def judged(
     return found
 
 
-def counts(instance: dg.DagsterInstance, stores: Stores) -> list[Count]:
-    """Figures that several stores hold and must agree on."""
+def counts(instance: dg.DagsterInstance, stores: Stores, answers: Iterable[str]) -> list[Count]:
+    """Figures that several stores hold and must agree on; each of `answers` has one for every user."""
     graph = stores.graphs.count(latest_name(instance, "knowledge_graph"))
 
     def rows(asset: str) -> int:
@@ -74,17 +75,11 @@ def counts(instance: dg.DagsterInstance, stores: Stores) -> list[Count]:
             {
                 "users": rows("users"),
                 "knowledge_graph": graph.nodes.get("User", 0),
-                "recommendations": stores.answers.count(latest_name(instance, "recommendations")),
-                "product_recommendations": stores.answers.count(
-                    latest_name(instance, "product_recommendations")
-                ),
                 **{
-                    asset: stores.answers.count(latest_name(instance, asset))
-                    for asset in ("cross_category_products", "content_products")
+                    # One of the answers about what is trending is the list of all users.
+                    asset: stores.answers.count(latest_name(instance, asset)) - (asset == TRENDING)
+                    for asset in answers
                 },
-                # One of its answers is the list of all users.
-                "trending_products": stores.answers.count(latest_name(instance, "trending_products")) - 1,
-                "similar_users_lookup": stores.answers.count(latest_name(instance, "similar_users_lookup")),
             },
         ),
         Count(

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
+from marketing_platform.defs.assets.tuning import TUNING
 from marketing_platform.defs.housekeeping import collect_old_releases, erase_users
+from marketing_platform.recommenders.item_kinds import KINDS
 
 INGEST = "ingest"
 REPLAY = "replay"
 PUBLISH = "publish"
 COLLECT = "collect"
 ERASE = "erase"
+TUNE = "tune"
 
 _ALONE = "marketing/alone"  # job tag: at most one run with the same value is under way (run queue)
 _RANGE_START = "dagster/asset_partition_range_start"
@@ -22,12 +25,14 @@ _PARTITION = "dagster/partition"
 
 def build_jobs() -> list[dg.UnresolvedAssetJobDefinition | dg.JobDefinition]:
     """`ingest` judges batches, `replay` judges them again from their raw records, `publish` makes a
-    release of what is admitted, `collect` tidies up, `erase` forgets users.
+    release of what is admitted, `tune` searches parameters of recommenders, `collect` tidies up,
+    `erase` forgets users.
 
     Ingestion is a run of its own so that a batch that is held makes no release: what serves is
     what served before.
     """
     batches = dg.AssetSelection.assets("raw_records", "validated_records", "quarantined_records")
+    searched = dg.AssetSelection.assets(*(TUNING.format(kind.words.noun) for kind in KINDS))
     return [
         dg.define_asset_job(
             INGEST,
@@ -41,9 +46,14 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition | dg.JobDefinition]:
         ),
         dg.define_asset_job(
             PUBLISH,
-            selection=dg.AssetSelection.all() - batches,
+            selection=dg.AssetSelection.all() - batches - searched,
             tags={_ALONE: PUBLISH},
             description="Everything that follows the admitted batches, up to a release.",
+        ),
+        dg.define_asset_job(
+            TUNE,
+            selection=searched,
+            description="Parameters of the recommenders, which the next release uses.",
         ),
         collect_old_releases.to_job(
             name=COLLECT,

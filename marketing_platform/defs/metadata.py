@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -88,6 +88,17 @@ def line(title: str, x: Sequence[Any], y: Sequence[float]) -> dg.MarkdownMetadat
         axes.figure.autofmt_xdate()  # pyright: ignore[reportAttributeAccessIssue]
 
     return _plot(title, draw, height=2.6)
+
+
+def lines(title: str, of: Mapping[str, Sequence[float]]) -> dg.MarkdownMetadataValue:
+    """A line per name over the number of its values."""
+
+    def draw(axes: Axes) -> None:
+        for name, values in of.items():
+            axes.plot(range(1, len(values) + 1), list(values), label=name, linewidth=1.4)
+        axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+
+    return _plot(title, draw, height=2.8)
 
 
 def histogram(title: str, values: Sequence[float] | Any) -> dg.MarkdownMetadataValue:

@@ -1,6 +1,7 @@
 """Which texts are embedded, and how vectors of texts become vectors of messages and users.
 
-What users wrote and what the shop says of products share one space, so that they can be compared.
+What users wrote and what the shop says of products and campaigns share one space, so that they can be
+compared.
 
 A text is embedded once, however many messages say the same. The empty text has the zero vector:
 it stands in `text_embeddings`, but nothing that says nothing is ever searched for or found.
@@ -13,12 +14,19 @@ import pyarrow as pa
 
 # What is read of a product; empty when the shop says nothing.
 PRODUCT_TEXT = "coalesce(products.name, '') || coalesce('. ' || products.description, '')"
+# The same of a campaign.
+CAMPAIGN_TEXT = (
+    "coalesce(campaigns.name, '') || coalesce('. ' || campaigns.category, '')"
+    " || coalesce('. ' || campaigns.objective, '')"
+)
 
 TEXTS = f"""
 SELECT DISTINCT text FROM (
   SELECT coalesce(message, '') AS text FROM events WHERE event_type = 'message' OR message IS NOT NULL
   UNION ALL
   SELECT {PRODUCT_TEXT} AS text FROM products
+  UNION ALL
+  SELECT {CAMPAIGN_TEXT} AS text FROM campaigns
 ) AS said ORDER BY text"""  # noqa: S608 -- our own expression
 
 MESSAGES = """
@@ -35,6 +43,11 @@ WHERE text_embeddings.wordless"""
 WRITTEN = """
 SELECT user_id, message AS text, count(*) AS times FROM events
 WHERE message IS NOT NULL GROUP BY user_id, message ORDER BY user_id, message"""
+
+# What each user wrote, by when: for what was known at a moment.
+SAID = """
+SELECT user_id, message AS text, timestamp AS known_at FROM events
+WHERE user_id IS NOT NULL AND message IS NOT NULL ORDER BY user_id, message, timestamp"""
 
 
 def text_table(texts: list[str], vectors: np.ndarray) -> pa.Table:

@@ -1,8 +1,8 @@
 """How a recommendation answer looks: the one definition for pipeline, API and OpenAPI.
 
 The pipeline stores these as ready JSON, the API returns the bytes. How items are found and ranked
-belongs to `neighbours`, `campaigns` and `product_batches`; `campaign_batches` writes the same JSON for
-all users.
+belongs to `neighbours`, `campaigns` and `hybrid`; `campaign_batches` and `item_batches` write the same
+JSON for all users.
 """
 
 from __future__ import annotations
@@ -27,9 +27,7 @@ def _rounded(value: float) -> float:
 Figure = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_rounded)]
 
 Strategy = Literal["similar_users", "similar_messages", "popular"]
-ProductStrategy = Literal[
-    "hybrid", "trending", "popular", "catalogue", "holdout", "cross_category", "content"
-]
+ItemStrategy = Literal["hybrid", "trending", "popular", "catalogue", "holdout", "cross_category", "content"]
 CauseOf = Literal["product", "user", "interest", "campaign", "messages", "everyone"]
 
 
@@ -121,7 +119,7 @@ class CampaignRecommendationsAnswer(_Answer):
     items: tuple[CampaignItem, ...] = Field(description="Never empty while there are campaigns.")
 
 
-class ProductCause(_Answer):
+class ItemCause(_Answer):
     """One thing behind a recommender's part: without it the score would be lower."""
 
     kind: CauseOf = Field(
@@ -132,45 +130,57 @@ class ProductCause(_Answer):
     share: Figure = Field(description="Part of the score of the item, 0 to 1.", examples=[0.4])
 
 
-class ProductContribution(_Answer):
-    """What one recommender adds to the score of a product."""
+class ItemContribution(_Answer):
+    """What one recommender adds to the score of an item."""
 
     recommender: str = Field(description="Which way of recommending it is.", examples=["item_neighbours"])
     share: Figure = Field(
         description="Part of the score, 0 to 1; those of an item add up to 1.", examples=[0.6]
     )
-    causes: tuple[ProductCause, ...] = Field(description="The largest causes behind this part, up to 3.")
+    causes: tuple[ItemCause, ...] = Field(description="The largest causes behind this part, up to 3.")
 
 
-class ProductItem(_Answer):
-    """A recommended product and why."""
+class _RankedItem(_Answer):
+    """What an item of a list says, whatever kind it is of."""
 
-    product_id: str = Field(description="The product.", examples=["CAM-1001"])
     name: str = Field(description="Its name; the identifier where it has none.", examples=["Tunnel Tent"])
     score: Figure = Field(description="Higher is better; comparable within one answer only.", examples=[3.25])
-    already_bought: bool = Field(description="Whether the user bought it before and kept it.")
     reason: str = Field(
         description="One sentence for a marketer.",
-        examples=["Goes with Polaris Down Sleeping Bag, which the user bought."],
+        examples=["Goes with Polaris Down Sleeping Bag that the user bought."],
     )
     rules: tuple[str, ...] = Field(
         description="Declared rules that had a part in its being where it is.",
         examples=[["boost summer x1.2"]],
     )
-    contributions: tuple[ProductContribution, ...] = Field(
+    contributions: tuple[ItemContribution, ...] = Field(
         description="The recommenders behind the score, largest first; empty when not asked for."
     )
     path: tuple[PathStep, ...] = Field(
-        description="From the user to the product over what contributes most, the product alone when that is "
+        description="From the user to the item over what contributes most, the item alone when that is "
         "the same for everybody; empty when not asked for."
     )
+
+
+class ProductItem(_RankedItem):
+    """A recommended product and why."""
+
+    product_id: str = Field(description="The product.", examples=["CAM-1001"])
+    already_bought: bool = Field(description="Whether the user bought it before and kept it.")
+
+
+class RankedCampaign(_RankedItem):
+    """A campaign that the recommenders rank and the rules allow, and why."""
+
+    campaign_id: str = Field(description="The campaign.", examples=["c-07"])
+    already_participated: bool = Field(description="Whether the user took part in it before.")
 
 
 class ProductRecommendationsAnswer(_Answer):
     """Products recommended to one user, best first."""
 
     user_id: str = Field(description="The user asked about.", examples=["u-0001"])
-    strategy: ProductStrategy = Field(
+    strategy: ItemStrategy = Field(
         description="hybrid when what the user did speaks for at least one of them; trending, popular or "
         "catalogue when nothing does: what all users buy lately, what they ever bought, what there is; "
         "holdout for users who get what is popular, to measure what personal lists are worth.",
@@ -180,7 +190,24 @@ class ProductRecommendationsAnswer(_Answer):
     )
 
 
-Answer = SimilarUsersAnswer | CampaignRecommendationsAnswer | ProductRecommendationsAnswer
+class RankedCampaignsAnswer(_Answer):
+    """Campaigns for one user, ranked by the recommenders and allowed by the rules, best first."""
+
+    user_id: str = Field(description="The user asked about.", examples=["u-0001"])
+    strategy: ItemStrategy = Field(
+        description="hybrid when what the user did or wrote speaks for at least one of them; trending, "
+        "popular or catalogue when nothing does: what all users take part in lately, what they ever took "
+        "part in, what there is; holdout for users who get what is popular, to measure what personal lists "
+        "are worth.",
+    )
+    items: tuple[RankedCampaign, ...] = Field(
+        description="Never empty while there are campaigns, unless the rules leave none."
+    )
+
+
+Answer = (
+    SimilarUsersAnswer | CampaignRecommendationsAnswer | ProductRecommendationsAnswer | RankedCampaignsAnswer
+)
 
 
 def to_json(answer: BaseModel) -> bytes:

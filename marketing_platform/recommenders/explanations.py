@@ -1,46 +1,44 @@
-"""Why a product is recommended: a sentence for a marketer, the parts of the score, and a path to it.
+"""Why an item is recommended: a sentence for a marketer, the parts of the score, and a path to it.
 
 Everything here is read off what the hybrid's score is made of (`Hybrid.sources`); nothing is guessed
-afterwards. Which products are recommended is decided elsewhere (`product_batches.py`).
+afterwards. Which items are recommended is decided elsewhere (`item_batches.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from marketing_platform.recommenders.answers import FIGURE_DIGITS, CauseOf, PathStep
+from marketing_platform.recommenders.answers import FIGURE_DIGITS, PathStep
 from marketing_platform.recommenders.campaigns import PARTICIPATED_IN, SENT, SIMILAR_TO, node
 from marketing_platform.recommenders.families import Cause
 from marketing_platform.recommenders.hybrid import Source, causes_of
-from marketing_platform.recommenders.item_training import Products
+from marketing_platform.recommenders.item_training import Items
 
 _NAMED_CAUSES = 3
 # Named in a sentence and a path when what a cause says comes from this family.
 _BY_MEANING = "content"
 
-PURCHASED = PathStep(kind="relation", label="PURCHASED", id=None)
 INTERESTED_IN = PathStep(kind="relation", label="INTERESTED_IN", id=None)
 PROMOTES = PathStep(kind="relation", label="PROMOTES", id=None)
-BELONGS_TO = PathStep(kind="relation", label="BELONGS_TO", id=None)
 # Found for an answer, so they are no relations of the stored graph.
 GOES_WITH = PathStep(kind="relation", label="GOES_WITH", id=None)
 NAMES = PathStep(kind="relation", label="NAMES", id=None)
 
 # What is the same for everybody, by what says so: a family, the end of the fallbacks, a rule.
 _EVERYONE = {
-    "trending": "Among the products that most users bought lately",
-    "popular": "Among the products that most users bought",
-    "catalogue": "From the catalogue, since too little was bought to choose by",
-    "holdout": "Among the products that most users bought, to measure what personal lists are worth",
+    "trending": "Among the {noun}s that most users {took} lately",
+    "popular": "Among the {noun}s that most users {took}",
+    "catalogue": "One of all {noun}s, since {too_little} to choose by",
+    "holdout": "Among the {noun}s that most users {took}, to measure what personal lists are worth",
     "rules": "Placed here by a rule",
 }
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why one item, as the fields of a `ProductItem`."""
+    """Why one item, as the fields of an item in an answer."""
 
     personal: bool  # whether anything about the user speaks for it
     reason: str
@@ -51,9 +49,13 @@ class Explanation:
 class Explainer:
     """Turns sources and causes into words and paths over ids and names."""
 
-    def __init__(self, products: Products) -> None:
-        self._products = products
-        self._training = products.training
+    def __init__(self, items: Items) -> None:
+        self._items = items
+        self._training = items.training
+        self._words = words = items.kind.words
+        self._everyone = {why: text.format_map(vars(words)) for why, text in _EVERYONE.items()}
+        self._taken = PathStep(kind="relation", label=words.taken, id=None)
+        self._of_category = PathStep(kind="relation", label=words.of_category, id=None)
 
     def of_sources(self, row: int, item: int, sources: Sequence[Source]) -> Explanation:
         """Why the weighted sum of families ranks the item for the user; `sources` has at least one."""
@@ -72,9 +74,9 @@ class Explainer:
         everyone = {"kind": "everyone", "id": None, "share": 1.0}
         return Explanation(
             personal=False,
-            reason=f"{_EVERYONE[why]}; nothing about the user decides it.",
+            reason=f"{self._everyone[why]}; nothing about the user decides it.",
             contributions=[{"recommender": why, "share": 1.0, "causes": [everyone]}],
-            path=[self._product(item)],
+            path=[self._item(item)],
         )
 
     def _reason(self, item: int, causes: Sequence[Cause], family: str) -> str:
@@ -82,27 +84,27 @@ class Explainer:
         alike = [cause for cause in causes if (cause.kind, cause.of) == (largest.kind, largest.of)]
         match largest.kind:
             case "item":
-                return self._because_bought(item, alike, family)
+                return self._because_taken(item, alike, family)
             case "user":
                 above_all = "," if len(alike) == 1 else ", above all"
-                bought = _counted(len(alike), "user who buys alike", "users who buy alike")
-                return f"{bought} bought it{above_all} {self._training.users[largest.place]}."
+                others = _counted(len(alike), "user with the same taste", "users with the same taste")
+                return f"{others} {self._words.took_it}{above_all} {self._training.users[largest.place]}."
             case "node":
                 return self._because_linked(item, largest)
             case "taste":
                 return "Reads like what the user wrote."
             case "everyone":
-                return f"{_EVERYONE[family]}."
+                return f"{self._everyone[family]}."
 
-    def _because_bought(self, item: int, bought: Sequence[Cause], family: str) -> str:
-        """`bought` are the products behind it, the largest cause first."""
-        first = bought[0].place or 0
+    def _because_taken(self, item: int, taken: Sequence[Cause], family: str) -> str:
+        """`taken` are the items behind it, the largest cause first."""
+        first = taken[0].place or 0
         if first == item:
-            return "The user bought it before."
-        others = sum(cause.place not in {item, first} for cause in bought)
-        more = f" and {_counted(others, 'other product')}" if others else ""
+            return f"The user {self._words.took_it} before."
+        others = sum(cause.place not in {item, first} for cause in taken)
+        more = f" and {_counted(others, f'other {self._words.noun}')}" if others else ""
         says = "Reads like" if family == _BY_MEANING else "Goes with"
-        return f"{says} {self._products.names[first]}{more} that the user bought."
+        return f"{says} {self._items.names[first]}{more} that the user {self._words.took}."
 
     def _because_linked(self, item: int, largest: Cause) -> str:
         name = self._training.links[largest.of].nodes[largest.place or 0]
@@ -111,16 +113,17 @@ class Explainer:
         return f"The user took part in campaign {name}, which promotes {self._category(item)}."
 
     def _path(self, row: int, item: int, largest: Cause, family: str) -> list[PathStep]:
-        user, product = node("User", str(self._training.users[row])), self._product(item)
+        user, end = node("User", str(self._training.users[row])), self._item(item)
         place = largest.place or 0
         match largest.kind:
             case "item" if place == item:
-                return [user, PURCHASED, product]
+                return [user, self._taken, end]
             case "item":
                 like = SIMILAR_TO if family == _BY_MEANING else GOES_WITH
-                return [user, PURCHASED, self._product(place), like, product]
+                return [user, self._taken, self._item(place), like, end]
             case "user":
-                return [user, SIMILAR_TO, node("User", str(self._training.users[place])), PURCHASED, product]
+                other = node("User", str(self._training.users[place]))
+                return [user, SIMILAR_TO, other, self._taken, end]
             case "node":
                 name = self._training.links[largest.of].nodes[place]
                 category = node("Category", self._category(item))
@@ -129,11 +132,11 @@ class Explainer:
                     if largest.of == "interest"
                     else [PARTICIPATED_IN, node("Campaign", name), PROMOTES]
                 )
-                return [user, *steps, category, BELONGS_TO, product]
+                return [user, *steps, category, self._of_category, end]
             case "taste":
-                return [user, SENT, node("Message", None), SIMILAR_TO, product]
+                return [user, SENT, node("Message", None), SIMILAR_TO, end]
             case "everyone":
-                return [product]
+                return [end]
 
     def _contributions(self, sources: Sequence[Source], total: float) -> list[dict[str, Any]]:
         return [
@@ -152,15 +155,14 @@ class Explainer:
             for source in sources
         ]
 
-    def _kind(self, cause: Cause) -> CauseOf:
-        kinds: Mapping[str, CauseOf] = {"interest": "interest", "campaign": "campaign"}
+    def _kind(self, cause: Cause) -> str:
         match cause.kind:
             case "item":
-                return "product"
+                return self._words.noun
             case "user":
                 return "user"
             case "node":
-                return kinds[cause.of]
+                return cause.of
             case "taste":
                 return "messages"
             case "everyone":
@@ -177,12 +179,12 @@ class Explainer:
             case _:
                 return self._training.links[cause.of].nodes[cause.place]
 
-    def _product(self, item: int) -> PathStep:
-        return node("Product", str(self._training.items[item]))
+    def _item(self, item: int) -> PathStep:
+        return node(self._words.label, str(self._training.items[item]))
 
     def _category(self, item: int) -> str:
         known = self._training.categories
-        return self._products.categories[int(known[item])] if known is not None else ""
+        return self._items.categories[int(known[item])] if known is not None else ""
 
 
 def largest_in(source: Source, wanted: Cause) -> bool:

@@ -1,7 +1,7 @@
-"""Products as items to learn from: what tables say of them, as it was known at a moment.
+"""Items to learn from: what tables say of products or campaigns, as it was known at a moment.
 
-The queries here are over logical tables and run on every warehouse. What is learned is in `families`,
-what is made of it for users in `product_batches.py`. Campaigns have a path of their own (`campaigns.py`).
+What is asked of tables is declared per kind (`item_kinds.py`). What is learned is in `families`, what
+is made of it for users in `item_batches.py`.
 """
 
 from __future__ import annotations
@@ -13,50 +13,20 @@ import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
-from marketing_platform.catalog import table
-from marketing_platform.encoders.messages import PRODUCT_TEXT, vector_matrix
+from marketing_platform.encoders.messages import SAID, vector_matrix
 from marketing_platform.recommenders.evaluation.features import with_texts
 from marketing_platform.recommenders.evaluation.splits import Split, folds, recent_split
+from marketing_platform.recommenders.item_kinds import ItemKind
+from marketing_platform.recommenders.neighbours import user_vectors_of
 from marketing_platform.recommenders.training import Links, Matrix, Training, training_of
 
 # What a warehouse is asked: a query over logical tables.
 Ask = Callable[[str], pa.Table]
 
-READS = (
-    "users",
-    "products",
-    "purchases",
-    "interests",
-    "campaigns",
-    "user_campaign_engagement",
-    "text_embeddings",
-)
-
-# The lines of a user and product on one day are one occurrence; returns take back.
-PURCHASES = """
-SELECT user_id, product_id, CAST(sum(quantity) AS DOUBLE) AS quantity, max(timestamp) AS bought_at
-FROM purchases WHERE user_id IS NOT NULL AND product_id IS NOT NULL
-GROUP BY user_id, product_id, CAST(timestamp AS DATE) ORDER BY user_id, product_id, bought_at"""
 _USERS = "SELECT user_id, marketing_consent FROM users"
-_PRODUCTS = f"SELECT {', '.join(table('products').column_names)} FROM products"  # noqa: S608 -- our own names
-_MEANINGS = f"""
-SELECT products.product_id, text_embeddings.text_embedding
-FROM products JOIN text_embeddings ON text_embeddings.text = {PRODUCT_TEXT}
-WHERE NOT text_embeddings.wordless ORDER BY products.product_id"""  # noqa: S608 -- our own expression
-# Oldest first: the latest statement about an interest counts.
-INTERESTS = """
-SELECT user_id, interest AS node, interest AS category, strength AS weight, timestamp AS known_at
-FROM interests WHERE user_id IS NOT NULL AND interest IS NOT NULL AND strength IS NOT NULL
-ORDER BY timestamp NULLS FIRST, batch_id, row_ordinal"""
-# Only that somebody took part, since the engagement of an earlier moment is not kept.
-CAMPAIGNS = """
-SELECT part.user_id, part.campaign_id AS node, campaigns.category, CAST(1 AS DOUBLE) AS weight,
-       part.first_at AS known_at
-FROM user_campaign_engagement AS part JOIN campaigns ON campaigns.campaign_id = part.campaign_id
-WHERE part.user_id IS NOT NULL AND campaigns.category IS NOT NULL
-ORDER BY part.user_id, part.campaign_id"""
+_TEXTS = "SELECT text, text_embedding FROM text_embeddings WHERE NOT wordless ORDER BY text"
 
-# What is held out to be found, the newest purchases, and how much history learning needs before that.
+# What is held out to be found, the newest occurrences, and how much history learning needs before that.
 HELD_OUT_DAYS = 28.0
 _LEAST_HISTORY = 3 * HELD_OUT_DAYS
 _FOLDS = 5
@@ -71,91 +41,178 @@ class Statements:
     nodes: Sequence[str]
     categories: Sequence[str]
     weights: np.ndarray  # not above zero: the user took it back
-    days_ago: np.ndarray  # before the newest purchase; below zero after it
+    days_ago: np.ndarray  # before the newest occurrence; below zero after it
 
 
 @dataclass(frozen=True)
-class Products:
-    """What is known of products and of who bought them."""
+class Messages:
+    """What users wrote, as vectors; a vector serves all who wrote the same text."""
 
+    users: Sequence[str]
+    texts: np.ndarray  # rows of `vectors`
+    days_ago: np.ndarray  # before the newest occurrence; below zero after it
+    vectors: np.ndarray
+
+    def tastes(self, users: np.ndarray, days: float) -> np.ndarray:
+        """The mean direction of what each of `users` (ids, ascending) wrote until `days` before now."""
+        known = np.flatnonzero(self.days_ago >= days)
+        writers, means = user_vectors_of(
+            [self.users[at] for at in known.tolist()], self.texts[known], np.ones(len(known)), self.vectors
+        )
+        tastes = np.zeros((len(users), self.vectors.shape[1]), np.float32)
+        tastes[np.searchsorted(users, np.asarray(writers, dtype=object))] = means
+        return tastes
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What was shown to whom, one entry each, in order of user."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    seconds: np.ndarray  # Unix time
+
+
+@dataclass(frozen=True)
+class Items:
+    """What is known of the items of a kind and of who took them."""
+
+    kind: ItemKind
     training: Training  # as of now
     names: Sequence[str]  # in order of `training.items`; the id where there is no name
     categories: Sequence[str]  # the names behind `training.categories`
     statements: Mapping[str, Statements]  # by the kind of node
+    messages: Messages | None  # None where no item has a text to compare them with
     attributes: Mapping[str, np.ndarray]  # by column of the table: one value per item, None where missing
     opted_out: np.ndarray  # bool per user: agreed to no marketing
+    shown: Shown | None  # None where tables do not say
     # What people suppressed (`suppressing.py`); None where nobody did.
     hidden: np.ndarray | None = None  # bool per item
     blocked: Matrix | None = None  # users x items, CSR
+
+    @property
+    def category_of(self) -> dict[str, str | None]:
+        """The category of each item, by id."""
+        ids, categories = self.training.items.tolist(), self.attributes["category"].tolist()
+        return dict(zip(ids, categories, strict=True))
 
     def held_out(self, *, seed: int) -> tuple[Split, Split, str]:
         """What is judged by, what the blend is learned on (all of it known before), and in words how.
 
         The newest 28 days and the 28 before them, or where history is too short for that, a fifth of
-        each user's purchases at random.
+        each user's items at random.
         """
         given = self.training.occurrences
         if given is not None and len(given.days_ago) and given.days_ago.max() >= _LEAST_HISTORY:
             outer, inner = (self._recent(days) for days in (0.0, HELD_OUT_DAYS))
             if outer.later.nnz and inner.later.nnz:
-                return outer, inner, f"the last {HELD_OUT_DAYS:.0f} days of purchases"
+                how = f"the {self.kind.name} users {self.kind.words.took} within {HELD_OUT_DAYS:.0f} days"
+                return outer, inner, how
         outer = folds(self.training, count=_FOLDS, seed=seed)[0]
         inner = folds(outer.learn, count=_FOLDS, seed=seed)[0]
-        return outer, inner, f"one in {_FOLDS} of each user's products, drawn at random: history is short"
+        noun = self.kind.words.noun
+        return outer, inner, f"one in {_FOLDS} of each user's {noun}s, drawn at random: history is short"
 
     def _recent(self, days_before_now: float) -> Split:
         """The 28 days that ended `days_before_now`; what is learned from was known before them."""
         base = self.training.before(days_before_now) if days_before_now else self.training
         split = recent_split(base, days=HELD_OUT_DAYS)
-        links = _links(split.learn, self.categories, self.statements, days_before_now + HELD_OUT_DAYS)
-        return Split(replace(split.learn, links=links), split.later)
+        days = days_before_now + HELD_OUT_DAYS
+        return Split(_as_of(split.learn, self.categories, self.statements, self.messages, days), split.later)
 
 
-def products_of(ask: Ask, *, dim: int) -> Products:
-    """Everything from the tables of `READS`; `dim` is the length of the vectors of texts.
+def items_of(kind: ItemKind, ask: Ask, *, dim: int) -> Items:
+    """Everything from the tables that the kind reads; `dim` is the length of the vectors of texts.
 
-    Raises InputError when a quantity is not finite.
+    Raises InputError when an amount is not finite.
     """
-    bought, listed, people = ask(PURCHASES), ask(_PRODUCTS), ask(_USERS)
-    moments = _seconds(bought["bought_at"])
+    taken, listed, people = ask(kind.takings), ask(kind.listed), ask(_USERS)
+    moments = _seconds(taken["taken_at"])
     training = training_of(
-        bought["user_id"].to_pylist(),
-        bought["product_id"].to_pylist(),
-        bought["quantity"].to_numpy(),
+        taken["user_id"].to_pylist(),
+        taken["item_id"].to_pylist(),
+        taken["amount"].to_numpy(),
         moments,
         all_users=people["user_id"].to_pylist(),
-        all_items=listed["product_id"].to_pylist(),
+        all_items=listed[kind.id_column].to_pylist(),
     )
-    attributes = {name: _in_order(training.items, listed, name) for name in listed.column_names}
-    meanings = ask(_MEANINGS)
-    if len(meanings):
-        vectors = vector_matrix(meanings["text_embedding"], dim=dim)
-        training = with_texts(training, meanings["product_id"].to_pylist(), vectors)
+    attributes = _in_order(training.items, listed, kind.id_column)
+    now = float(moments.max()) if len(moments) else 0.0
+    training, messages = _with_meanings(training, attributes.pop("said"), ask, now, dim)
     categories = sorted({one for one in attributes["category"] if one is not None})
     if categories:
         number = {None: -1} | {category: place for place, category in enumerate(categories)}
         numbers = np.asarray([number[category] for category in attributes["category"]], np.int64)
         training = replace(training, categories=numbers)
-    now = float(moments.max()) if len(moments) else 0.0
-    statements = {
-        kind: _statements(ask(sql), now) for kind, sql in (("interest", INTERESTS), ("campaign", CAMPAIGNS))
-    }
+    statements = {node: _statements(ask(sql), now) for node, sql in kind.statements.items()}
     consents = dict(zip(people["user_id"].to_pylist(), people["marketing_consent"].to_pylist(), strict=True))
-    return Products(
-        training=replace(training, links=_links(training, categories, statements, -np.inf)),
+    return Items(
+        kind=kind,
+        training=_as_of(training, categories, statements, messages, -np.inf),
         names=[name or item for name, item in zip(attributes["name"], training.items, strict=True)],
         categories=categories,
         statements=statements,
+        messages=messages,
         attributes=attributes,
         opted_out=np.asarray([consents.get(user) is False for user in training.users], bool),
+        shown=None if kind.impressions is None else _shown(training, ask(kind.impressions)),
     )
 
 
-def _in_order(items: np.ndarray, listed: pa.Table, column: str) -> np.ndarray:
-    values = dict(zip(listed["product_id"].to_pylist(), listed[column].to_pylist(), strict=True))
-    found = np.empty(len(items), object)
-    found[:] = [values.get(item) for item in items]
+def _in_order(items: np.ndarray, listed: pa.Table, id_column: str) -> dict[str, np.ndarray]:
+    """Every column with one value per item, None where the item is not listed."""
+    place = {item: at for at, item in enumerate(listed[id_column].to_pylist())}
+    rows = [place.get(item) for item in items]
+    found: dict[str, np.ndarray] = {}
+    for name in listed.column_names:
+        values = listed[name].to_pylist()
+        found[name] = np.empty(len(items), object)
+        found[name][:] = [None if row is None else values[row] for row in rows]
     return found
+
+
+def _with_meanings(
+    training: Training, said: np.ndarray, ask: Ask, now: float, dim: int
+) -> tuple[Training, Messages | None]:
+    """The training with the meaning of each item's text, and what users wrote in the same space."""
+    given = ask(_TEXTS)
+    row = {text: at for at, text in enumerate(given["text"].to_pylist())}
+    described = [at for at, text in enumerate(said) if text in row]
+    if not described:
+        return training, None
+    vectors = vector_matrix(given["text_embedding"], dim=dim)
+    of_items = vectors[[row[said[at]] for at in described]]
+    training = with_texts(training, [training.items[at] for at in described], of_items)
+    written = ask(SAID)
+    texts = np.asarray([row.get(text, -1) for text in written["text"].to_pylist()], np.int64)
+    known = np.flatnonzero(texts >= 0)
+    users = written["user_id"].to_pylist()
+    return training, Messages(
+        users=[users[at] for at in known.tolist()],
+        texts=texts[known],
+        days_ago=(now - _seconds(written["known_at"])[known]) / _SECONDS_PER_DAY,
+        vectors=vectors,
+    )
+
+
+def _as_of(
+    training: Training,
+    categories: Sequence[str],
+    statements: Mapping[str, Statements],
+    messages: Messages | None,
+    days: float,
+) -> Training:
+    """The training with the links and tastes known `days` before now."""
+    return replace(
+        training,
+        links=_links(training, categories, statements, days),
+        tastes=None if messages is None else messages.tastes(training.users, days),
+    )
+
+
+def _shown(training: Training, rows: pa.Table) -> Shown:
+    users, items = training.places(rows["user_id"].to_pylist(), rows["item_id"].to_pylist())
+    return Shown(users, items, _seconds(rows["shown_at"]))
 
 
 def _statements(rows: pa.Table, now: float) -> Statements:

@@ -1,6 +1,6 @@
 """Lists of one family beside the hybrid's: what is trending, new categories, what reads alike.
 
-They are ranked, ruled and explained as the hybrid's are (`product_batches.py`); only what they come
+They are ranked, ruled and explained as the hybrid's are (`item_batches.py`); only what they come
 from differs. A list of a family holds nothing else, so it is empty where the family knows nothing.
 """
 
@@ -19,9 +19,9 @@ from scipy import sparse
 from marketing_platform.recommenders.answers import ANSWER_SCHEMA
 from marketing_platform.recommenders.families import FAMILIES, Family
 from marketing_platform.recommenders.hybrid import SEGMENTS, Blend, Hybrid
-from marketing_platform.recommenders.item_training import Products
+from marketing_platform.recommenders.item_batches import facts_of, recommend_items
+from marketing_platform.recommenders.item_training import Items
 from marketing_platform.recommenders.prepared import EVERYONE, SPARES, StoredList, with_spares
-from marketing_platform.recommenders.product_batches import facts_of, recommend_products
 from marketing_platform.recommenders.rules import Candidates, Rule
 from marketing_platform.recommenders.rules.removal import removals
 from marketing_platform.recommenders.rules.spec import FrequencyCap, Holdout, in_order
@@ -38,7 +38,7 @@ def family_of(name: str, evaluated: Mapping[str, Any]) -> Family:
 
 
 def lists_of_family(
-    products: Products,
+    products: Items,
     evaluated: Mapping[str, Any],
     name: str,
     rules: Sequence[Rule],
@@ -49,12 +49,12 @@ def lists_of_family(
 ) -> Iterator[pa.Table]:
     """For every user what the family `name` says, called `strategy`: stored lists by user."""
     hybrid = _alone(name, evaluated, products.training, products.training)
-    found = recommend_products(products, hybrid, rules, limit=shown + SPARES, today=today, fill=False)
-    return with_spares(found, shown=shown, categories=categories_of(products), strategy=strategy)
+    found = recommend_items(products, hybrid, rules, limit=shown + SPARES, today=today, fill=False)
+    return with_spares(found, shown=shown, categories=products.category_of, strategy=strategy)
 
 
 def trending_lists(
-    products: Products,
+    products: Items,
     evaluated: Mapping[str, Any],
     rules: Sequence[Rule],
     *,
@@ -70,8 +70,8 @@ def trending_lists(
     general = [rule for rule in rules if not isinstance(rule, Holdout | FrequencyCap)]
     stranger = _stranger(products)
     hybrid = _alone("trending", evaluated, products.training, stranger.training)
-    listed = recommend_products(stranger, hybrid, general, limit=shown * _PER_SHOWN, today=today, fill=False)
-    stored = next(with_spares(listed, shown=shown, categories=categories_of(products)))
+    listed = recommend_items(stranger, hybrid, general, limit=shown * _PER_SHOWN, today=today, fill=False)
+    stored = next(with_spares(listed, shown=shown, categories=products.category_of))
     yield stored
     ids = StoredList.read(stored["answer"][0].as_py()).ids
     places = np.searchsorted(products.training.items, np.asarray(ids, dtype=object)).astype(np.int64)
@@ -80,18 +80,13 @@ def trending_lists(
         yield _exceptions(products, rules, rows, places, today)
 
 
-def categories_of(products: Products) -> dict[str, str | None]:
-    """The category of each item, by id."""
-    return dict(zip(products.training.items.tolist(), products.attributes["category"].tolist(), strict=True))
-
-
 def _alone(name: str, evaluated: Mapping[str, Any], learn: Training, serve: Training) -> Hybrid:
     """The family as a hybrid of nothing else: learned from one training, for the users of another."""
     models = {name: family_of(name, evaluated).fit(learn)} if len(learn.items) else {}
     return Hybrid(models, Blend({name: 1.0}, {segment: {name: 1.0} for segment in SEGMENTS}), serve)
 
 
-def _stranger(products: Products) -> Products:
+def _stranger(products: Items) -> Items:
     """The same items for one user, of whom nothing is known."""
     training = products.training
     nothing = sparse.csr_matrix((1, len(training.items)), dtype=training.strength.dtype)
@@ -103,11 +98,11 @@ def _stranger(products: Products) -> Products:
         tastes=None,
         links={},
     )
-    return replace(products, training=alone, opted_out=np.zeros(1, bool), blocked=None)
+    return replace(products, training=alone, opted_out=np.zeros(1, bool), shown=None, blocked=None)
 
 
 def _exceptions(
-    products: Products, rules: Sequence[Rule], rows: np.ndarray, listed: np.ndarray, today: date
+    products: Items, rules: Sequence[Rule], rows: np.ndarray, listed: np.ndarray, today: date
 ) -> pa.Table:
     training = products.training
     places = np.broadcast_to(listed, (len(rows), len(listed)))

@@ -10,19 +10,23 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from marketing_platform.recommenders.item_training import Products
+from marketing_platform.recommenders.item_training import Items
 from marketing_platform.releases.overrides import Suppressed
 
 
-def with_suppressions(products: Products, given: Suppressed) -> Products:
+def with_suppressions(known: Items, given: Suppressed) -> Items:
     """The same items and users, with what was suppressed; ids that are not known are no error.
 
-    What was ended by hand is hidden: products have no last day.
+    What was ended by hand is hidden, and so is what was sold out where items have no stock.
     """
-    training = products.training
+    training = known.training
     items, users = training.items, training.users
-    in_stock = products.attributes["in_stock"].copy()
-    in_stock[_named(items, given.out_of_stock)] = False
+    attributes, hidden = dict(known.attributes), given.hidden | given.ended
+    if "in_stock" in attributes:
+        attributes["in_stock"] = attributes["in_stock"].copy()
+        attributes["in_stock"][_named(items, given.out_of_stock)] = False
+    else:
+        hidden |= given.out_of_stock
     pairs = [(user, item) for user, blocked in given.blocked.items() for item in blocked]
     rows = np.flatnonzero(_named(users, frozenset(user for user, _ in pairs)))
     row_of = {users[row]: row for row in rows}
@@ -30,13 +34,13 @@ def with_suppressions(products: Products, given: Suppressed) -> Products:
         items[column]: column
         for column in np.flatnonzero(_named(items, frozenset(item for _, item in pairs)))
     }
-    known = [(row_of[user], column_of[item]) for user, item in pairs if user in row_of and item in column_of]
-    at = np.asarray(known, np.int64).reshape(-1, 2)
+    met = [(row_of[user], column_of[item]) for user, item in pairs if user in row_of and item in column_of]
+    at = np.asarray(met, np.int64).reshape(-1, 2)
     return replace(
-        products,
-        attributes={**products.attributes, "in_stock": in_stock},
-        opted_out=products.opted_out | _named(users, given.opted_out),
-        hidden=_named(items, given.hidden | given.ended),
+        known,
+        attributes=attributes,
+        opted_out=known.opted_out | _named(users, given.opted_out),
+        hidden=_named(items, hidden),
         blocked=sparse.csr_matrix(
             (np.ones(len(at), np.float32), (at[:, 0], at[:, 1])), shape=(len(users), len(items))
         ),

@@ -105,6 +105,24 @@ def test_similar_users_share_the_main_intent(story: Story) -> None:
     assert precision >= 0.80
 
 
+def test_the_campaign_that_a_user_prefers_comes_first(story: Story) -> None:
+    rows = story.platform.query("SELECT user_id, campaign_id, count(*) FROM events GROUP BY ALL")
+    most: dict[str, int] = {}
+    for user, _, times in rows:
+        most[user] = max(times, most.get(user, 0))
+    users = sorted(most)
+    answers = story.platform.answers(
+        *(f"/api/v1/users/{user}/recommendations?kind=campaign&limit=3&explain=false" for user in users)
+    )
+    shown = {
+        (user, item["campaign_id"])
+        for user, answer in zip(users, answers, strict=True)
+        for item in answer["items"]
+    }
+    found = {user for user, campaign, times in rows if times == most[user] and (user, campaign) in shown}
+    assert len(found) >= 0.9 * len(users)
+
+
 def test_a_file_that_is_too_dirty_is_held_and_the_release_before_serves(story: Story) -> None:
     assert story.while_held.release_id == story.events.release_id
     assert story.answers_while_held == story.answers_before

@@ -59,6 +59,19 @@ def test_times_and_tags_bring_the_families_that_need_them(tmp_path: Path) -> Non
     assert {"trending", "repeat", "content", "discovery"} <= names
 
 
+@pytest.mark.parametrize("more", [(), ("--tune", "1")], ids=["as they are", "tuned"])
+def test_who_comes_back_is_learned_where_repeats_are_allowed(tmp_path: Path, more: tuple[str, ...]) -> None:
+    """Everybody has a habit and tries every other item once."""
+    habits = [(f"u{user}", user % 8, day) for user in range(24) for day in range(0, 60, 5)]
+    tried = [(f"u{user}", item, 7 * item) for user in range(24) for item in range(8)]
+    train = "user_id,item_id,timestamp\n" + "".join(
+        f"{user},{item},{1_700_000_000 + 86_400 * day}\n" for user, item, day in [*habits, *tried]
+    )
+    test = "user_id,item_id\n" + "".join(f"u{user},{user % 8}\n" for user in range(24))
+    told = _evaluate(tmp_path, train, test, "--k", "1", "--repeats", *more)
+    assert told["recommenders"][-1]["quality"]["1"]["hit_rate"] == 1
+
+
 def test_only_candidates_are_ranked(tmp_path: Path) -> None:
     (tmp_path / "candidates.csv").write_text("user_id,item_id\n" + TEST.split("\n", 1)[1], encoding="utf-8")
     told = _evaluate(tmp_path, TRAIN, TEST, "--candidates", str(tmp_path / "candidates.csv"), "--k", "1")

@@ -13,10 +13,10 @@ from marketing_platform.recommenders.answers import (
     ANSWER_SCHEMA,
     ProductRecommendationsAnswer,
 )
-from marketing_platform.recommenders.item_training import Products
+from marketing_platform.recommenders.item_batches import recommend_items
+from marketing_platform.recommenders.item_learning import evaluate_items, hybrid_of
+from marketing_platform.recommenders.item_training import Items
 from marketing_platform.recommenders.prepared import EVERYONE, StoredList, with_spares
-from marketing_platform.recommenders.product_batches import recommend_products
-from marketing_platform.recommenders.product_learning import evaluate_products, hybrid_of
 from marketing_platform.recommenders.product_lists import lists_of_family, trending_lists
 from marketing_platform.recommenders.rules import RuleBook
 from marketing_platform.recommenders.suppressing import with_suppressions
@@ -39,11 +39,11 @@ RULES = RuleBook.model_validate(
 
 
 @pytest.fixture(scope="module")
-def given(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rows, Products, dict[str, Any]]:
+def given(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rows, Items, dict[str, Any]]:
     rows = shop()
     rows["users"][3]["marketing_consent"] = False
     products = known(tmp_path_factory.mktemp("shop"), rows)
-    return rows, products, orjson.loads(orjson.dumps(evaluate_products(products, repeats=False).document()))
+    return rows, products, orjson.loads(orjson.dumps(evaluate_items(products, repeats=False).document()))
 
 
 def stored(chunks: Any) -> dict[str, bytes]:
@@ -73,7 +73,7 @@ def test_a_list_reads_back_as_it_was_whatever_the_texts_hold() -> None:
     assert orjson.loads(older.answer([1]))["items"] == [items[1]]
 
 
-def test_a_list_without_items_is_one(given: tuple[Rows, Products, dict[str, Any]]) -> None:
+def test_a_list_without_items_is_one(given: tuple[Rows, Items, dict[str, Any]]) -> None:
     plain = orjson.dumps({"user_id": "u", "strategy": "hybrid", "items": []})
     chunk = pa.table({"key": ["u"], "answer": [plain]}, schema=ANSWER_SCHEMA)
     read = StoredList.read(stored(with_spares([chunk], shown=2, categories={}))["u"])
@@ -82,7 +82,7 @@ def test_a_list_without_items_is_one(given: tuple[Rows, Products, dict[str, Any]
 
 @pytest.mark.parametrize(("family", "strategy"), [("discovery", "cross_category"), ("content", "content")])
 def test_a_list_of_a_family_comes_from_it_alone(
-    given: tuple[Rows, Products, dict[str, Any]], family: str, strategy: str
+    given: tuple[Rows, Items, dict[str, Any]], family: str, strategy: str
 ) -> None:
     rows, products, evaluated = given
     chunks = lists_of_family(products, evaluated, family, RULES, strategy=strategy, shown=SHOWN, today=TODAY)
@@ -110,7 +110,7 @@ def test_a_list_of_a_family_comes_from_it_alone(
     assert StoredList.read(found[rows["users"][3]["user_id"]]).items == []
 
 
-def test_trending_is_one_list_and_what_is_not_for_whom(given: tuple[Rows, Products, dict[str, Any]]) -> None:
+def test_trending_is_one_list_and_what_is_not_for_whom(given: tuple[Rows, Items, dict[str, Any]]) -> None:
     rows, products, evaluated = given
     found = stored(trending_lists(products, evaluated, RULES, shown=SHOWN, today=TODAY))
     assert set(found) == {EVERYONE, *products.training.users.tolist()}
@@ -128,7 +128,7 @@ def test_trending_is_one_list_and_what_is_not_for_whom(given: tuple[Rows, Produc
 
 
 def test_the_next_release_keeps_out_what_was_suppressed(
-    given: tuple[Rows, Products, dict[str, Any]],
+    given: tuple[Rows, Items, dict[str, Any]],
 ) -> None:
     _, products, evaluated = given
     suppressed = with_suppressions(
@@ -142,7 +142,7 @@ def test_the_next_release_keeps_out_what_was_suppressed(
     )
     hybrid = hybrid_of(evaluated, products.training)
     found = stored(
-        recommend_products(suppressed, hybrid, RULES, limit=len(products.training.items), today=TODAY)
+        recommend_items(suppressed, hybrid, RULES, limit=len(products.training.items), today=TODAY)
     )
     shown = {user: set(StoredList.read(blob).ids) for user, blob in found.items()}
     assert shown["u00"] == set()

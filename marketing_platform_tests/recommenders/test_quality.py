@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from marketing_platform.recommenders.evaluation.metrics import gini, later_of, quality
-from marketing_platform.recommenders.evaluation.splits import folds, recent_split
+from marketing_platform.recommenders.evaluation.splits import folds, recent_split, repeat_split
 from marketing_platform.recommenders.training import Training, training_of
 
 DAY = 86_400
@@ -88,6 +88,25 @@ def test_a_split_in_time_learns_nothing_from_later(given_pairs: list[tuple[int, 
             assert (split.later[row, column] > 0) == (len(before) < len(when))
     assert split.learn.occurrences is not None
     assert (split.learn.occurrences.days_ago >= 0).all()
+
+
+@pytest.mark.parametrize("seconds", [None, [0.0, 0.0, 0.0]], ids=["no times", "one moment"])
+def test_without_two_moments_repeats_cannot_be_split_off(seconds: list[float] | None) -> None:
+    assert repeat_split(training_of(["a", "a", "b"], ["x", "y", "x"], None, seconds)) is None
+
+
+@settings(deadline=None)
+@given(given_pairs=pairs)
+def test_repeats_are_found_in_the_newest_fifth_of_the_time(given_pairs: list[tuple[int, int]]) -> None:
+    training = _training(given_pairs)
+    split = repeat_split(training)
+    if split is None:
+        assert len(set(given_pairs)) < 2 or len(given_pairs) < 2
+        return
+    days = min(28.0, 0.2 * (len(given_pairs) - 1))
+    expected = recent_split(training, days=days)
+    assert (split.later != expected.later).nnz == 0
+    assert (split.learn.taken != expected.learn.taken).nnz == 0
 
 
 def _training(given_pairs: list[tuple[int, int]]) -> Training:

@@ -18,10 +18,10 @@ from marketing_platform.analytics.enrichment import CAMPAIGNS, enrichment, made_
 from marketing_platform.analytics.report import build_report
 from marketing_platform.catalog import TableKind, tables
 from marketing_platform.catalog.entities import BATCHES, LANDED, entity_sql
-from marketing_platform.encoders.messages import TEXTS, WRITTEN
+from marketing_platform.encoders.messages import SAID, TEXTS, WRITTEN
 from marketing_platform.gates import profile_sql
 from marketing_platform.graph.model import RECORD_ID, graph_model
-from marketing_platform.recommenders import item_training
+from marketing_platform.recommenders.item_kinds import ENGAGEMENT, IMPRESSIONS, INTERESTS, PARTS, PURCHASES
 from marketing_platform.sample import write_sample
 from marketing_platform.settings import load_settings
 from marketing_platform.sources import load_sources, match_source, project, read_rows
@@ -198,8 +198,8 @@ def test_documents(engines: tuple[Loaded, Loaded]) -> None:
     assert other == duckdb
 
 
-@pytest.mark.parametrize("sql", [item_training.PURCHASES, item_training.INTERESTS, item_training.CAMPAIGNS])
-def test_what_product_recommendations_learn_from(engines: tuple[Loaded, Loaded], sql: str) -> None:
+@pytest.mark.parametrize("sql", [PURCHASES, ENGAGEMENT, IMPRESSIONS, INTERESTS, PARTS, SAID])
+def test_what_recommendations_learn_from(engines: tuple[Loaded, Loaded], sql: str) -> None:
     duckdb, other = (engine.ask(sql) for engine in engines)
     assert duckdb
     assert other == duckdb  # in the same order: ties are learned in the order they come in

@@ -26,11 +26,13 @@ from marketing_platform.recommenders.answers import (
     CampaignItem,
     CampaignRecommendationsAnswer,
     Contribution,
+    ItemCause,
+    ItemContribution,
     PathStep,
-    ProductCause,
-    ProductContribution,
     ProductItem,
     ProductRecommendationsAnswer,
+    RankedCampaign,
+    RankedCampaignsAnswer,
     SimilarUser,
     SimilarUsersAnswer,
     answer_table,
@@ -53,6 +55,7 @@ from marketing_platform.stores.registry import Stores, open_stores
 from marketing_platform_tests.callers import client_of
 from serving.app import create_app
 from serving.releases import (
+    CAMPAIGNS,
     CONTENT,
     CROSS_CATEGORY,
     PRODUCTS,
@@ -178,6 +181,7 @@ class Platform:
         made = {
             SIMILAR_USERS: [_similar(user, generation) for user in USERS],
             RECOMMENDATIONS: [_recommended(user, generation) for user in USERS],
+            CAMPAIGNS: [_campaigns(user, generation) for user in USERS],
         }
         tables = {kind: [answer_table(answers)] for kind, answers in made.items()}
         for kind in (PRODUCTS, CROSS_CATEGORY, CONTENT):
@@ -275,18 +279,8 @@ def _recommended(user: str, generation: int) -> CampaignRecommendationsAnswer:
 
 
 def _products(user: str, generation: int) -> ProductRecommendationsAnswer:
-    everyone = ProductCause(kind="everyone", id=None, share=1.0)
     items = [
-        ProductItem(
-            product_id=product,
-            name=f"Product {product}",
-            score=4.0 - rank,
-            already_bought=False,
-            reason="Among the products that most users bought.",
-            rules=(),
-            contributions=(ProductContribution(recommender="popular", share=1.0, causes=(everyone,)),),
-            path=(PathStep(kind="node", label="Product", id=product),),
-        )
+        ProductItem(product_id=product, already_bought=False, **_ranked("Product", product, rank))
         for rank, product in enumerate([*products_of(generation), *spares_of(generation)])
     ]
     return ProductRecommendationsAnswer(user_id=user, strategy="popular", items=tuple(items))
@@ -304,6 +298,27 @@ def _stored(answers: list[ProductRecommendationsAnswer], generation: int) -> lis
 def _not_for(user: str) -> bytes:
     """The second user bought the first trending product and may not see the second."""
     return b'{"out":[1],"own":[0]}' if user == USERS[1] else b'{"out":[],"own":[]}'
+
+
+def _campaigns(user: str, generation: int) -> RankedCampaignsAnswer:
+    """In another order than similar users have it."""
+    items = [
+        RankedCampaign(campaign_id=campaign, already_participated=True, **_ranked("Campaign", campaign, rank))
+        for rank, campaign in enumerate(reversed(campaigns_of(generation)))
+    ]
+    return RankedCampaignsAnswer(user_id=user, strategy="popular", items=tuple(items))
+
+
+def _ranked(label: str, item: str, rank: int) -> dict[str, Any]:
+    everyone = ItemCause(kind="everyone", id=None, share=1.0)
+    return {
+        "name": f"{label} {item}",
+        "score": 4.0 - rank,
+        "reason": f"Among the {label.lower()}s that most users took.",
+        "rules": (),
+        "contributions": (ItemContribution(recommender="popular", share=1.0, causes=(everyone,)),),
+        "path": (PathStep(kind="node", label=label, id=item),),
+    }
 
 
 @pytest.fixture(autouse=True)

@@ -101,7 +101,7 @@ async def recommendations(
 @users.get(
     "/{user_id:path}/recommendations",
     summary="Products or campaigns for a user, with reasons",
-    response_model=schemas.ProductRecommendations | schemas.CampaignRecommendations,
+    response_model=schemas.ProductRecommendations | schemas.RankedCampaigns,
     responses={
         **responses.documented(schemas.products_example(), "Products or campaigns, best first."),
         **errors.documented(*_OF_LISTS),

@@ -12,11 +12,12 @@ from marketing_platform.recommenders.answers import (
     CampaignItem,
     CampaignRecommendationsAnswer,
     Contribution,
+    ItemCause,
+    ItemContribution,
     PathStep,
-    ProductCause,
-    ProductContribution,
     ProductItem,
     ProductRecommendationsAnswer,
+    RankedCampaignsAnswer,
     SimilarUser,
     SimilarUsersAnswer,
     to_json,
@@ -52,6 +53,10 @@ class CampaignRecommendations(CampaignRecommendationsAnswer, _Leaves):
     """Campaigns recommended to one user, best first, from one release."""
 
 
+class RankedCampaigns(RankedCampaignsAnswer, _Leaves):
+    """Campaigns for one user, ranked and allowed by the rules, from one release."""
+
+
 class ProductRecommendations(ProductRecommendationsAnswer, _Leaves):
     """Products recommended to one user, best first, from one release."""
 
@@ -85,7 +90,7 @@ class BatchError(BaseModel):
     message: str = Field(description="The same for a person.")
 
 
-class _OfCampaigns(CampaignRecommendationsAnswer):
+class _OfCampaigns(RankedCampaignsAnswer):
     dropped: tuple[Dropped, ...] = Field(description="What a rule kept back as the answer left.")
 
 
@@ -143,7 +148,7 @@ def recommendations_example() -> dict[str, Any]:
 
 def products_example() -> dict[str, Any]:
     """One product and why."""
-    bought = ProductCause(kind="product", id="CAM-1003", share=0.7)
+    bought = ItemCause(kind="product", id="CAM-1003", share=0.7)
     item = ProductItem(
         product_id="CAM-1001",
         name="Birkvik 2-Person Tunnel Tent",
@@ -152,11 +157,11 @@ def products_example() -> dict[str, Any]:
         reason="Goes with Polaris Down Sleeping Bag that the user bought.",
         rules=("boost big ticket x1.1",),
         contributions=(
-            ProductContribution(recommender="item_neighbours", share=0.7, causes=(bought,)),
-            ProductContribution(
+            ItemContribution(recommender="item_neighbours", share=0.7, causes=(bought,)),
+            ItemContribution(
                 recommender="paths",
                 share=0.3,
-                causes=(ProductCause(kind="interest", id="Camping", share=0.3),),
+                causes=(ItemCause(kind="interest", id="Camping", share=0.3),),
             ),
         ),
         path=(

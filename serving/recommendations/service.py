@@ -18,6 +18,7 @@ from serving.errors import ERRORS, ApiError
 from serving.live import LivePath
 from serving.overrides import Standing
 from serving.releases import (
+    CAMPAIGNS,
     CONTENT,
     CROSS_CATEGORY,
     MESSAGE_EMBEDDINGS,
@@ -32,7 +33,7 @@ from serving.responses import Edited
 Kind = Literal["product", "campaign", "trending", "cross_category", "content"]
 _ANSWERS: dict[Kind, str] = {
     "product": PRODUCTS,
-    "campaign": RECOMMENDATIONS,
+    "campaign": CAMPAIGNS,
     "trending": TRENDING,
     "cross_category": CROSS_CATEGORY,
     "content": CONTENT,

@@ -24,14 +24,17 @@ class Aggregate(Table):
     @property
     def query(self) -> str:
         """The SQL, with the engagement weights in reach when it asks for them."""
-        if "engagement_weights" not in self.sql:
-            return self.sql
-        # Decimals, so that a sum is the same in whatever order an engine adds it up.
-        rows = " UNION ALL ".join(
-            f"SELECT '{event_type}' AS event_type, CAST({weight} AS DECIMAL(9, 3)) AS weight"
-            for event_type, weight in engagement_weights().items()
-        )
-        return f"WITH engagement_weights AS ({rows})\n{self.sql}"
+        return with_engagement_weights(self.sql) if "engagement_weights" in self.sql else self.sql
+
+
+def with_engagement_weights(sql: str) -> str:
+    """A query with the table `engagement_weights` (event_type, weight) in reach."""
+    # Decimals, so that a sum is the same in whatever order an engine adds it up.
+    rows = " UNION ALL ".join(
+        f"SELECT '{event_type}' AS event_type, CAST({weight} AS DECIMAL(9, 3)) AS weight"
+        for event_type, weight in engagement_weights().items()
+    )
+    return f"WITH engagement_weights AS ({rows})\n{sql}"
 
 
 @cache

@@ -8,7 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from marketing_platform.defs.conditions import follow_upstream
-from marketing_platform.defs.io_managers import Collection, Parts, latest_metadata, latest_name
+from marketing_platform.defs.io_managers import (
+    Collection,
+    Parts,
+    latest_made_of,
+    latest_metadata,
+    latest_name,
+)
 from marketing_platform.defs.metadata import histogram
 from marketing_platform.defs.pools import stored_in
 from marketing_platform.encoders import EmbeddingCache, Encoder, encode_cached
@@ -45,12 +51,13 @@ def text_embeddings(
     context: dg.AssetExecutionContext,
     events: StoredTable,
     products: StoredTable,
+    campaigns: StoredTable,
     stores: dg.ResourceParam[Stores],
     encoder: dg.ResourceParam[Encoder],
     settings: dg.ResourceParam[Settings],
 ) -> pa.Table:
-    """Each distinct text of a message or product and its unit vector; the empty text has the zero vector."""
-    said = Select(TEXTS, [events.ref, products.ref])
+    """Each distinct text of a message or item and its unit vector; the empty text has the zero vector."""
+    said = Select(TEXTS, [events.ref, products.ref, campaigns.ref])
     texts: list[str] = stores.warehouse.query(said)["text"].to_pylist()
     cache = EmbeddingCache(settings.data_dir / "embedding_cache", encoder.name)
     vectors, stats = encode_cached(encoder, cache, texts)
@@ -180,12 +187,12 @@ def _made_before(
     context: dg.AssetExecutionContext, stores: Stores, made_of: Mapping[str, str | int]
 ) -> Parts | None:
     """The table built before from just this: most batches bring no message, and all pairs take long."""
+    latest = latest_made_of(context.instance, "similar_users", made_of)
+    if latest is None:
+        return None
     try:
-        latest = latest_metadata(context.instance, "similar_users")
         stored = stores.warehouse.open(latest_name(context.instance, "similar_users"))
     except UnknownName:
-        return None
-    if any(key not in latest or latest[key].value != value for key, value in made_of.items()):
         return None
     if "scores" in latest:
         context.add_output_metadata({"scores": latest["scores"]})

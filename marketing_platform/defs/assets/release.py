@@ -11,10 +11,13 @@ from marketing_platform.analytics.enrichment import ENRICHED_EVENTS
 from marketing_platform.catalog import tables
 from marketing_platform.defs import evidence
 from marketing_platform.defs.assets.ingestion import NO_RELEASE
+from marketing_platform.defs.assets.items import EVALUATION, RECOMMENDATIONS
+from marketing_platform.defs.assets.product_lists import PRODUCT_LISTS
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import latest_figure, latest_metadata, latest_name, latest_sets
 from marketing_platform.errors import ReleaseRefused
 from marketing_platform.gates import DeclaredCheck, declared_checks, load_suites
+from marketing_platform.recommenders.item_kinds import KINDS
 from marketing_platform.releases.ledger import Batch, Ledger
 from marketing_platform.releases.manifest import (
     AnswersEntry,
@@ -42,13 +45,11 @@ GROUP = "release"
 TABLES = (*tables(), *aggregates(), "user_vectors", "similar_users")
 ANSWERS = (
     "recommendations",
-    "product_recommendations",
-    "trending_products",
-    "cross_category_products",
-    "content_products",
+    *(RECOMMENDATIONS.format(kind.words.noun) for kind in KINDS),
+    *PRODUCT_LISTS,
     "similar_users_lookup",
 )
-REPORTS = ("analytics_report", "recommender_evaluation")
+REPORTS = ("analytics_report", *(EVALUATION.format(kind.words.noun) for kind in KINDS))
 # Not `validated_records`: which batches were judged, and how, says the ledger that `admitted_batches` read,
 # while runs side by side leave checks whose latest one is of another run.
 CONSISTS_OF = (
@@ -151,7 +152,7 @@ def _evidence(
         declared=names,
         defined=defined,
         judged=evidence.judged(instance, names, blocking=blocking),
-        counts=evidence.counts(instance, stores) if complete else [],
+        counts=evidence.counts(instance, stores, ANSWERS) if complete else [],
         rows=evidence.rows(ledger.admitted()),
     )
 

@@ -8,10 +8,11 @@ from marketing_platform.defs.io_managers.answers import AnswersIOManager, Prepar
 from marketing_platform.defs.io_managers.documents import DocumentsIOManager, RawBatches
 from marketing_platform.defs.io_managers.enriched import DocumentSets, EnrichedIOManager, latest_sets
 from marketing_platform.defs.io_managers.graphs import GraphIOManager, KnowledgeGraph
-from marketing_platform.defs.io_managers.reports import ReportIOManager
+from marketing_platform.defs.io_managers.reports import DOCUMENT, ReportIOManager
 from marketing_platform.defs.io_managers.vectors import Collection, VectorsIOManager
 from marketing_platform.defs.io_managers.versions import (
     latest_figure,
+    latest_made_of,
     latest_metadata,
     latest_name,
     version_name,
@@ -19,6 +20,7 @@ from marketing_platform.defs.io_managers.versions import (
 from marketing_platform.defs.io_managers.warehouse import Parts, WarehouseIOManager
 
 __all__ = [
+    "DOCUMENT",
     "AnswersIOManager",
     "Collection",
     "DocumentSets",
@@ -33,6 +35,7 @@ __all__ = [
     "VectorsIOManager",
     "WarehouseIOManager",
     "latest_figure",
+    "latest_made_of",
     "latest_metadata",
     "latest_name",
     "latest_sets",

@@ -9,6 +9,9 @@ import dagster as dg
 from marketing_platform.defs.io_managers.versions import NAME, input_name, output_name
 from marketing_platform.stores.protocols import Reports
 
+# Key of the metadata that holds the document itself.
+DOCUMENT = "report"
+
 
 class ReportIOManager(dg.IOManager):
     """Stores and loads a JSON document."""
@@ -21,7 +24,7 @@ class ReportIOManager(dg.IOManager):
         name = output_name(context)
         location = self._reports.write(name, obj)
         context.add_output_metadata(
-            {NAME: name, "path": dg.MetadataValue.path(location), "report": dg.MetadataValue.json(obj)}
+            {NAME: name, "path": dg.MetadataValue.path(location), DOCUMENT: dg.MetadataValue.json(obj)}
         )
 
     def load_input(self, context: dg.InputContext) -> dict[str, Any]:

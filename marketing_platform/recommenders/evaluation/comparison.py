@@ -13,7 +13,7 @@ from marketing_platform.errors import InputError
 from marketing_platform.recommenders.blending import learn_blend
 from marketing_platform.recommenders.evaluation.memory import MemoryPeak
 from marketing_platform.recommenders.evaluation.metrics import Quality, quality
-from marketing_platform.recommenders.evaluation.splits import Split, folds
+from marketing_platform.recommenders.evaluation.splits import Split, folds, repeat_split
 from marketing_platform.recommenders.evaluation.tuning import tune
 from marketing_platform.recommenders.families import FAMILIES, Family, Model
 from marketing_platform.recommenders.hybrid import Hybrid
@@ -28,6 +28,7 @@ _FEWEST_FOLDS, _MOST_FOLDS = 3, 10
 _FITTED_IN_ALL = 2_000_000  # interactions; more folds change little when there is much to judge by
 
 OnProgress = Callable[[str], None]
+OnTrial = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -80,15 +81,28 @@ def tuned(
     seconds: float,
     seed: int,
     on_progress: OnProgress,
+    repeats: bool = False,
+    on_trial: OnTrial = lambda _family, _best: None,
 ) -> dict[str, Family]:
-    """Each family with the best parameters found; the seconds are shared out among those with any."""
+    """Each family with the best parameters found; the seconds are shared out among those with any.
+
+    `on_trial` hears after each trial the family and its best NDCG@10 so far; the first of a family are
+    its own parameters.
+    """
     searched = [name for name, family in families.items() if family.spans]
     found = dict(families)
     deadline = time.monotonic() + seconds
     for left, name in zip(range(len(searched), 0, -1), searched, strict=True):
         share = max(0.0, deadline - time.monotonic()) / left
         on_progress(f"tuning {name} for {share:.0f} s")
-        found[name] = tune(families[name], splits, seconds=share, seed=seed).family
+        found[name] = tune(
+            families[name],
+            splits,
+            seconds=share,
+            seed=seed,
+            repeats=repeats,
+            on_trial=lambda _number, best, name=name: on_trial(name, best),
+        ).family
     return found
 
 
@@ -128,12 +142,18 @@ def compare(
     return rows
 
 
-def tuning_splits(training: Training, *, seed: int) -> list[Split]:
-    """The splits that tuning judges by."""
+def tuning_splits(training: Training, *, seed: int, repeats: bool = False) -> list[Split]:
+    """The splits that tuning judges by; in time where repeats are to be found."""
+    recent = repeat_split(training) if repeats else None
+    if recent is not None:
+        return [recent]
     return folds(training, count=_MOST_FOLDS, seed=seed)[:_TUNING_FOLDS]
 
 
 def _splits(question: Question, seed: int) -> list[Split]:
+    recent = repeat_split(question.training) if question.repeats else None
+    if recent is not None:
+        return [recent]
     affordable = _FITTED_IN_ALL // max(question.training.strength.nnz, 1)
     count = min(max(affordable, _FEWEST_FOLDS), _MOST_FOLDS)
     return folds(question.training, count=count, seed=seed)

@@ -11,6 +11,9 @@ import numpy as np
 
 from marketing_platform.recommenders.training import Matrix, Training, pairs_of
 
+# Of the time there is, and in days.
+_NEWEST_PART, _MOST_DAYS = 0.2, 28.0
+
 
 @dataclass(frozen=True)
 class Split:
@@ -47,6 +50,19 @@ def recent_split(training: Training, *, days: float) -> Split:
     pairs = pairs_of(training.taken)
     wanted = given.row[lately].astype(np.int64) * training.taken.shape[1] + given.column[lately]
     return Split(learn, _later(training, np.isin(pairs, wanted)))
+
+
+def repeat_split(training: Training) -> Split | None:
+    """What was taken in the newest part of the time, for rankings in which repeats may be found again.
+
+    Folds hold out all that a user did with an item, so what learns on them learns that nobody comes
+    back. None where times do not allow a split.
+    """
+    given = training.occurrences
+    if given is None or not len(given.days_ago) or not given.days_ago.max():
+        return None
+    split = recent_split(training, days=min(_MOST_DAYS, _NEWEST_PART * float(given.days_ago.max())))
+    return split if split.later.nnz and split.learn.strength.nnz else None
 
 
 def _later(training: Training, found: np.ndarray) -> Matrix:

@@ -1,4 +1,4 @@
-"""Product recommendations for all users: rank, apply the rules, explain, write.
+"""Recommendations of a kind of items for all users: rank, apply the rules, explain, write.
 
 A block of users at a time, so that memory is bounded. What is recommended is `hybrid.py`'s business,
 what is left of it `rules`', why is `explanations.py`'s, how it looks `answers.py`'s; nothing is read or
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 
 import numpy as np
 import orjson
@@ -20,11 +20,12 @@ from marketing_platform.recommenders.answers import ANSWER_SCHEMA, FIGURE_DIGITS
 from marketing_platform.recommenders.explanations import Explainer, Explanation
 from marketing_platform.recommenders.families.item_weights import row_of
 from marketing_platform.recommenders.hybrid import FALLBACKS, Hybrid
-from marketing_platform.recommenders.item_training import Products
-from marketing_platform.recommenders.rules import Candidates, Facts, Rule, Ruled, apply
+from marketing_platform.recommenders.item_training import Items
+from marketing_platform.recommenders.rules import Candidates, Facts, Impressions, Rule, Ruled, apply
 from marketing_platform.recommenders.rules.spec import Exclude
 
 _BLOCK_USERS = 1_000
+_SECONDS_PER_DAY = 86_400.0
 # Candidates per item shown, so that rules leave enough.
 _CANDIDATES = 5
 # What an item comes from, by its tier.
@@ -32,12 +33,12 @@ _HYBRID, _TIERS = "hybrid", (*FALLBACKS, "catalogue")
 
 
 def repeats_allowed(rules: Sequence[Rule]) -> bool:
-    """Whether what a user has bought may be recommended again."""
+    """Whether what a user took before may be recommended again."""
     return not any(isinstance(rule, Exclude) and rule.when == "already_bought" for rule in rules)
 
 
-def recommend_products(
-    products: Products,
+def recommend_items(
+    items: Items,
     hybrid: Hybrid,
     rules: Sequence[Rule],
     *,
@@ -46,24 +47,24 @@ def recommend_products(
     fill: bool = True,
     say: Callable[[str], None] = lambda _text: None,
 ) -> Iterator[pa.Table]:
-    """The answer for every user (ProductRecommendationsAnswer) as rows of ANSWER_SCHEMA, in order of user.
+    """The answer for every user as rows of ANSWER_SCHEMA, in order of user.
 
-    A list is empty only when there are no products or the rules leave none, or when it is not to be
-    filled (`fill`) with what is the same for everybody. `say` hears in the end what the rules kept out,
-    and which of them cannot do anything. Raises InputError when a rule asks for something that the
-    tables do not say.
+    Answers are ProductRecommendationsAnswer or RankedCampaignsAnswer, by the kind of items. A list
+    is empty only when there are no items or the rules leave none, or when it is not to be filled (`fill`)
+    with what is the same for everybody. `say` hears in the end what the rules kept out, and which of
+    them cannot do anything. Raises InputError when a rule asks for something that the tables do not say.
     """
-    writer = _Writer(products, hybrid)
+    writer = _Writer(items, hybrid)
     removed: Counter[str] = Counter()
     notes: dict[str, None] = {}
-    for start in range(0, len(products.training.users), _BLOCK_USERS):
-        rows = np.arange(start, min(start + _BLOCK_USERS, len(products.training.users)))
-        offered = _candidates(products, hybrid, rows, limit, repeats=repeats_allowed(rules), fill=fill)
-        ruled = apply(rules, offered, facts_of(products, rows, today), limit=limit)
+    for start in range(0, len(items.training.users), _BLOCK_USERS):
+        rows = np.arange(start, min(start + _BLOCK_USERS, len(items.training.users)))
+        offered = _candidates(items, hybrid, rows, limit, repeats=repeats_allowed(rules), fill=fill)
+        ruled = apply(rules, offered, facts_of(items, rows, today), limit=limit)
         removed.update(ruled.removed)
         notes.update(dict.fromkeys(ruled.notes))
         answers = [writer.answer(int(row), ruled, at) for at, row in enumerate(rows)]
-        keys = [str(user) for user in products.training.users[rows]]
+        keys = [str(user) for user in items.training.users[rows]]
         yield pa.table({"key": keys, "answer": answers}, schema=ANSWER_SCHEMA)
     for label, times in removed.items():
         say(f"rule {label!r} kept out {times:,} candidates")
@@ -72,10 +73,10 @@ def recommend_products(
 
 
 def _candidates(
-    products: Products, hybrid: Hybrid, rows: np.ndarray, limit: int, *, repeats: bool, fill: bool
+    items: Items, hybrid: Hybrid, rows: np.ndarray, limit: int, *, repeats: bool, fill: bool
 ) -> Candidates:
     """More than will be shown; where families and fallbacks know too little, the catalogue follows."""
-    training = products.training
+    training = items.training
     found = hybrid.shortlist(
         rows, k=min(limit * _CANDIDATES, len(training.items)), leave_out=None if repeats else training.taken
     )
@@ -97,40 +98,53 @@ def _candidates(
     )
 
 
-def facts_of(products: Products, rows: np.ndarray, today: date) -> Facts:
+def facts_of(items: Items, rows: np.ndarray, today: date) -> Facts:
     """What the rules ask about these users; whoever answers may know more (`rules.leaving`)."""
-    shape = (len(rows), len(products.training.items))
+    shape = (len(rows), len(items.training.items))
     return Facts(
         today=today,
-        attributes=products.attributes,
-        taken=products.training.taken[rows],
-        blocked=sparse.csr_matrix(shape) if products.blocked is None else products.blocked[rows],
-        hidden=np.zeros(shape[1], bool) if products.hidden is None else products.hidden,
-        opted_out=products.opted_out[rows],
-        features=products.training.features,
+        attributes=items.attributes,
+        taken=items.training.taken[rows],
+        blocked=sparse.csr_matrix(shape) if items.blocked is None else items.blocked[rows],
+        hidden=np.zeros(shape[1], bool) if items.hidden is None else items.hidden,
+        opted_out=items.opted_out[rows],
+        features=items.training.features,
+        shown=_shown(items, rows, today),
+    )
+
+
+def _shown(items: Items, rows: np.ndarray, today: date) -> Impressions | None:
+    """What was shown to the users in `rows`, which follow each other."""
+    if items.shown is None:
+        return None
+    first, last = np.searchsorted(items.shown.rows, [rows[0], rows[-1] + 1])
+    now = datetime(today.year, today.month, today.day, tzinfo=UTC).timestamp()
+    days_ago = (now - items.shown.seconds[first:last]) / _SECONDS_PER_DAY
+    return Impressions(
+        items.shown.rows[first:last] - rows[0], items.shown.columns[first:last], np.maximum(days_ago, 0)
     )
 
 
 class _Writer:
     """Writes answers as JSON without a model in between, which would cost several times as much."""
 
-    def __init__(self, products: Products, hybrid: Hybrid) -> None:
-        self._products = products
-        self._training = products.training
+    def __init__(self, items: Items, hybrid: Hybrid) -> None:
+        self._items = items
+        self._training = items.training
         self._hybrid = hybrid
-        self._explainer = Explainer(products)
+        self._explainer = Explainer(items)
 
     def answer(self, row: int, ruled: Ruled, at: int) -> bytes:
         """The whole answer for the user in `row`, who is number `at` of those the rules were applied to."""
-        own = row_of(self._training.taken, row)[0]
+        kind, own = self._items.kind, row_of(self._training.taken, row)[0]
         places = np.flatnonzero(ruled.items[at] >= 0).tolist()
         found = [self._explained(row, ruled, at, place) for place in places]
         items = [
             {
-                "product_id": str(self._training.items[item]),
-                "name": self._products.names[item],
+                kind.id_column: str(self._training.items[item]),
+                "name": self._items.names[item],
                 "score": round(float(ruled.scores[at, place]), FIGURE_DIGITS),
-                "already_bought": bool((own == item).any()),
+                kind.already: bool((own == item).any()),
                 "reason": why.reason,
                 "rules": ruled.applied_to(at, place),
                 "contributions": why.contributions,

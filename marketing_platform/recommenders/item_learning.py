@@ -1,13 +1,13 @@
-"""How good each family and the hybrid are for products, and what the hybrid has to weigh.
+"""How good each family and the hybrid are for a kind of items, and what the hybrid has to weigh.
 
 What is measured is what is served: families with these parameters and weights, learned from the past and
-judged by what users bought afterwards. Where tables come from and figures go is the caller's business.
+judged by what users took afterwards. Where tables come from and figures go is the caller's business.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,19 @@ from marketing_platform.recommenders.evaluation.metrics import Quality, quality
 from marketing_platform.recommenders.evaluation.splits import Split
 from marketing_platform.recommenders.families import FAMILIES, Family
 from marketing_platform.recommenders.hybrid import FALLBACKS, SEGMENTS, Blend, Hybrid
-from marketing_platform.recommenders.item_training import Products
+from marketing_platform.recommenders.item_training import Items
 from marketing_platform.recommenders.training import Matrix, Training
 
 K = 10
-_SEED = 0
+SEED = 0
 # SLIM's time grows with the cube of the items, forty times: seconds here, minutes at ten times as many.
 _MOST_ITEMS_OF_SLIM = 2_000
 # All pairs of users are compared: some minutes here, hours at ten times as many.
 _MOST_USERS_OF_NEIGHBOURS = 50_000
+
+# Of families by name: their fields by name.
+Parameters = Mapping[str, Mapping[str, Any]]
+NO_PARAMETERS: Parameters = {}
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Evaluated:
     rows: list[Judged]  # the families, then the hybrid; none when there is nothing to judge by
     families: Mapping[str, Family]
     blend: Blend
-    parts: Mapping[str, Quality]  # of the hybrid: what users bought before, and what was new to them
+    parts: Mapping[str, Quality]  # of the hybrid: what users took before, and what was new to them
 
     @property
     def of_hybrid(self) -> Quality | None:
@@ -54,25 +58,25 @@ class Evaluated:
         }
 
 
-def evaluate_products(products: Products, *, repeats: bool) -> Evaluated:
-    """Learn from what was known before a moment, judge by what was bought after it.
+def evaluate_items(items: Items, *, repeats: bool, tuned: Parameters = NO_PARAMETERS) -> Evaluated:
+    """Learn from what was known before a moment, judge by what was taken after it.
 
     Without `repeats` only what is new to the user is to be found. The hybrid is judged as it is, before
-    any rule: rules are what people want in spite of it.
+    any rule: rules are what people want in spite of it. Families that are not `tuned` have parameters of
+    their own.
     """
-    families = _affordable(products.training)
-    if not products.training.strength.nnz:
-        return Evaluated("nothing: no user bought anything", [], families, _even(families), {})
-    judged_by, learned_on, how = products.held_out(seed=_SEED)
+    families = with_parameters(affordable(items.training), tuned)
+    if not items.training.strength.nnz:
+        return Evaluated(f"nothing: no user {items.kind.words.took} any", [], families, _even(families), {})
+    judged_by, learned_on, how = items.held_out(seed=SEED)
     offered = judged_by.learn.offers & learned_on.learn.offers
     families = {name: family for name, family in families.items() if family.needs <= offered}
-    wanted, learned_from = (
-        split if repeats else Split(split.learn, _apart(split)[1]) for split in (judged_by, learned_on)
-    )
+    wanted, learned_from = (split if repeats else without_repeats(split) for split in (judged_by, learned_on))
     if not wanted.later.nnz or not wanted.learn.strength.nnz:
-        return Evaluated("nothing: too little was bought", [], families, _even(families), {})
+        how = f"nothing: {items.kind.words.too_little}"
+        return Evaluated(how, [], families, _even(families), {})
     question = Question(wanted.learn, wanted.later, (K,), repeats=repeats)
-    rows = compare(question, families, seed=_SEED, splits=[learned_from])
+    rows = compare(question, families, seed=SEED, splits=[learned_from])
     hybrid = rows[-1].hybrid
     assert hybrid is not None  # the last row is the hybrid's  # noqa: S101
     return Evaluated(how, rows, families, hybrid.blend, _parts(hybrid, judged_by))
@@ -90,7 +94,8 @@ def hybrid_of(document: Mapping[str, Any], training: Training) -> Hybrid:
     return Hybrid(models, blend, training)
 
 
-def _affordable(training: Training) -> dict[str, Family]:
+def affordable(training: Training) -> dict[str, Family]:
+    """The families that this training can feed in the time there is, with parameters of their own."""
     families, _ = suitable(training)
     if len(training.items) > _MOST_ITEMS_OF_SLIM:
         families.pop("slim")
@@ -99,13 +104,30 @@ def _affordable(training: Training) -> dict[str, Family]:
     return families
 
 
+def with_parameters(families: Mapping[str, Family], tuned: Parameters) -> dict[str, Family]:
+    """The same families, those named in `tuned` with these parameters.
+
+    What a family does not know (any more) is left out: parameters outlive the code that they were found by.
+    """
+    return {name: replace(family, **_known(family, tuned.get(name, {}))) for name, family in families.items()}  # pyright: ignore[reportArgumentType]
+
+
+def without_repeats(split: Split) -> Split:
+    """The split with only what was new to the user to be found."""
+    return Split(split.learn, _apart(split)[1])
+
+
+def _known(family: Family, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if name in family.spans}
+
+
 def _even(families: Mapping[str, Family]) -> Blend:
     weights = dict.fromkeys(families, 1 / len(families))
     return Blend(dict.fromkeys(families, 1.0), dict.fromkeys(SEGMENTS, weights))
 
 
 def _parts(hybrid: Hybrid, split: Split) -> dict[str, Quality]:
-    """The hybrid among what users bought before, and among what was new to them."""
+    """The hybrid among what users took before, and among what was new to them."""
     training = split.learn
     again, new = _apart(split)
     found: dict[str, Quality] = {}
@@ -121,7 +143,7 @@ def _parts(hybrid: Hybrid, split: Split) -> dict[str, Quality]:
 
 
 def _apart(split: Split) -> tuple[Matrix, Matrix]:
-    """What was bought later and before too, and what was new."""
+    """What was taken later and before too, and what was new."""
     again = split.later.multiply(split.learn.taken).tocsr()
     again.eliminate_zeros()
     new = (split.later - again).tocsr()
