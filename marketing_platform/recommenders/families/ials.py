@@ -7,7 +7,7 @@ on Item Recommendation Benchmarks", RecSys 2022, found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,6 +16,9 @@ import numpy as np
 from marketing_platform.recommenders.families.item_weights import named_causes
 from marketing_platform.recommenders.families.protocol import Cause, Span
 from marketing_platform.recommenders.training import Matrix, Training
+
+# Vectors and equations of users that are solved at once.
+_SOLVED_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,11 @@ class Factors:
         self._all = self._items.T @ self._items + parameters.penalty * np.eye(items.shape[1])
 
     def scores(self, rows: np.ndarray) -> Matrix:
-        users = np.zeros((len(rows), self._items.shape[1]))
-        for place, row in enumerate(rows):
-            users[place] = self._vector(self._own(row))
-        return (users @ self._items.T).astype(np.float32)
+        users = np.zeros((len(rows), self._items.shape[1]), np.float32)
+        sizes = np.diff(self._taken.indptr)[rows]
+        for places in _alike_in_size(sizes, self._items.shape[1]):
+            users[places] = self._vectors(rows[places], int(sizes[places].max()))
+        return users @ self._items.astype(np.float32).T
 
     def causes(self, row: int, item: int) -> list[Cause]:
         """Each item the user took, by how much the score falls when it alone is left out."""
@@ -88,11 +92,27 @@ class Factors:
     def _own(self, row: int) -> np.ndarray:
         return self._taken.indices[self._taken.indptr[row] : self._taken.indptr[row + 1]]
 
-    def _vector(self, own: np.ndarray) -> np.ndarray:
-        if not len(own):
-            return np.zeros(self._items.shape[1])
-        vectors, confidence = self._items[own], self._parameters.confidence
-        return np.linalg.solve(self._left(vectors), confidence * vectors.sum(axis=0))
+    def _vectors(self, rows: np.ndarray, width: int) -> np.ndarray:
+        """Those of users of at most `width` items each, solved at once."""
+        own = self._taken[rows]
+        there = np.arange(width) < np.diff(own.indptr)[:, None]
+        vectors = np.zeros((len(rows), width, self._items.shape[1]))
+        vectors[there] = self._items[own.indices]
+        confidence = self._parameters.confidence
+        left = self._all + (confidence - 1) * (vectors.transpose(0, 2, 1) @ vectors)
+        return np.linalg.solve(left, confidence * vectors.sum(axis=1)[:, :, None])[:, :, 0]
 
     def _left(self, vectors: np.ndarray) -> np.ndarray:
         return self._all + (self._parameters.confidence - 1) * (vectors.T @ vectors)
+
+
+def _alike_in_size(sizes: np.ndarray, factors: int) -> Iterator[np.ndarray]:
+    """Places of users of about as many items (none left out but those without any), a few at a time."""
+    order = np.argsort(sizes, kind="stable")
+    start = int(np.searchsorted(sizes[order], 1))
+    while start < len(order):
+        width = 2 * int(sizes[order[start]])
+        at_once = max(1, _SOLVED_BYTES // (8 * factors * (width + factors)))
+        stop = min(start + at_once, int(np.searchsorted(sizes[order], width, side="right")))
+        yield order[start:stop]
+        start = stop

@@ -6,8 +6,9 @@ of those items is a cause with exactly its weight.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
@@ -15,8 +16,11 @@ from scipy import sparse
 from marketing_platform.recommenders.families.protocol import Cause
 from marketing_platform.recommenders.training import Matrix
 
-# Figures of a block of columns that are held at once, in bytes.
-_BLOCK_BYTES = 128 << 20
+# Entries of a product of matrices that are held at once; some 50 bytes each.
+_BLOCK_ENTRIES = 8 << 20
+
+# From entries of a product, their rows and their columns to what they are worth.
+Reweigh = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 class ItemWeights:
@@ -71,29 +75,52 @@ def named_causes(kind: str, places: np.ndarray, weights: np.ndarray) -> list[Cau
     return [Cause(kind, int(places[at]), float(weights[at])) for at in order if weights[at] > 0]  # pyright: ignore[reportArgumentType]
 
 
-def best_of_products(
-    left: Matrix, right: Matrix, reweigh: Callable[[np.ndarray, np.ndarray], np.ndarray], *, keep: int
-) -> Matrix:
-    """The `keep` largest entries of each column of left @ right, reweighed, without the diagonal.
+def best_of_products(left: Matrix, right: Matrix, reweigh: Reweigh, *, keep: int) -> Matrix:
+    """The `keep` largest entries above 0 of each row of left @ right, reweighed, without the diagonal.
 
-    `left` is n x m, `right` m x n; `reweigh` gets a block of the product (n x columns) and the
-    numbers of its columns. Only a block of columns is dense at a time. Returns CSR, n x n.
+    `left` is n x m, `right` m x n, both CSR. Of equal entries the first are kept. Memory is bounded by a
+    block of rows of the product beside the result, CSR, n x n.
     """
-    size = left.shape[0]
-    width = max(1, _BLOCK_BYTES // max(1, size * 8))
-    by_column = right.tocsc()
-    parts: list[Matrix] = []
-    for start in range(0, size, width):
-        columns = np.arange(start, min(start + width, size))
-        block = (left @ by_column[:, columns]).toarray()
-        block = reweigh(block, columns)
-        block[columns, np.arange(len(columns))] = 0
-        parts.append(_largest_per_column(block, keep))
-    return sparse.hstack(parts, format="csr") if parts else sparse.csr_matrix((size, size))
+    parts = [
+        _largest_of_rows(product, start, reweigh, keep) for start, product in product_blocks(left, right)
+    ]
+    return sparse.vstack(parts, format="csr") if parts else sparse.csr_matrix((left.shape[0],) * 2)
 
 
-def _largest_per_column(block: np.ndarray, keep: int) -> Matrix:
-    if keep < block.shape[0]:
-        bar = np.partition(block, block.shape[0] - keep, axis=0)[block.shape[0] - keep]
-        block = np.where(block >= np.maximum(bar, np.finfo(np.float64).tiny), block, 0)
-    return sparse.csc_matrix(np.maximum(block, 0).astype(np.float32))
+def product_blocks(left: Matrix, right: Matrix) -> Iterator[tuple[int, Matrix]]:
+    """left @ right (CSR) in blocks of rows, each with the number of its first row."""
+    width = right.shape[1]
+    # Rows of the product cannot have more entries than there are products to add up.
+    most = np.minimum(left.astype(bool).astype(np.float64) @ np.diff(right.indptr), width)
+    until = np.cumsum(most)
+    start = 0
+    while start < left.shape[0]:
+        held = until[start] - most[start] + _BLOCK_ENTRIES
+        stop = max(start + 1, int(np.searchsorted(until, held, side="right")))
+        yield start, (left[start:stop] @ right).tocsr()
+        start = stop
+
+
+def _largest_of_rows(product: Matrix, first: int, reweigh: Reweigh, keep: int) -> Matrix:
+    product.sort_indices()
+    sizes = np.diff(product.indptr)
+    rows = np.repeat(np.arange(first, first + len(sizes)), sizes)
+    values = reweigh(product.data, rows, product.indices)
+    values = np.where(product.indices == rows, 0, values)
+    chosen = np.zeros(len(values), bool)
+    for start, end in pairwise(product.indptr.tolist()):
+        chosen[start:end] = _largest(values[start:end], keep)
+    starts = np.concatenate([[0], np.cumsum(chosen)])[product.indptr]
+    return sparse.csr_matrix(
+        (values[chosen].astype(np.float32), product.indices[chosen], starts), shape=product.shape
+    )
+
+
+def _largest(values: np.ndarray, keep: int) -> np.ndarray:
+    if len(values) <= keep:
+        return values > 0
+    bar = max(np.partition(values, len(values) - keep)[len(values) - keep], np.finfo(np.float64).tiny)
+    chosen = values > bar
+    equal = np.flatnonzero(values == bar)
+    chosen[equal[: keep - np.count_nonzero(chosen)]] = True
+    return chosen

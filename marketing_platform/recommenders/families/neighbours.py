@@ -53,7 +53,7 @@ class ItemNeighbours:
     spans: ClassVar[Mapping[str, Span]] = _SPANS
 
     def fit(self, training: Training) -> ItemWeights:
-        return ItemWeights(training.taken, _alike(training.taken.T.tocsr(), self))
+        return ItemWeights(training.taken, _alike(training.taken.T.tocsr(), self).T.tocsr())
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class UserNeighbours:
     spans: ClassVar[Mapping[str, Span]] = _SPANS
 
     def fit(self, training: Training) -> UserWeights:
-        return UserWeights(_alike(training.taken, self).T.tocsr(), training.taken)
+        return UserWeights(_alike(training.taken, self), training.taken)
 
 
 class UserWeights:
@@ -94,14 +94,14 @@ class UserWeights:
 
 
 def _alike(taken: Matrix, given: ItemNeighbours | UserNeighbours) -> Matrix:
-    """How alike the rows of `taken` are; column i holds the neighbours of i."""
+    """How alike the rows of `taken` are; row i holds the neighbours of i."""
     crowd = np.maximum(np.bincount(taken.indices, minlength=taken.shape[1]), 1.0)
     weighed = (taken @ sparse.diags(crowd**-given.discount)).tocsr()
     sizes = np.asarray(weighed.multiply(weighed).sum(axis=1)).ravel()
     ours, theirs = sizes**given.balance, sizes ** (1 - given.balance)
 
-    def reweigh(together: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        apart = np.maximum(ours[:, None] * theirs[columns] + given.shrink, np.finfo(np.float64).tiny)
+    def reweigh(together: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+        apart = np.maximum(ours[others] * theirs[rows] + given.shrink, np.finfo(np.float64).tiny)
         return (together / apart) ** given.sharpness
 
     return best_of_products(weighed, weighed.T.tocsr(), reweigh, keep=given.neighbours)
