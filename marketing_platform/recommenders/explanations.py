@@ -1,22 +1,21 @@
 """Why a product is recommended: a sentence for a marketer, the parts of the score, and a path to it.
 
-Everything here is read off what the hybrid's score is made of (`Hybrid.sources`); nothing is guessed
+Everything here is read off what the hybrid's score is made of (`Hybrid.reasons`); nothing is guessed
 afterwards. Which products are recommended is decided elsewhere (`product_batches.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from marketing_platform.recommenders.answers import FIGURE_DIGITS, CauseOf, PathStep
 from marketing_platform.recommenders.campaigns import PARTICIPATED_IN, SENT, SIMILAR_TO, node
-from marketing_platform.recommenders.families import Cause
-from marketing_platform.recommenders.hybrid import Source, causes_of
+from marketing_platform.recommenders.families import CauseKind
 from marketing_platform.recommenders.item_training import Products
+from marketing_platform.recommenders.reasons import Cause, Reason, Source
 
-_NAMED_CAUSES = 3
 # Named in a sentence and a path when what a cause says comes from this family.
 _BY_MEANING = "content"
 
@@ -27,6 +26,15 @@ BELONGS_TO = PathStep(kind="relation", label="BELONGS_TO", id=None)
 # Found for an answer, so they are no relations of the stored graph.
 GOES_WITH = PathStep(kind="relation", label="GOES_WITH", id=None)
 NAMES = PathStep(kind="relation", label="NAMES", id=None)
+
+# How answers call causes, and nodes by what they are.
+_KINDS: Mapping[CauseKind, CauseOf] = {
+    "item": "product",
+    "user": "user",
+    "taste": "messages",
+    "everyone": "everyone",
+}
+_NODES: Mapping[str, CauseOf] = {"interest": "interest", "campaign": "campaign"}
 
 # What is the same for everybody, by what says so: a family, the end of the fallbacks, a rule.
 _EVERYONE = {
@@ -54,17 +62,18 @@ class Explainer:
     def __init__(self, products: Products) -> None:
         self._products = products
         self._training = products.training
+        # Arrays of objects are slower to look up in, some million times.
+        self._users: list[str] = [str(user) for user in products.training.users]
+        self._steps: dict[int, PathStep] = {}
+        self._items: list[str] = [str(item) for item in products.training.items]
 
-    def of_sources(self, row: int, item: int, sources: Sequence[Source]) -> Explanation:
-        """Why the weighted sum of families ranks the item for the user; `sources` has at least one."""
-        causes = causes_of(sources)
-        largest = causes[0]
-        family = next(source.family for source in sources if largest_in(source, largest))
+    def of_reason(self, row: int, item: int, why: Reason) -> Explanation:
+        """Why the weighted sum of families ranks the item for the user."""
         return Explanation(
-            personal=any(cause.kind != "everyone" for cause in causes),
-            reason=self._reason(item, causes, family),
-            contributions=self._contributions(sources, sum(cause.weight for cause in causes)),
-            path=self._path(row, item, largest, family),
+            personal=why.personal,
+            reason=self._reason(item, why),
+            contributions=[self._contribution(source) for source in why.sources],
+            path=self._path(row, item, why.main, why.family),
         )
 
     def of_everyone(self, item: int, why: str) -> Explanation:
@@ -77,31 +86,28 @@ class Explainer:
             path=[self._product(item)],
         )
 
-    def _reason(self, item: int, causes: Sequence[Cause], family: str) -> str:
-        largest = causes[0]
-        alike = [cause for cause in causes if (cause.kind, cause.of) == (largest.kind, largest.of)]
-        match largest.kind:
+    def _reason(self, item: int, why: Reason) -> str:
+        main = why.main
+        match main.kind:
             case "item":
-                return self._because_bought(item, alike, family)
+                return self._because_bought(item, why)
             case "user":
-                above_all = "," if len(alike) == 1 else ", above all"
-                bought = _counted(len(alike), "user who buys alike", "users who buy alike")
-                return f"{bought} bought it{above_all} {self._training.users[largest.place]}."
+                above_all = "," if why.alike == 1 else ", above all"
+                bought = _counted(why.alike, "user who buys alike", "users who buy alike")
+                return f"{bought} bought it{above_all} {self._users[main.place or 0]}."
             case "node":
-                return self._because_linked(item, largest)
+                return self._because_linked(item, main)
             case "taste":
                 return "Reads like what the user wrote."
             case "everyone":
-                return f"{_EVERYONE[family]}."
+                return f"{_EVERYONE[why.family]}."
 
-    def _because_bought(self, item: int, bought: Sequence[Cause], family: str) -> str:
-        """`bought` are the products behind it, the largest cause first."""
-        first = bought[0].place or 0
+    def _because_bought(self, item: int, why: Reason) -> str:
+        first = why.main.place or 0
         if first == item:
             return "The user bought it before."
-        others = sum(cause.place not in {item, first} for cause in bought)
-        more = f" and {_counted(others, 'other product')}" if others else ""
-        says = "Reads like" if family == _BY_MEANING else "Goes with"
+        more = f" and {_counted(why.others, 'other product')}" if why.others else ""
+        says = "Reads like" if why.family == _BY_MEANING else "Goes with"
         return f"{says} {self._products.names[first]}{more} that the user bought."
 
     def _because_linked(self, item: int, largest: Cause) -> str:
@@ -111,7 +117,7 @@ class Explainer:
         return f"The user took part in campaign {name}, which promotes {self._category(item)}."
 
     def _path(self, row: int, item: int, largest: Cause, family: str) -> list[PathStep]:
-        user, product = node("User", str(self._training.users[row])), self._product(item)
+        user, product = node("User", self._users[row]), self._product(item)
         place = largest.place or 0
         match largest.kind:
             case "item" if place == item:
@@ -120,7 +126,7 @@ class Explainer:
                 like = SIMILAR_TO if family == _BY_MEANING else GOES_WITH
                 return [user, PURCHASED, self._product(place), like, product]
             case "user":
-                return [user, SIMILAR_TO, node("User", str(self._training.users[place])), PURCHASED, product]
+                return [user, SIMILAR_TO, node("User", self._users[place]), PURCHASED, product]
             case "node":
                 name = self._training.links[largest.of].nodes[place]
                 category = node("Category", self._category(item))
@@ -135,62 +141,40 @@ class Explainer:
             case "everyone":
                 return [product]
 
-    def _contributions(self, sources: Sequence[Source], total: float) -> list[dict[str, Any]]:
-        return [
+    def _contribution(self, source: Source) -> dict[str, Any]:
+        causes = [
             {
-                "recommender": source.family,
-                "share": _figure(source.share),
-                "causes": [
-                    {
-                        "kind": self._kind(cause),
-                        "id": self._id(cause),
-                        "share": _figure(cause.weight / total),
-                    }
-                    for cause in source.causes[:_NAMED_CAUSES]
-                ],
+                "kind": _kind(cause),
+                "id": self._id(cause),
+                "share": _figure(cause.share),
             }
-            for source in sources
+            for cause in source.causes
         ]
-
-    def _kind(self, cause: Cause) -> CauseOf:
-        kinds: Mapping[str, CauseOf] = {"interest": "interest", "campaign": "campaign"}
-        match cause.kind:
-            case "item":
-                return "product"
-            case "user":
-                return "user"
-            case "node":
-                return kinds[cause.of]
-            case "taste":
-                return "messages"
-            case "everyone":
-                return "everyone"
+        return {"recommender": source.family, "share": _figure(source.share), "causes": causes}
 
     def _id(self, cause: Cause) -> str | None:
         if cause.place is None:
             return None
         match cause.kind:
             case "item":
-                return str(self._training.items[cause.place])
+                return self._items[cause.place]
             case "user":
-                return str(self._training.users[cause.place])
+                return self._users[cause.place]
             case _:
                 return self._training.links[cause.of].nodes[cause.place]
 
     def _product(self, item: int) -> PathStep:
-        return node("Product", str(self._training.items[item]))
+        if item not in self._steps:
+            self._steps[item] = node("Product", self._items[item])
+        return self._steps[item]
 
     def _category(self, item: int) -> str:
         known = self._training.categories
         return self._products.categories[int(known[item])] if known is not None else ""
 
 
-def largest_in(source: Source, wanted: Cause) -> bool:
-    """Whether the family names this cause."""
-    return any(
-        (cause.kind, cause.place, cause.of) == (wanted.kind, wanted.place, wanted.of)
-        for cause in source.causes
-    )
+def _kind(cause: Cause) -> CauseOf:
+    return _KINDS[cause.kind] if cause.kind in _KINDS else _NODES[cause.of]
 
 
 def _counted(number: int, one: str, several: str | None = None) -> str:
@@ -198,4 +182,4 @@ def _counted(number: int, one: str, several: str | None = None) -> str:
 
 
 def _figure(value: float) -> float:
-    return round(float(value), FIGURE_DIGITS)
+    return round(value, FIGURE_DIGITS)

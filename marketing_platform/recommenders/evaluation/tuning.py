@@ -6,6 +6,7 @@ a time budget that ends first leaves the best found by then.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -57,12 +58,15 @@ def tune(
         chosen = {name: _suggested(trial, name, span) for name, span in family.spans.items()}
         return _ndcg(_with(family, chosen), splits, repeats)
 
-    study.optimize(
-        judged,
-        n_trials=_MOST_TRIALS,
-        timeout=seconds,
-        callbacks=[lambda found, trial: on_trial(trial.number + 1, found.best_value)],
-    )
+    def told(found: Any, trial: Any) -> None:
+        on_trial(trial.number + 1, found.best_value)
+
+    deadline = time.monotonic() + seconds
+    # However little time there is, the family's own parameters are judged.
+    study.optimize(judged, n_trials=1, callbacks=[told])
+    left = deadline - time.monotonic()
+    if left > 0:
+        study.optimize(judged, n_trials=_MOST_TRIALS - 1, timeout=left, callbacks=[told])
     return Tuned(_with(family, study.best_params), study.best_value, len(study.trials))
 
 

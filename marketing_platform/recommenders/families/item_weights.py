@@ -13,7 +13,12 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
-from marketing_platform.recommenders.families.protocol import Cause
+from marketing_platform.recommenders.families.evidence import (
+    Evidence,
+    evidence,
+    of_entries,
+    pairs_of_entries,
+)
 from marketing_platform.recommenders.training import Matrix
 
 # Entries of a product of matrices that are held at once; some 50 bytes each.
@@ -33,14 +38,12 @@ class ItemWeights:
     def scores(self, rows: np.ndarray) -> Matrix:
         return self._history[rows] @ self._weights
 
-    def causes(self, row: int, item: int) -> list[Cause]:
-        own, amounts = row_of(self._history, row)
-        return named_causes("item", own, amounts * self._weights_to(own, item))
-
-    def _weights_to(self, items: np.ndarray, item: int) -> np.ndarray:
-        if self._by_column is None:
-            return self._weights[items, item]
-        return entries_at(*row_of(self._by_column, item), items)
+    def evidence(self, rows: np.ndarray, items: np.ndarray) -> list[Evidence]:
+        own = self._history[rows]
+        if self._by_column is not None:
+            return [of_entries("item", own.multiply(self._by_column[items]).tocsr())]
+        pair = pairs_of_entries(own)
+        return [evidence("item", pair, own.indices, own.data * self._weights[own.indices, items[pair]])]
 
     @cached_property
     def _by_column(self) -> Matrix | None:
@@ -55,24 +58,10 @@ def row_of(matrix: Matrix, row: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def by_column(matrix: Matrix) -> Matrix:
-    """The matrix turned over, with ascending indices, for `row_of` and `entries_at`."""
+    """The matrix turned over, with ascending indices."""
     turned = matrix.T.tocsr()
     turned.sort_indices()
     return turned
-
-
-def entries_at(places: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """The values at the places that are wanted, 0 where there is none; `places` ascend."""
-    if not len(places):
-        return np.zeros(len(wanted), values.dtype)
-    found = np.minimum(np.searchsorted(places, wanted), len(places) - 1)
-    return np.where(places[found] == wanted, values[found], 0)
-
-
-def named_causes(kind: str, places: np.ndarray, weights: np.ndarray) -> list[Cause]:
-    """Causes of one kind, the largest first; what does not raise the score is none."""
-    order = np.lexsort((places, -weights))
-    return [Cause(kind, int(places[at]), float(weights[at])) for at in order if weights[at] > 0]  # pyright: ignore[reportArgumentType]
 
 
 def best_of_products(left: Matrix, right: Matrix, reweigh: Reweigh, *, keep: int) -> Matrix:

@@ -14,15 +14,9 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from marketing_platform.recommenders.families.item_weights import (
-    ItemWeights,
-    best_of_products,
-    by_column,
-    entries_at,
-    named_causes,
-    row_of,
-)
-from marketing_platform.recommenders.families.protocol import Cause, Span
+from marketing_platform.recommenders.families.evidence import Evidence, of_entries
+from marketing_platform.recommenders.families.item_weights import ItemWeights, best_of_products, by_column
+from marketing_platform.recommenders.families.protocol import Span
 from marketing_platform.recommenders.training import Matrix, Training
 
 _SPANS = {
@@ -87,10 +81,8 @@ class UserWeights:
     def scores(self, rows: np.ndarray) -> Matrix:
         return self._weights[rows] @ self._taken
 
-    def causes(self, row: int, item: int) -> list[Cause]:
-        near, weights = row_of(self._weights, row)
-        takers, took = row_of(self._takers, item)
-        return named_causes("user", near, weights * entries_at(takers, took, near))
+    def evidence(self, rows: np.ndarray, items: np.ndarray) -> list[Evidence]:
+        return [of_entries("user", self._weights[rows].multiply(self._takers[items]).tocsr())]
 
 
 def _alike(taken: Matrix, given: ItemNeighbours | UserNeighbours) -> Matrix:
