@@ -52,6 +52,8 @@ _SEED = 0
 _AT_SCALE = ("popular", "item_neighbours", "rp3beta", "ease", "ials")
 _SIZES = ((10_000, 5_000), (100_000, 20_000), (1_000_000, 50_000))  # users, items
 _PER_USER = 15
+# A list for everybody costs in proportion; so many tell what one costs.
+_MOST_SCORED = 100_000
 _STRAYS = 0.2  # share of interactions that are of no taste
 
 console = Console(stderr=True)
@@ -64,6 +66,7 @@ class AtScale:
     users: int
     items: int
     interactions: int
+    scored: int  # users
     family: str
     train_s: float
     score_s: float
@@ -107,36 +110,46 @@ def made_interactions(users: int, items: int) -> Training:
     tastes = chance.integers(20, size=users)[rows]
     strays = chance.random(len(rows)) < _STRAYS
     columns = (drawn * 20 + np.where(strays, chance.integers(20, size=len(rows)), tastes)) % items
-    names = np.char.add("u", np.arange(users).astype(str)), np.char.add("i", np.arange(items).astype(str))
-    return training_of(names[0][rows].tolist(), names[1][columns].tolist())
+    return training_of(_names("u", users)[rows], _names("i", items)[columns])
+
+
+def _names(prefix: str, count: int) -> np.ndarray:
+    return np.char.add(prefix, np.arange(count).astype(str)).astype(object)
 
 
 def at_scale(sizes: Sequence[tuple[int, int]]) -> list[AtScale]:
-    """Train each family and rank 10 items for every user."""
+    """Train each family and rank 10 items for every user, or for `_MOST_SCORED` of them."""
     found: list[AtScale] = []
     for users, items in sizes:
         training = made_interactions(users, items)
-        everyone = np.arange(len(training.users))
+        asked = np.arange(0, users, max(1, users // _MOST_SCORED))
+        console.log(f"{users:,} users, {items:,} items, {training.strength.nnz:,} interactions")
         for name in _AT_SCALE:
-            console.log(f"{name} with {users:,} users and {items:,} items")
-            with MemoryPeak() as peak:
-                begun = time.perf_counter()
-                model = FAMILIES[name]().fit(training)
-                trained = time.perf_counter()
-                best_items(model.scores, everyone, items=len(training.items), k=_K, leave_out=training.taken)
-                scored = time.perf_counter()
-            found.append(
-                AtScale(
-                    users,
-                    items,
-                    int(training.strength.nnz),
-                    name,
-                    trained - begun,
-                    scored - trained,
-                    peak.gigabytes,
-                )
+            found.append(_family_at_scale(name, training, asked))
+            row = found[-1]
+            console.log(
+                f"{name}: train {row.train_s:.1f} s, score {row.score_s:.1f} s, peak {row.peak_gb:.2f} GB"
             )
     return found
+
+
+def _family_at_scale(name: str, training: Training, asked: np.ndarray) -> AtScale:
+    with MemoryPeak() as peak:
+        begun = time.perf_counter()
+        model = FAMILIES[name]().fit(training)
+        trained = time.perf_counter()
+        best_items(model.scores, asked, items=len(training.items), k=_K, leave_out=training.taken)
+        scored = time.perf_counter()
+    return AtScale(
+        users=len(training.users),
+        items=len(training.items),
+        interactions=int(training.strength.nnz),
+        scored=len(asked),
+        family=name,
+        train_s=trained - begun,
+        score_s=scored - trained,
+        peak_gb=peak.gigabytes,
+    )
 
 
 def neighbours(users: int, *, dim: int = 384, k: int = 20) -> tuple[float, float]:
@@ -154,11 +167,9 @@ def neighbours(users: int, *, dim: int = 384, k: int = 20) -> tuple[float, float
     found = time.perf_counter()
     ours, _ = nearest(vectors, k=k)
     done = time.perf_counter()
-    same = sum(
-        len(set(row.tolist()) & set(near.tolist()) - {user}) / k
-        for user, (row, near) in enumerate(zip(ours, theirs, strict=True))
-    )
-    return (done - found) / (found - begun), same / users
+    # A row may find itself among theirs; whoever is not among ours is not counted.
+    same = sum(int(np.isin(row, near).sum()) for row, near in zip(ours, theirs, strict=True))
+    return (done - found) / (found - begun), same / ours.size
 
 
 def _movielens_table(rows: Sequence[Judged]) -> Table:
@@ -178,23 +189,38 @@ def _movielens_table(rows: Sequence[Judged]) -> Table:
 
 
 def _scale_table(rows: Sequence[AtScale]) -> Table:
-    table = Table(title="Made interactions", title_justify="left")
-    for column in ("users", "items", "interactions", "family", "train s", "score s", "peak GB"):
+    title = "Made interactions; growth is the exponent of the size since the size before"
+    table = Table(title=title, title_justify="left")
+    for column in ("family", "users", "items", "interactions", "train s", "growth with interactions"):
         table.add_column(column, justify="left" if column == "family" else "right")
-    for row in rows:
-        table.add_row(
-            *(f"{size:,}" for size in (row.users, row.items, row.interactions)),
-            row.family,
-            *(f"{figure:.2f}" for figure in (row.train_s, row.score_s, row.peak_gb)),
-        )
+    for column in ("ms per user scored", "growth with items", "peak GB"):
+        table.add_column(column, justify="right")
+    for row in sorted(rows, key=lambda row: (_AT_SCALE.index(row.family), row.users)):
+        smaller = [one for one in rows if one.family == row.family and one.users < row.users]
+        before = max(smaller, key=lambda one: one.users, default=None)
+        train = score = "-"
+        if before:
+            train = _exponent(before.train_s, row.train_s, before.interactions, row.interactions)
+            score = _exponent(_per_user(before), _per_user(row), before.items, row.items)
+        sizes = (f"{size:,}" for size in (row.users, row.items, row.interactions))
+        scored = f"{_per_user(row) * 1e3:.3f}"
+        table.add_row(row.family, *sizes, f"{row.train_s:.2f}", train, scored, score, f"{row.peak_gb:.2f}")
     return table
+
+
+def _per_user(row: AtScale) -> float:
+    return row.score_s / row.scored
+
+
+def _exponent(before: float, after: float, smaller: float, larger: float) -> str:
+    return f"{np.log(after / before) / np.log(larger / smaller):.2f}"
 
 
 def main() -> None:
     """Run the parts, print their tables, end with one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--movielens", type=Path, default=_SHARED, help="folder with ml-100k.*.rating")
-    parser.add_argument("--tune", type=float, default=300, help="seconds of tuning on MovieLens (300)")
+    parser.add_argument("--tune", type=float, default=90, help="seconds of tuning on MovieLens (90)")
     parser.add_argument("--sizes", type=int, default=len(_SIZES), help="how many sizes, smallest first (3)")
     parser.add_argument("--neighbours", type=int, default=100_000, help="users with vectors (100000)")
     given = parser.parse_args()
@@ -206,7 +232,12 @@ def main() -> None:
         console.print(f"MovieLens-100K left out: {given.movielens} is not there")
     scaled = at_scale(_SIZES[: given.sizes])
     console.print(_scale_table(scaled))
-    ratio, recall = neighbours(given.neighbours) if given.neighbours else (None, None)
+    ratio = recall = None
+    if given.neighbours:
+        console.log(f"similar users among {given.neighbours:,}: faiss, then here")
+        with MemoryPeak() as peak:
+            ratio, recall = neighbours(given.neighbours)
+        console.log(f"{ratio:.2f} times the time of faiss, recall {recall:.5f}, peak {peak.gigabytes:.2f} GB")
     ndcg = {row.recommender: row.quality[_K].ndcg for row in judged}
     largest = [row for row in scaled if row.users == max(row.users for row in scaled)] if scaled else []
     print(

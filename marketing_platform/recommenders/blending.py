@@ -40,8 +40,8 @@ class _Judged:
     def of(self, users: np.ndarray) -> _Judged:
         return _Judged(self.scores[:, users], self.hits[users], self.ideal[users], self.segments[users])
 
-    def ndcg(self, weights: np.ndarray) -> float:
-        scores = np.tensordot(weights, self.scores, axes=1)
+    def ndcg(self, scores: np.ndarray) -> float:
+        """Of lists by these scores: users x candidates."""
         width = min(_K, scores.shape[1])
         best = np.argpartition(-scores, width - 1, axis=1)[:, :width]
         order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
@@ -101,11 +101,15 @@ def _together(parts: Sequence[_Judged]) -> _Judged:
 def _select(judged: _Judged) -> np.ndarray:
     """Weights that add up to 1; of the states passed through the best, of equal ones the first."""
     times = np.zeros(len(judged.scores))
+    total = np.zeros_like(
+        judged.scores[0]
+    )  # kept up, since adding up all families anew takes most of the time
     best, best_ndcg = times, -1.0
     for _ in range(_ROUNDS):
-        tried = [judged.ndcg(times + step) for step in np.eye(len(times))]
+        tried = [judged.ndcg(total + one) for one in judged.scores]
         chosen = int(np.argmax(tried))
         times = times + np.eye(len(times))[chosen]
+        total += judged.scores[chosen]
         if tried[chosen] > best_ndcg:
             best, best_ndcg = times, tried[chosen]
     return best / best.sum()

@@ -1,22 +1,19 @@
 """Why an item is recommended: a sentence for a marketer, the parts of the score, and a path to it.
 
-Everything here is read off what the hybrid's score is made of (`Hybrid.sources`); nothing is guessed
+Everything here is read off what the hybrid's score is made of (`Hybrid.reasons`); nothing is guessed
 afterwards. Which items are recommended is decided elsewhere (`item_batches.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from marketing_platform.recommenders.answers import FIGURE_DIGITS, PathStep
 from marketing_platform.recommenders.campaigns import PARTICIPATED_IN, SENT, SIMILAR_TO, node
-from marketing_platform.recommenders.families import Cause
-from marketing_platform.recommenders.hybrid import Source, causes_of
 from marketing_platform.recommenders.item_training import Items
+from marketing_platform.recommenders.reasons import Cause, Reason, Source
 
-_NAMED_CAUSES = 3
 # Named in a sentence and a path when what a cause says comes from this family.
 _BY_MEANING = "content"
 
@@ -56,17 +53,18 @@ class Explainer:
         self._everyone = {why: text.format_map(vars(words)) for why, text in _EVERYONE.items()}
         self._taken = PathStep(kind="relation", label=words.taken, id=None)
         self._of_category = PathStep(kind="relation", label=words.of_category, id=None)
+        # Arrays of objects are slower to look up in, some million times.
+        self._user_ids: list[str] = [str(user) for user in items.training.users]
+        self._item_ids: list[str] = [str(item) for item in items.training.items]
+        self._steps: dict[int, PathStep] = {}
 
-    def of_sources(self, row: int, item: int, sources: Sequence[Source]) -> Explanation:
-        """Why the weighted sum of families ranks the item for the user; `sources` has at least one."""
-        causes = causes_of(sources)
-        largest = causes[0]
-        family = next(source.family for source in sources if largest_in(source, largest))
+    def of_reason(self, row: int, item: int, why: Reason) -> Explanation:
+        """Why the weighted sum of families ranks the item for the user."""
         return Explanation(
-            personal=any(cause.kind != "everyone" for cause in causes),
-            reason=self._reason(item, causes, family),
-            contributions=self._contributions(sources, sum(cause.weight for cause in causes)),
-            path=self._path(row, item, largest, family),
+            personal=why.personal,
+            reason=self._reason(item, why),
+            contributions=[self._contribution(source) for source in why.sources],
+            path=self._path(row, item, why.main, why.family),
         )
 
     def of_everyone(self, item: int, why: str) -> Explanation:
@@ -79,31 +77,28 @@ class Explainer:
             path=[self._item(item)],
         )
 
-    def _reason(self, item: int, causes: Sequence[Cause], family: str) -> str:
-        largest = causes[0]
-        alike = [cause for cause in causes if (cause.kind, cause.of) == (largest.kind, largest.of)]
-        match largest.kind:
+    def _reason(self, item: int, why: Reason) -> str:
+        main = why.main
+        match main.kind:
             case "item":
-                return self._because_taken(item, alike, family)
+                return self._because_taken(item, why)
             case "user":
-                above_all = "," if len(alike) == 1 else ", above all"
-                others = _counted(len(alike), "user with the same taste", "users with the same taste")
-                return f"{others} {self._words.took_it}{above_all} {self._training.users[largest.place]}."
+                above_all = "," if why.alike == 1 else ", above all"
+                others = _counted(why.alike, "user with the same taste", "users with the same taste")
+                return f"{others} {self._words.took_it}{above_all} {self._user_ids[main.place or 0]}."
             case "node":
-                return self._because_linked(item, largest)
+                return self._because_linked(item, main)
             case "taste":
                 return "Reads like what the user wrote."
             case "everyone":
-                return f"{self._everyone[family]}."
+                return f"{self._everyone[why.family]}."
 
-    def _because_taken(self, item: int, taken: Sequence[Cause], family: str) -> str:
-        """`taken` are the items behind it, the largest cause first."""
-        first = taken[0].place or 0
+    def _because_taken(self, item: int, why: Reason) -> str:
+        first = why.main.place or 0
         if first == item:
             return f"The user {self._words.took_it} before."
-        others = sum(cause.place not in {item, first} for cause in taken)
-        more = f" and {_counted(others, f'other {self._words.noun}')}" if others else ""
-        says = "Reads like" if family == _BY_MEANING else "Goes with"
+        more = f" and {_counted(why.others, f'other {self._words.noun}')}" if why.others else ""
+        says = "Reads like" if why.family == _BY_MEANING else "Goes with"
         return f"{says} {self._items.names[first]}{more} that the user {self._words.took}."
 
     def _because_linked(self, item: int, largest: Cause) -> str:
@@ -113,7 +108,7 @@ class Explainer:
         return f"The user took part in campaign {name}, which promotes {self._category(item)}."
 
     def _path(self, row: int, item: int, largest: Cause, family: str) -> list[PathStep]:
-        user, end = node("User", str(self._training.users[row])), self._item(item)
+        user, end = node("User", self._user_ids[row]), self._item(item)
         place = largest.place or 0
         match largest.kind:
             case "item" if place == item:
@@ -122,8 +117,7 @@ class Explainer:
                 like = SIMILAR_TO if family == _BY_MEANING else GOES_WITH
                 return [user, self._taken, self._item(place), like, end]
             case "user":
-                other = node("User", str(self._training.users[place]))
-                return [user, SIMILAR_TO, other, self._taken, end]
+                return [user, SIMILAR_TO, node("User", self._user_ids[place]), self._taken, end]
             case "node":
                 name = self._training.links[largest.of].nodes[place]
                 category = node("Category", self._category(item))
@@ -138,22 +132,16 @@ class Explainer:
             case "everyone":
                 return [end]
 
-    def _contributions(self, sources: Sequence[Source], total: float) -> list[dict[str, Any]]:
-        return [
+    def _contribution(self, source: Source) -> dict[str, Any]:
+        causes = [
             {
-                "recommender": source.family,
-                "share": _figure(source.share),
-                "causes": [
-                    {
-                        "kind": self._kind(cause),
-                        "id": self._id(cause),
-                        "share": _figure(cause.weight / total),
-                    }
-                    for cause in source.causes[:_NAMED_CAUSES]
-                ],
+                "kind": self._kind(cause),
+                "id": self._id(cause),
+                "share": _figure(cause.share),
             }
-            for source in sources
+            for cause in source.causes
         ]
+        return {"recommender": source.family, "share": _figure(source.share), "causes": causes}
 
     def _kind(self, cause: Cause) -> str:
         match cause.kind:
@@ -173,26 +161,20 @@ class Explainer:
             return None
         match cause.kind:
             case "item":
-                return str(self._training.items[cause.place])
+                return self._item_ids[cause.place]
             case "user":
-                return str(self._training.users[cause.place])
+                return self._user_ids[cause.place]
             case _:
                 return self._training.links[cause.of].nodes[cause.place]
 
     def _item(self, item: int) -> PathStep:
-        return node(self._words.label, str(self._training.items[item]))
+        if item not in self._steps:
+            self._steps[item] = node(self._words.label, self._item_ids[item])
+        return self._steps[item]
 
     def _category(self, item: int) -> str:
         known = self._training.categories
         return self._items.categories[int(known[item])] if known is not None else ""
-
-
-def largest_in(source: Source, wanted: Cause) -> bool:
-    """Whether the family names this cause."""
-    return any(
-        (cause.kind, cause.place, cause.of) == (wanted.kind, wanted.place, wanted.of)
-        for cause in source.causes
-    )
 
 
 def _counted(number: int, one: str, several: str | None = None) -> str:
@@ -200,4 +182,4 @@ def _counted(number: int, one: str, several: str | None = None) -> str:
 
 
 def _figure(value: float) -> float:
-    return round(float(value), FIGURE_DIGITS)
+    return round(value, FIGURE_DIGITS)

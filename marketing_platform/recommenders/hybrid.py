@@ -1,6 +1,6 @@
 """Several families as one recommender: a weighted sum whose weights are learned per activity segment.
 
-The sum is linear, so what a score comes from is known exactly (`Hybrid.sources`). How weights are
+The sum is linear, so what a score comes from is known exactly (`Hybrid.reasons`). How weights are
 learned is in `blending.py`. A user of whom no family knows anything gets what is the same for
 everybody, and is told so (`Shortlist.origin`).
 """
@@ -8,13 +8,14 @@ everybody, and is told so (`Shortlist.origin`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 
-from marketing_platform.recommenders.families import Cause, CauseKind, Model
+from marketing_platform.recommenders.families import Evidence, Model
 from marketing_platform.recommenders.ranking import Ranked, best_items
+from marketing_platform.recommenders.reasons import Reason, reasons
 from marketing_platform.recommenders.training import Matrix, Training
 
 # Users by how many items they took: below `_LIGHT` cold, below `_HEAVY` light.
@@ -30,15 +31,6 @@ class Blend:
 
     scales: Mapping[str, float]
     weights: Mapping[str, Mapping[str, float]]  # by segment, then family; each segment adds up to 1
-
-
-@dataclass(frozen=True)
-class Source:
-    """The part of one family in a score."""
-
-    family: str
-    share: float  # of the score; the shares of an item add up to 1
-    causes: tuple[Cause, ...]  # in units of the score
 
 
 @dataclass(frozen=True)
@@ -81,23 +73,25 @@ class Hybrid:
                 found[places] += np.float32(factor) * (part.toarray() if sparse.issparse(part) else part)
         return found
 
-    def sources(self, row: int, item: int) -> list[Source]:
-        """The families behind an item's score, the largest share first; none without a cause."""
-        found: dict[str, tuple[Cause, ...]] = {}
-        for family, factor in self._factors[self._segments[row]].items():
-            causes = self._models[family].causes(row, item)
-            if causes:
-                found[family] = tuple(
-                    Cause(cause.kind, cause.place, cause.weight * factor, cause.of) for cause in causes
-                )
-        weights = {family: sum(cause.weight for cause in causes) for family, causes in found.items()}
-        total = sum(weights.values())
-        sources = [Source(family, weights[family] / total, causes) for family, causes in found.items()]
-        return sorted(sources, key=lambda source: (-source.share, source.family))
+    def evidence(self, rows: np.ndarray, items: np.ndarray) -> list[Evidence]:
+        """What the scores come from; the same thing may be named by several families."""
+        return [one for parts in self._evidence(rows, items).values() for one in parts]
 
-    def causes(self, row: int, item: int) -> list[Cause]:
-        """What the item's score comes from, the same thing in several families as one."""
-        return causes_of(self.sources(row, item))
+    def reasons(self, rows: np.ndarray, items: np.ndarray) -> list[Reason | None]:
+        """Why each item has a score for the user beside it; None where nothing speaks for it."""
+        return reasons(self._evidence(rows, items), items)
+
+    def _evidence(self, rows: np.ndarray, items: np.ndarray) -> dict[str, list[Evidence]]:
+        """By family, in units of the weighted sum."""
+        found: dict[str, list[Evidence]] = {}
+        for segment, factors in enumerate(self._factors):
+            at = np.flatnonzero(self._segments[rows] == segment)
+            for family, factor in factors.items() if len(at) else ():
+                found.setdefault(family, []).extend(
+                    replace(one, pair=at[one.pair], weight=one.weight * factor)
+                    for one in self._models[family].evidence(rows[at], items[at])
+                )
+        return found
 
     def shortlist(
         self, rows: np.ndarray, *, k: int, leave_out: Matrix | None = None, among: Matrix | None = None
@@ -108,17 +102,6 @@ class Hybrid:
             for model in (self, *self._fallbacks)
         ]
         return _filled(lists)
-
-
-def causes_of(sources: Sequence[Source]) -> list[Cause]:
-    """The causes of several families, the same thing as one, the largest first."""
-    weights: dict[tuple[CauseKind, int | None, str], float] = {}
-    for source in sources:
-        for cause in source.causes:
-            key = (cause.kind, cause.place, cause.of)
-            weights[key] = weights.get(key, 0.0) + cause.weight
-    causes = [Cause(kind, place, weight, of) for (kind, place, of), weight in weights.items()]
-    return sorted(causes, key=lambda cause: -cause.weight)
 
 
 def _filled(lists: Sequence[Ranked]) -> Shortlist:

@@ -8,7 +8,7 @@ stored here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -21,8 +21,12 @@ from marketing_platform.recommenders.explanations import Explainer, Explanation
 from marketing_platform.recommenders.families.item_weights import row_of
 from marketing_platform.recommenders.hybrid import FALLBACKS, Hybrid
 from marketing_platform.recommenders.item_training import Items
+from marketing_platform.recommenders.reasons import Reason
 from marketing_platform.recommenders.rules import Candidates, Facts, Impressions, Rule, Ruled, apply
 from marketing_platform.recommenders.rules.spec import Exclude
+
+# By number of the user in the block and place in the list.
+Whys = Mapping[tuple[int, int], Reason | None]
 
 _BLOCK_USERS = 1_000
 _SECONDS_PER_DAY = 86_400.0
@@ -63,7 +67,7 @@ def recommend_items(
         ruled = apply(rules, offered, facts_of(items, rows, today), limit=limit)
         removed.update(ruled.removed)
         notes.update(dict.fromkeys(ruled.notes))
-        answers = [writer.answer(int(row), ruled, at) for at, row in enumerate(rows)]
+        answers = writer.answers(rows, ruled)
         keys = [str(user) for user in items.training.users[rows]]
         yield pa.table({"key": keys, "answer": answers}, schema=ANSWER_SCHEMA)
     for label, times in removed.items():
@@ -134,11 +138,17 @@ class _Writer:
         self._hybrid = hybrid
         self._explainer = Explainer(items)
 
-    def answer(self, row: int, ruled: Ruled, at: int) -> bytes:
-        """The whole answer for the user in `row`, who is number `at` of those the rules were applied to."""
+    def answers(self, rows: np.ndarray, ruled: Ruled) -> list[bytes]:
+        """The whole answers for the users in `rows`, those whom the rules were applied to."""
+        at, place = np.nonzero((ruled.items >= 0) & (ruled.tiers == 0) & ~np.asarray(ruled.holdout)[:, None])
+        told = self._hybrid.reasons(rows[at], ruled.items[at, place])
+        whys = dict(zip(zip(at.tolist(), place.tolist(), strict=True), told, strict=True))
+        return [self._answer(int(row), ruled, number, whys) for number, row in enumerate(rows)]
+
+    def _answer(self, row: int, ruled: Ruled, at: int, whys: Whys) -> bytes:
         kind, own = self._items.kind, row_of(self._training.taken, row)[0]
         places = np.flatnonzero(ruled.items[at] >= 0).tolist()
-        found = [self._explained(row, ruled, at, place) for place in places]
+        found = [self._explained(row, ruled, at, place, whys) for place in places]
         items = [
             {
                 kind.id_column: str(self._training.items[item]),
@@ -155,14 +165,14 @@ class _Writer:
         user = str(self._training.users[row])
         return orjson.dumps({"user_id": user, "strategy": _strategy(found), "items": items})
 
-    def _explained(self, row: int, ruled: Ruled, at: int, place: int) -> Explanation:
+    def _explained(self, row: int, ruled: Ruled, at: int, place: int, whys: Whys) -> Explanation:
         item, tier = int(ruled.items[at, place]), int(ruled.tiers[at, place])
         if ruled.holdout[at]:
             return self._explainer.of_everyone(item, "holdout")
         if tier:
             return self._explainer.of_everyone(item, _TIERS[tier - 1])
-        if sources := self._hybrid.sources(row, item):
-            return self._explainer.of_sources(row, item, sources)
+        if why := whys[at, place]:
+            return self._explainer.of_reason(row, item, why)
         return self._explainer.of_everyone(item, "rules")  # pinned, and no family knows why
 
 

@@ -5,6 +5,9 @@ ascending order of id; ids meet numbers here and nowhere else. Where the interac
 (a table, a CSV file) is not decided here, nor what is made of them (`families`, `evaluation`).
 """
 
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +16,17 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from scipy import sparse
 
 from marketing_platform.errors import InputError
 
 # CSR, or an array where a text says so; scipy's own types do not say what their parts are.
 Matrix = Any
+
+# Of users or items; many of them are best given as an array of strings.
+Ids = Sequence[str] | np.ndarray
 
 _SECONDS_PER_DAY = 86_400.0
 
@@ -122,13 +130,13 @@ def pairs_of(matrix: Matrix) -> np.ndarray:
 
 
 def training_of(
-    users: Sequence[str],
-    items: Sequence[str],
+    users: Ids,
+    items: Ids,
     values: Sequence[float] | np.ndarray | None = None,
     seconds: Sequence[float] | np.ndarray | None = None,
     *,
-    all_users: Sequence[str] = (),
-    all_items: Sequence[str] = (),
+    all_users: Ids = (),
+    all_items: Ids = (),
 ) -> Training:
     """From one entry per interaction: who, what, how much (1 unless given) and when (Unix time).
 
@@ -159,11 +167,16 @@ def _strength(rows: np.ndarray, columns: np.ndarray, amounts: np.ndarray, shape:
     return strength
 
 
-def _numbered(named: Sequence[str], known: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def _numbered(named: Ids, known: Ids) -> tuple[np.ndarray, np.ndarray]:
     """All ids in ascending order, and the place of each of `named` among them."""
-    given = np.asarray([*named, *known], dtype=object)
-    ids, places = np.unique(given, return_inverse=True) if len(given) else (given, np.zeros(0, np.int64))
-    return ids, places[: len(named)].astype(np.int64)
+    given = pa.concat_arrays([pa.array(ids, pa.large_string()) for ids in (named, known)])
+    coded = given.dictionary_encode()
+    order = pc.array_sort_indices(coded.dictionary).to_numpy()
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order))
+    ids = np.empty(len(order), object)
+    ids[:] = coded.dictionary.take(pa.array(order)).to_pylist()
+    return ids, ranks[coded.indices.to_numpy()[: len(named)]]
 
 
 def _require_finite(what: str, figures: np.ndarray, expected: int) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from marketing_platform.recommenders.blending import learn_blend
 from marketing_platform.recommenders.evaluation.splits import folds
-from marketing_platform.recommenders.families import FAMILIES
+from marketing_platform.recommenders.families import FAMILIES, Evidence
 from marketing_platform.recommenders.hybrid import SEGMENTS, Blend, Hybrid
+from marketing_platform.recommenders.reasons import reasons
 from marketing_platform.recommenders.training import Training, training_of
 
 FAMILY_NAMES = ("ease", "ials", "popular", "user_neighbours")
@@ -48,15 +49,35 @@ def test_popularity_alone_is_given_no_say_where_tastes_differ(training: Training
 
 def test_shares_add_up_to_one_and_the_largest_comes_first(training: Training, hybrid: Hybrid) -> None:
     found = hybrid.shortlist(np.arange(5), k=3, leave_out=training.taken)
-    for row, items in enumerate(found.ranked.items):
-        for item in items:
-            sources = hybrid.sources(row, int(item))
-            assert sum(source.share for source in sources) == pytest.approx(1)
-            assert [source.share for source in sources] == sorted((s.share for s in sources), reverse=True)
-            causes = hybrid.causes(row, int(item))
-            assert sum(c.weight for c in causes) == pytest.approx(
-                sum(c.weight for source in sources for c in source.causes)
-            )
+    rows, items = np.repeat(np.arange(5), 3), found.ranked.items.ravel()
+    for reason in hybrid.reasons(rows, items):
+        assert reason is not None
+        shares = [source.share for source in reason.sources]
+        assert sum(shares) == pytest.approx(1)
+        assert shares == sorted(shares, reverse=True)
+        named = [cause for source in reason.sources for cause in source.causes]
+        assert reason.main.share >= max(cause.share for cause in named) - 1e-9
+        assert any(cause[::3] == reason.main[::3] and cause.place == reason.main.place for cause in named)
+
+
+def test_the_main_cause_is_the_largest_over_all_families_and_what_is_like_it_is_counted() -> None:
+    """Item 1 adds 3 in one family and 2 in another, item 2 adds 4: item 1 is first with 5 of 10."""
+    pair, ones = np.array([0, 0]), np.array([1, 2])
+    found = {
+        "b": [Evidence("item", pair, ones, np.array([3.0, 4.0]))],
+        "a": [
+            Evidence("item", pair[:1], ones[:1], np.array([2.0])),
+            Evidence("everyone", pair[:1], np.array([-1]), np.array([1.0])),
+        ],
+    }
+    told, nothing = reasons(found, np.array([7, 7]))
+    assert nothing is None
+    assert told is not None
+    assert told.main == ("item", 1, 0.5, "")
+    assert (told.family, told.alike, told.others, told.personal) == ("b", 2, 1, True)
+    assert [(source.family, source.share) for source in told.sources] == [("b", 0.7), ("a", 0.3)]
+    assert [cause.place for cause in told.sources[0].causes] == [2, 1]
+    assert [cause.place for cause in told.sources[1].causes] == [1, None]
 
 
 def test_a_user_of_whom_nothing_is_known_gets_what_is_popular_and_is_told(
@@ -66,8 +87,8 @@ def test_a_user_of_whom_nothing_is_known_gets_what_is_popular_and_is_told(
     found = hybrid.shortlist(np.array([stranger]), k=5, leave_out=training.taken)
     best = np.lexsort((np.arange(24), -training.popularity))[:5]
     assert found.ranked.items[0].tolist() == best.tolist()
-    personal_weight = hybrid.sources(stranger, int(best[0]))
-    assert all(source.family == "popular" for source in personal_weight)
+    [reason] = hybrid.reasons(np.array([stranger]), best[:1])
+    assert reason is None or all(source.family == "popular" for source in reason.sources)
 
 
 def test_lists_are_full_while_there_is_anything_left() -> None:

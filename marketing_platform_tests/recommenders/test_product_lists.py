@@ -21,7 +21,7 @@ from marketing_platform.recommenders.product_lists import lists_of_family, trend
 from marketing_platform.recommenders.rules import RuleBook
 from marketing_platform.recommenders.suppressing import with_suppressions
 from marketing_platform.releases.overrides import Suppressed
-from marketing_platform_tests.recommenders.test_products import NOW, Rows, known, shop
+from marketing_platform_tests.recommenders.test_items import NOW, Rows, known, shop
 
 TODAY = NOW.date()
 SHOWN = 5

@@ -58,12 +58,15 @@ def tune(
         chosen = {name: _suggested(trial, name, span) for name, span in family.spans.items()}
         return _ndcg(_with(family, chosen), splits, repeats)
 
-    heard: Any = [lambda found, trial: on_trial(trial.number + 1, found.best_value)]
-    started = time.monotonic()
-    study.optimize(judged, n_trials=1, callbacks=heard)  # there is a best one however short the time is
-    left = seconds - (time.monotonic() - started)
+    def told(found: Any, trial: Any) -> None:
+        on_trial(trial.number + 1, found.best_value)
+
+    deadline = time.monotonic() + seconds
+    # However little time there is, the family's own parameters are judged.
+    study.optimize(judged, n_trials=1, callbacks=[told])
+    left = deadline - time.monotonic()
     if left > 0:
-        study.optimize(judged, n_trials=_MOST_TRIALS - 1, timeout=left, callbacks=heard)
+        study.optimize(judged, n_trials=_MOST_TRIALS - 1, timeout=left, callbacks=[told])
     return Tuned(_with(family, study.best_params), study.best_value, len(study.trials))
 
 

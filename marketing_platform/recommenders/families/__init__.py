@@ -11,16 +11,17 @@ from collections.abc import Mapping
 from marketing_platform.recommenders.families.content import Content
 from marketing_platform.recommenders.families.discovery import Discovery
 from marketing_platform.recommenders.families.ease import Ease
+from marketing_platform.recommenders.families.evidence import CauseKind, Evidence
 from marketing_platform.recommenders.families.ials import IALS
 from marketing_platform.recommenders.families.neighbours import ItemNeighbours, UserNeighbours
 from marketing_platform.recommenders.families.paths import Paths
 from marketing_platform.recommenders.families.popular import Popular, Trending
-from marketing_platform.recommenders.families.protocol import Cause, CauseKind, Family, Model, Span
+from marketing_platform.recommenders.families.protocol import Family, Model, Span
 from marketing_platform.recommenders.families.repeat import Repeat
 from marketing_platform.recommenders.families.rp3beta import RP3Beta
 from marketing_platform.recommenders.families.slim import Slim
 
-__all__ = ["FAMILIES", "Cause", "CauseKind", "Family", "Model", "Span"]
+__all__ = ["FAMILIES", "CauseKind", "Evidence", "Family", "Model", "Span"]
 
 # Under the names that tables, explanations and settings use.
 FAMILIES: Mapping[str, type[Family]] = {

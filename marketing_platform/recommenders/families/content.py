@@ -8,8 +8,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from marketing_platform.recommenders.families.item_weights import named_causes
-from marketing_platform.recommenders.families.protocol import Cause, Span
+from marketing_platform.recommenders.families.evidence import (
+    NOWHERE,
+    Evidence,
+    dots,
+    evidence,
+    pairs_of_entries,
+)
+from marketing_platform.recommenders.families.protocol import Span
 from marketing_platform.recommenders.training import Matrix, Training
 
 
@@ -43,11 +49,13 @@ class Meanings:
     def scores(self, rows: np.ndarray) -> Matrix:
         return (self._taken[rows] @ self._features + self._tastes[rows]) @ self._features.T
 
-    def causes(self, row: int, item: int) -> list[Cause]:
-        own = self._taken.indices[self._taken.indptr[row] : self._taken.indptr[row + 1]]
-        meaning = self._features[item]
-        causes = named_causes("item", own, self._features[own] @ meaning)
-        written = float(self._tastes[row] @ meaning)
-        if written > 0:
-            causes.append(Cause("taste", None, written))
-        return sorted(causes, key=lambda cause: -cause.weight)
+    def evidence(self, rows: np.ndarray, items: np.ndarray) -> list[Evidence]:
+        own = self._taken[rows]
+        pair = pairs_of_entries(own)
+        alike = dots(self._features, own.indices, self._features, items[pair])
+        written = dots(self._tastes, rows, self._features, items)
+        nowhere = np.full(len(rows), NOWHERE)
+        return [
+            evidence("item", pair, own.indices, alike),
+            evidence("taste", np.arange(len(rows)), nowhere, written),
+        ]

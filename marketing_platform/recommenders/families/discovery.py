@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
 
-from marketing_platform.recommenders.families.item_weights import ItemWeights, row_of
+from marketing_platform.recommenders.families.evidence import Evidence
+from marketing_platform.recommenders.families.item_weights import ItemWeights
 from marketing_platform.recommenders.families.neighbours import ItemNeighbours
-from marketing_platform.recommenders.families.protocol import Cause, Span
+from marketing_platform.recommenders.families.protocol import Span
 from marketing_platform.recommenders.training import Matrix, Training
 
 
@@ -57,9 +58,9 @@ class NewCategories:
         old = sparse.csr_matrix(times).astype(bool)
         return (scores - scores.multiply(old)).multiply(self._known).tocsr()
 
-    def causes(self, row: int, item: int) -> list[Cause]:
-        category = self._categories[item]
-        own, _ = row_of(self._taken, row)
-        if category < 0 or (self._categories[own] == category).any():
-            return []
-        return self._found.causes(row, item)
+    def evidence(self, rows: np.ndarray, items: np.ndarray) -> list[Evidence]:
+        categories = self._categories[items]
+        had = (self._taken[rows] @ self._of_items).toarray()
+        new = (categories >= 0) & (had[np.arange(len(rows)), categories] == 0)
+        at = np.flatnonzero(new)
+        return [replace(found, pair=at[found.pair]) for found in self._found.evidence(rows[at], items[at])]

@@ -15,13 +15,17 @@ from typing import ClassVar
 import numpy as np
 from scipy import linalg, sparse
 
-from marketing_platform.recommenders.families.item_weights import ItemWeights, best_of_products
+from marketing_platform.recommenders.families.item_weights import (
+    ItemWeights,
+    best_of_products,
+    product_blocks,
+    row_of,
+)
 from marketing_platform.recommenders.families.protocol import Span
 from marketing_platform.recommenders.training import Matrix, Training
 
-# Above so many items single precision: half the memory, and the penalty keeps the inverse stable.
-_DOUBLE_ITEMS = 6_000
-_SOLVED_AT_ONCE = 512
+# Above so many items single precision: half the memory and time, and the penalty keeps the inverse stable.
+_DOUBLE_ITEMS = 3_000
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Ease:
 def taken_together(taken: Matrix) -> np.ndarray:
     """How many users took both of two items: items x items, on the diagonal those who took one."""
     together = (taken.T @ taken).toarray()
-    return together.astype(np.float64 if together.shape[0] <= _DOUBLE_ITEMS else np.float32)
+    return together.astype(np.float64 if together.shape[0] <= _DOUBLE_ITEMS else np.float32, copy=False)
 
 
 def inverse(symmetric: np.ndarray) -> np.ndarray:
@@ -81,24 +85,44 @@ def _sparse(taken: Matrix, penalty: float, neighbours: int) -> Matrix:
     near = best_of_products(
         by_item,
         taken,
-        lambda block, columns: block / np.sqrt(np.maximum(sizes[:, None] * sizes[columns], 1)),
+        lambda together, rows, others: together / np.sqrt(sizes[rows] * sizes[others]),
         keep=neighbours,
-    ).tocsc()
-    counts = (by_item @ taken).tocsr()
-    counts.sort_indices()
-    entries: list[Matrix] = []
-    for start in range(0, near.shape[1], _SOLVED_AT_ONCE):
-        entries.append(_solve(counts, near[:, start : start + _SOLVED_AT_ONCE], start, penalty))
-    return sparse.hstack(entries, format="csr")
+    )
+    counts = _counts_among(near, by_item, taken)
+    places = np.full(len(sizes), -1)
+    data = [_solve(counts, item, row_of(near, item)[0], penalty, places) for item in range(len(sizes))]
+    near.data = np.concatenate(data).astype(np.float32)
+    return near.T.tocsr()
 
 
-def _solve(counts: Matrix, near: Matrix, first: int, penalty: float) -> Matrix:
-    weights: list[np.ndarray] = []
-    for offset in range(near.shape[1]):
-        places = near.indices[near.indptr[offset] : near.indptr[offset + 1]]
-        among = counts[places][:, places].toarray().astype(np.float64)
-        among[np.diag_indices_from(among)] += penalty
-        target = counts[places, first + offset].toarray().ravel()
-        weights.append(np.linalg.solve(among, target) if len(places) else np.zeros(0))
-    data = np.concatenate(weights) if weights else np.zeros(0)
-    return sparse.csc_matrix((data.astype(np.float32), near.indices, near.indptr), shape=near.shape)
+def _counts_among(near: Matrix, by_item: Matrix, taken: Matrix) -> Matrix:
+    """How many users took both, for every two items of which some item asks: those near it, and itself.
+
+    All counts of many items would not fit; these are at most items x neighbours squared.
+    """
+    asks = (near + sparse.eye_array(near.shape[0], format="csr")).astype(bool)
+    asked_by = asks.T.tocsr()
+    parts: list[Matrix] = []
+    for start, block in product_blocks(by_item, taken):
+        asked = asked_by[start : start + block.shape[0]] @ asks
+        parts.append(block.multiply(asked).tocsr().astype(np.float32))
+    return sparse.vstack(parts, format="csr")
+
+
+def _solve(counts: Matrix, item: int, near: np.ndarray, penalty: float, places: np.ndarray) -> np.ndarray:
+    """The weights of the items `near` to one; `places` is -1 everywhere, here and afterwards."""
+    if not len(near):
+        return np.zeros(0)
+    places[near] = np.arange(len(near))
+    among = np.zeros((len(near), len(near)))
+    for row, other in enumerate(near):
+        columns, values = row_of(counts, other)
+        at = places[columns]
+        among[row, at[at >= 0]] = values[at >= 0]
+    among[np.diag_indices_from(among)] += penalty
+    columns, values = row_of(counts, item)
+    at = places[columns]
+    target = np.zeros(len(near))
+    target[at[at >= 0]] = values[at >= 0]
+    places[near] = -1
+    return linalg.solve(among, target, assume_a="pos", check_finite=False)

@@ -7,15 +7,19 @@ on Item Recommendation Benchmarks", RecSys 2022, found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy import sparse
 
-from marketing_platform.recommenders.families.item_weights import named_causes
-from marketing_platform.recommenders.families.protocol import Cause, Span
+from marketing_platform.recommenders.families.evidence import Evidence, dots, evidence, pairs_of_entries
+from marketing_platform.recommenders.families.protocol import Span
 from marketing_platform.recommenders.training import Matrix, Training
+
+# Vectors and equations of users that are solved at once.
+_SOLVED_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -66,33 +70,63 @@ class Factors:
         self._all = self._items.T @ self._items + parameters.penalty * np.eye(items.shape[1])
 
     def scores(self, rows: np.ndarray) -> Matrix:
-        users = np.zeros((len(rows), self._items.shape[1]))
-        for place, row in enumerate(rows):
-            users[place] = self._vector(self._own(row))
-        return (users @ self._items.T).astype(np.float32)
+        users = np.zeros((len(rows), self._items.shape[1]), np.float32)
+        own = self._taken[rows]
+        for places in _alike_in_size(np.diff(own.indptr), self._items.shape[1]):
+            vectors, _ = self._own_vectors(own, places)
+            right = self._parameters.confidence * vectors.sum(axis=1)
+            users[places] = np.linalg.solve(self._left(vectors), right[:, :, None])[:, :, 0]
+        return users @ self._items.astype(np.float32).T
 
-    def causes(self, row: int, item: int) -> list[Cause]:
+    def evidence(self, rows: np.ndarray, items: np.ndarray) -> list[Evidence]:
         """Each item the user took, by how much the score falls when it alone is left out."""
-        own = self._own(row)
-        if not len(own):
-            return []
-        vectors, confidence = self._items[own], self._parameters.confidence
-        # With one item less, both sides of the user's equation lose a term: Sherman and Morrison, 1950.
-        solved = np.linalg.solve(self._left(vectors), np.column_stack([self._items[item], vectors.T]))
-        to_item, to_own = vectors @ solved[:, 0], np.einsum("if,fi->i", vectors, solved[:, 1:])
-        right = confidence * vectors.sum(axis=0)
-        rest = right @ solved[:, 1:] - confidence * to_own
-        loss = confidence * to_item - (confidence - 1) * to_item * rest / (1 - (confidence - 1) * to_own)
-        return named_causes("item", own, loss)
+        users, user = np.unique(rows, return_inverse=True)
+        own = self._taken[users]
+        directions, lengths = self._without_each(own)
+        # Which entries of `own` each pair is about.
+        numbers = sparse.csr_matrix((np.arange(own.nnz), own.indices, own.indptr), own.shape)[user]
+        pair, at = pairs_of_entries(numbers), numbers.data
+        losses = dots(directions, at, self._items, items[pair]) * lengths[at]
+        return [evidence("item", pair, numbers.indices, losses)]
 
-    def _own(self, row: int) -> np.ndarray:
-        return self._taken.indices[self._taken.indptr[row] : self._taken.indptr[row + 1]]
+    def _without_each(self, own: Matrix) -> tuple[np.ndarray, np.ndarray]:
+        """By what a user's vector shrinks without one item, for each entry: a direction and its length.
 
-    def _vector(self, own: np.ndarray) -> np.ndarray:
-        if not len(own):
-            return np.zeros(self._items.shape[1])
-        vectors, confidence = self._items[own], self._parameters.confidence
-        return np.linalg.solve(self._left(vectors), confidence * vectors.sum(axis=0))
+        With one item less, both sides of the user's equation lose a term: Sherman and Morrison, 1950.
+        """
+        confidence = self._parameters.confidence
+        directions, lengths = np.zeros((own.nnz, self._items.shape[1])), np.zeros(own.nnz)
+        for places in _alike_in_size(np.diff(own.indptr), self._items.shape[1]):
+            vectors, entries = self._own_vectors(own, places)
+            there = entries >= 0
+            solved = vectors @ np.linalg.inv(self._left(vectors))
+            to_own = (solved * vectors).sum(axis=2)
+            right = confidence * vectors.sum(axis=1)
+            rest = (solved @ right[:, :, None])[:, :, 0] - confidence * to_own
+            length = confidence - (confidence - 1) * rest / (1 - (confidence - 1) * to_own)
+            directions[entries[there]], lengths[entries[there]] = solved[there], length[there]
+        return directions, lengths
+
+    def _own_vectors(self, own: Matrix, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors of what each user took, and which entries of `own` they are: 0 and -1 where none is."""
+        sizes = np.diff(own.indptr)[places]
+        offset = np.arange(sizes.max())
+        entries = np.where(offset < sizes[:, None], own.indptr[places][:, None] + offset, -1)
+        vectors = np.zeros((*entries.shape, self._items.shape[1]))
+        vectors[entries >= 0] = self._items[own.indices[entries[entries >= 0]]]
+        return vectors, entries
 
     def _left(self, vectors: np.ndarray) -> np.ndarray:
-        return self._all + (self._parameters.confidence - 1) * (vectors.T @ vectors)
+        return self._all + (self._parameters.confidence - 1) * (vectors.transpose(0, 2, 1) @ vectors)
+
+
+def _alike_in_size(sizes: np.ndarray, factors: int) -> Iterator[np.ndarray]:
+    """Places of users of about as many items (none left out but those without any), a few at a time."""
+    order = np.argsort(sizes, kind="stable")
+    start = int(np.searchsorted(sizes[order], 1))
+    while start < len(order):
+        width = 2 * int(sizes[order[start]])
+        at_once = max(1, _SOLVED_BYTES // (8 * factors * (width + factors)))
+        stop = min(start + at_once, int(np.searchsorted(sizes[order], width, side="right")))
+        yield order[start:stop]
+        start = stop

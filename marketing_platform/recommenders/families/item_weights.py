@@ -6,17 +6,26 @@ of those items is a cause with exactly its weight.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
 
-from marketing_platform.recommenders.families.protocol import Cause
+from marketing_platform.recommenders.families.evidence import (
+    Evidence,
+    evidence,
+    of_entries,
+    pairs_of_entries,
+)
 from marketing_platform.recommenders.training import Matrix
 
-# Figures of a block of columns that are held at once, in bytes.
-_BLOCK_BYTES = 128 << 20
+# Entries of a product of matrices that are held at once; some 50 bytes each.
+_BLOCK_ENTRIES = 8 << 20
+
+# From entries of a product, their rows and their columns to what they are worth.
+Reweigh = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 class ItemWeights:
@@ -29,14 +38,12 @@ class ItemWeights:
     def scores(self, rows: np.ndarray) -> Matrix:
         return self._history[rows] @ self._weights
 
-    def causes(self, row: int, item: int) -> list[Cause]:
-        own, amounts = row_of(self._history, row)
-        return named_causes("item", own, amounts * self._weights_to(own, item))
-
-    def _weights_to(self, items: np.ndarray, item: int) -> np.ndarray:
-        if self._by_column is None:
-            return self._weights[items, item]
-        return entries_at(*row_of(self._by_column, item), items)
+    def evidence(self, rows: np.ndarray, items: np.ndarray) -> list[Evidence]:
+        own = self._history[rows]
+        if self._by_column is not None:
+            return [of_entries("item", own.multiply(self._by_column[items]).tocsr())]
+        pair = pairs_of_entries(own)
+        return [evidence("item", pair, own.indices, own.data * self._weights[own.indices, items[pair]])]
 
     @cached_property
     def _by_column(self) -> Matrix | None:
@@ -51,49 +58,58 @@ def row_of(matrix: Matrix, row: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def by_column(matrix: Matrix) -> Matrix:
-    """The matrix turned over, with ascending indices, for `row_of` and `entries_at`."""
+    """The matrix turned over, with ascending indices."""
     turned = matrix.T.tocsr()
     turned.sort_indices()
     return turned
 
 
-def entries_at(places: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """The values at the places that are wanted, 0 where there is none; `places` ascend."""
-    if not len(places):
-        return np.zeros(len(wanted), values.dtype)
-    found = np.minimum(np.searchsorted(places, wanted), len(places) - 1)
-    return np.where(places[found] == wanted, values[found], 0)
+def best_of_products(left: Matrix, right: Matrix, reweigh: Reweigh, *, keep: int) -> Matrix:
+    """The `keep` largest entries above 0 of each row of left @ right, reweighed, without the diagonal.
 
-
-def named_causes(kind: str, places: np.ndarray, weights: np.ndarray) -> list[Cause]:
-    """Causes of one kind, the largest first; what does not raise the score is none."""
-    order = np.lexsort((places, -weights))
-    return [Cause(kind, int(places[at]), float(weights[at])) for at in order if weights[at] > 0]  # pyright: ignore[reportArgumentType]
-
-
-def best_of_products(
-    left: Matrix, right: Matrix, reweigh: Callable[[np.ndarray, np.ndarray], np.ndarray], *, keep: int
-) -> Matrix:
-    """The `keep` largest entries of each column of left @ right, reweighed, without the diagonal.
-
-    `left` is n x m, `right` m x n; `reweigh` gets a block of the product (n x columns) and the
-    numbers of its columns. Only a block of columns is dense at a time. Returns CSR, n x n.
+    `left` is n x m, `right` m x n, both CSR. Of equal entries the first are kept. Memory is bounded by a
+    block of rows of the product beside the result, CSR, n x n.
     """
-    size = left.shape[0]
-    width = max(1, _BLOCK_BYTES // max(1, size * 8))
-    by_column = right.tocsc()
-    parts: list[Matrix] = []
-    for start in range(0, size, width):
-        columns = np.arange(start, min(start + width, size))
-        block = (left @ by_column[:, columns]).toarray()
-        block = reweigh(block, columns)
-        block[columns, np.arange(len(columns))] = 0
-        parts.append(_largest_per_column(block, keep))
-    return sparse.hstack(parts, format="csr") if parts else sparse.csr_matrix((size, size))
+    parts = [
+        _largest_of_rows(product, start, reweigh, keep) for start, product in product_blocks(left, right)
+    ]
+    return sparse.vstack(parts, format="csr") if parts else sparse.csr_matrix((left.shape[0],) * 2)
 
 
-def _largest_per_column(block: np.ndarray, keep: int) -> Matrix:
-    if keep < block.shape[0]:
-        bar = np.partition(block, block.shape[0] - keep, axis=0)[block.shape[0] - keep]
-        block = np.where(block >= np.maximum(bar, np.finfo(np.float64).tiny), block, 0)
-    return sparse.csc_matrix(np.maximum(block, 0).astype(np.float32))
+def product_blocks(left: Matrix, right: Matrix) -> Iterator[tuple[int, Matrix]]:
+    """left @ right (CSR) in blocks of rows, each with the number of its first row."""
+    width = right.shape[1]
+    # Rows of the product cannot have more entries than there are products to add up.
+    most = np.minimum(left.astype(bool).astype(np.float64) @ np.diff(right.indptr), width)
+    until = np.cumsum(most)
+    start = 0
+    while start < left.shape[0]:
+        held = until[start] - most[start] + _BLOCK_ENTRIES
+        stop = max(start + 1, int(np.searchsorted(until, held, side="right")))
+        yield start, (left[start:stop] @ right).tocsr()
+        start = stop
+
+
+def _largest_of_rows(product: Matrix, first: int, reweigh: Reweigh, keep: int) -> Matrix:
+    product.sort_indices()
+    sizes = np.diff(product.indptr)
+    rows = np.repeat(np.arange(first, first + len(sizes)), sizes)
+    values = reweigh(product.data, rows, product.indices)
+    values = np.where(product.indices == rows, 0, values)
+    chosen = np.zeros(len(values), bool)
+    for start, end in pairwise(product.indptr.tolist()):
+        chosen[start:end] = _largest(values[start:end], keep)
+    starts = np.concatenate([[0], np.cumsum(chosen)])[product.indptr]
+    return sparse.csr_matrix(
+        (values[chosen].astype(np.float32), product.indices[chosen], starts), shape=product.shape
+    )
+
+
+def _largest(values: np.ndarray, keep: int) -> np.ndarray:
+    if len(values) <= keep:
+        return values > 0
+    bar = max(np.partition(values, len(values) - keep)[len(values) - keep], np.finfo(np.float64).tiny)
+    chosen = values > bar
+    equal = np.flatnonzero(values == bar)
+    chosen[equal[: keep - np.count_nonzero(chosen)]] = True
+    return chosen

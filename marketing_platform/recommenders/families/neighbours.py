@@ -14,15 +14,9 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from marketing_platform.recommenders.families.item_weights import (
-    ItemWeights,
-    best_of_products,
-    by_column,
-    entries_at,
-    named_causes,
-    row_of,
-)
-from marketing_platform.recommenders.families.protocol import Cause, Span
+from marketing_platform.recommenders.families.evidence import Evidence, of_entries
+from marketing_platform.recommenders.families.item_weights import ItemWeights, best_of_products, by_column
+from marketing_platform.recommenders.families.protocol import Span
 from marketing_platform.recommenders.training import Matrix, Training
 
 _SPANS = {
@@ -53,7 +47,7 @@ class ItemNeighbours:
     spans: ClassVar[Mapping[str, Span]] = _SPANS
 
     def fit(self, training: Training) -> ItemWeights:
-        return ItemWeights(training.taken, _alike(training.taken.T.tocsr(), self))
+        return ItemWeights(training.taken, _alike(training.taken.T.tocsr(), self).T.tocsr())
 
 
 @dataclass(frozen=True)
@@ -73,7 +67,7 @@ class UserNeighbours:
     spans: ClassVar[Mapping[str, Span]] = _SPANS
 
     def fit(self, training: Training) -> UserWeights:
-        return UserWeights(_alike(training.taken, self).T.tocsr(), training.taken)
+        return UserWeights(_alike(training.taken, self), training.taken)
 
 
 class UserWeights:
@@ -87,21 +81,19 @@ class UserWeights:
     def scores(self, rows: np.ndarray) -> Matrix:
         return self._weights[rows] @ self._taken
 
-    def causes(self, row: int, item: int) -> list[Cause]:
-        near, weights = row_of(self._weights, row)
-        takers, took = row_of(self._takers, item)
-        return named_causes("user", near, weights * entries_at(takers, took, near))
+    def evidence(self, rows: np.ndarray, items: np.ndarray) -> list[Evidence]:
+        return [of_entries("user", self._weights[rows].multiply(self._takers[items]).tocsr())]
 
 
 def _alike(taken: Matrix, given: ItemNeighbours | UserNeighbours) -> Matrix:
-    """How alike the rows of `taken` are; column i holds the neighbours of i."""
+    """How alike the rows of `taken` are; row i holds the neighbours of i."""
     crowd = np.maximum(np.bincount(taken.indices, minlength=taken.shape[1]), 1.0)
     weighed = (taken @ sparse.diags(crowd**-given.discount)).tocsr()
     sizes = np.asarray(weighed.multiply(weighed).sum(axis=1)).ravel()
     ours, theirs = sizes**given.balance, sizes ** (1 - given.balance)
 
-    def reweigh(together: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        apart = np.maximum(ours[:, None] * theirs[columns] + given.shrink, np.finfo(np.float64).tiny)
+    def reweigh(together: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+        apart = np.maximum(ours[others] * theirs[rows] + given.shrink, np.finfo(np.float64).tiny)
         return (together / apart) ** given.sharpness
 
     return best_of_products(weighed, weighed.T.tocsr(), reweigh, keep=given.neighbours)

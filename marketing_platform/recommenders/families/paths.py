@@ -13,13 +13,9 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from marketing_platform.recommenders.families.item_weights import (
-    by_column,
-    entries_at,
-    named_causes,
-    row_of,
-)
-from marketing_platform.recommenders.families.protocol import Cause, Span
+from marketing_platform.recommenders.families.evidence import Evidence, of_entries
+from marketing_platform.recommenders.families.item_weights import by_column
+from marketing_platform.recommenders.families.protocol import Span
 from marketing_platform.recommenders.training import Links, Matrix, Training
 
 
@@ -47,14 +43,11 @@ class Walks:
         walks = [of_users[rows] @ of_items for of_users, of_items in self._steps.values()]
         return sum(walks[1:], start=walks[0])
 
-    def causes(self, row: int, item: int) -> list[Cause]:
-        causes: list[Cause] = []
-        for kind, (of_users, _) in self._steps.items():
-            own, chances = row_of(of_users, row)
-            weights = chances * entries_at(*row_of(self._to_items[kind], item), own)
-            found = named_causes("node", own, weights)
-            causes += [Cause(cause.kind, cause.place, cause.weight, kind) for cause in found]
-        return sorted(causes, key=lambda cause: -cause.weight)
+    def evidence(self, rows: np.ndarray, items: np.ndarray) -> list[Evidence]:
+        return [
+            of_entries("node", of_users[rows].multiply(self._to_items[kind][items]).tocsr(), kind)
+            for kind, (of_users, _) in self._steps.items()
+        ]
 
     @cached_property
     def _to_items(self) -> dict[str, Matrix]:

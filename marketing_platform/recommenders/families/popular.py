@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from marketing_platform.recommenders.families.protocol import Cause, Span
+from marketing_platform.recommenders.families.evidence import NOWHERE, Evidence, evidence
+from marketing_platform.recommenders.families.protocol import Span
 from marketing_platform.recommenders.training import Matrix, Training
 
 
@@ -49,7 +50,6 @@ class SameForAll:
     def scores(self, rows: np.ndarray) -> Matrix:
         return np.broadcast_to(self._scores, (len(rows), len(self._scores)))
 
-    def causes(self, row: int, item: int) -> list[Cause]:
-        del row  # the same for all
-        weight = float(self._scores[item])
-        return [Cause("everyone", None, weight)] if weight > 0 else []
+    def evidence(self, rows: np.ndarray, items: np.ndarray) -> list[Evidence]:
+        pairs = np.arange(len(rows))
+        return [evidence("everyone", pairs, np.full(len(rows), NOWHERE), self._scores[items])]

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
+from marketing_platform.recommenders.families.evidence import Evidence
 from marketing_platform.recommenders.training import Matrix, Training
-
-CauseKind = Literal["item", "user", "node", "taste", "everyone"]
-
-
-@dataclass(frozen=True)
-class Cause:
-    """One thing behind a score: without it the score would be lower by `weight`, which is above zero."""
-
-    kind: CauseKind
-    # Row of the user, column of the item, or number of the node; None for a taste and for everyone.
-    place: int | None
-    weight: float
-    of: str = ""  # the kind of node, as `Training.links` names it
 
 
 class Model(Protocol):
@@ -35,8 +23,8 @@ class Model(Protocol):
         """
         ...
 
-    def causes(self, row: int, item: int) -> list[Cause]:
-        """What the score of an item for a user comes from, the largest first."""
+    def evidence(self, rows: np.ndarray, items: np.ndarray) -> list[Evidence]:
+        """What the score of each item for the user beside it comes from; each kind of cause once."""
         ...
 
 

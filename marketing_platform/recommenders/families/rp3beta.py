@@ -42,14 +42,13 @@ class RP3Beta:
         to_user = _probabilities(taken.T.tocsr(), self.alpha)
         to_item = _probabilities(taken, self.alpha)
         discount = np.maximum(training.popularity, 1) ** -self.beta
-        # Turned over, so that the likeliest ways *from* each item are kept.
         ways = best_of_products(
-            to_item.T.tocsr(),
-            to_user.T.tocsr(),
-            lambda block, columns: block * discount[:, None],
+            to_user,
+            to_item,
+            lambda chances, _from, to: chances * discount[to],
             keep=self.neighbours,
         )
-        return ItemWeights(taken, ways.T.tocsr())
+        return ItemWeights(taken, ways)
 
 
 def _probabilities(taken: Matrix, power: float) -> Matrix:
