@@ -22,7 +22,6 @@ OF_THE_USER = [
 OF_OTHERS = [
     "/recommendations/u-1",
     "/recommendations/similar-users?user_id=u-1",
-    "/api/v1/users/u-1/recommendations?kind=campaign",
     "/api/v1/users/u-1/similar",
     "/analytics/user-engagement",
 ]
