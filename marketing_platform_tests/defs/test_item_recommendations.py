@@ -7,18 +7,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+import orjson
 import pytest
 
 from marketing_platform.definitions import build_definitions
+from marketing_platform.defs.assets.product_lists import PRODUCT_LISTS
 from marketing_platform.defs.io_managers import latest_metadata, latest_name
 from marketing_platform.recommenders.answers import ProductRecommendationsAnswer, RankedCampaignsAnswer
 from marketing_platform.recommenders.item_kinds import CAMPAIGNS, PRODUCTS, ItemKind
+from marketing_platform.recommenders.prepared import StoredList
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.installation import Installation
 
 FIGURE = "product_evaluation.discovery_ndcg_at_10"
-_JUDGED = ("product_evaluation", "product_recommendations", "release")
+_JUDGED = ("product_evaluation", "product_recommendations", *PRODUCT_LISTS, "release")
 # What a shared path of an answer and the tables call the same.
 _HOLDS = {
     ("User", "PURCHASED", "Product"): "SELECT user_id, product_id FROM purchases",
@@ -41,7 +44,12 @@ def answers(installation: Installation, kind: ItemKind) -> list[Any]:
     found = [reader.get(user) for user in users]
     reader.close()
     assert all(found), "every user has an answer"
-    return [_ANSWERS[kind.name].model_validate_json(answer or b"") for answer in found]
+    return [_document(kind, StoredList.read(answer or b"")) for answer in found]
+
+
+def _document(kind: ItemKind, stored: StoredList) -> Any:
+    items = [orjson.loads(item) for item in stored.items]
+    return _ANSWERS[kind.name].model_validate_json(orjson.dumps({**stored.head, "items": items}))
 
 
 def materialize(
