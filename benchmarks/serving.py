@@ -32,6 +32,7 @@ from marketing_platform.access.issuing import issue
 from marketing_platform.cli.processes import api_command, free_port, running, wait_for
 from marketing_platform.cli.run import run_pipeline
 from marketing_platform.recommenders.answers import ANSWER_SCHEMA
+from marketing_platform.recommenders.prepared import EVERYONE
 from marketing_platform.releases.manifest import AnswersEntry, Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.records import open_records
@@ -41,7 +42,7 @@ from marketing_platform.stores.protocols import Select, TableRef
 from marketing_platform.stores.registry import Stores, open_stores
 from serving.releases import PRODUCTS
 
-_START_SECONDS = 120
+_START_SECONDS = 60
 _SWAP_SECONDS = 2.0  # between moves of the pointer
 _CHUNK = 5_000
 _CONNECTIONS = 100
@@ -108,6 +109,8 @@ def _many(stores: Stores, name: str, names: Sequence[str], known: Sequence[str])
     try:
         bodies = [(user, reader.get(user)) for user in known]
         given = [(json.dumps(user).encode(), body) for user, body in bodies if body is not None]
+        if (of_all := reader.get(EVERYONE)) is not None:
+            yield pa.table({"key": [EVERYONE], "answer": [of_all]}, schema=ANSWER_SCHEMA)
         turns = iter(zip(names, cycle(given), strict=False))
         while chunk := list(islice(turns, _CHUNK)):
             answers = [body.replace(user, json.dumps(new).encode()) for new, (user, body) in chunk]

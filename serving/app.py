@@ -33,6 +33,7 @@ from serving.live import LivePath
 from serving.lookups import Lookups
 from serving.middleware import RequestMiddleware
 from serving.overrides import LiveOverrides
+from serving.recommendations.direct import DirectAnswers
 from serving.recommendations.endpoints import batches, users
 from serving.recommendations.endpoints import router as recommendations
 from serving.releases import OpenRelease, ReleaseHolder
@@ -131,6 +132,7 @@ def create_app(
     app.state.overrides = overrides
     app.state.settings = settings
     # The last one added is the first to see a request.
+    app.add_middleware(DirectAnswers, lookups=lookups, overrides=overrides)
     app.add_middleware(RateLimits, rates=rates)
     app.add_middleware(AccessMiddleware, gatekeeper=access)
     app.add_middleware(Shedding, settings=limits, load=app.state.load)

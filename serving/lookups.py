@@ -97,7 +97,24 @@ class Lookups:
     ) -> Response:
         """The answer to `question(release, …)` with the head of the one release that gave it.
 
-        That is the release of the query's parameter `release`, or else the one that serves.
+        That is the release of the query's parameter `release`, or else the one that serves. Raises what
+        `ask` raises.
+        """
+        users, pinned = _users_asked(request), release_asked(request)
+        manifest, body = await self.ask(area, users, pinned, question, *args, **named)
+        return responses.answer(request, manifest, body)
+
+    async def ask(
+        self,
+        area: Area,
+        users: Collection[str],
+        pinned: str | None,
+        question: Question[Asked],
+        /,
+        *args: Asked.args,
+        **named: Asked.kwargs,
+    ) -> tuple[Manifest, bytes]:
+        """What `question(release, …)` says of these users, and which release that was: `pinned`, or what serves.
 
         Raises:
             ApiError: `no_release`; `unknown_release`; `store_unavailable` when it did not come in time, or
@@ -105,12 +122,11 @@ class Lookups:
         """
         if not self._breaker(area).admits():
             raise ApiError("store_unavailable", part=area)
-        pinned = release_asked(request)
         with ExitStack() as lease:
             leased = await self._past(area, pinned) if pinned else self._holder.lease()
             release = lease.enter_context(leased)
             masked = release.masked = self._masked(release.manifest)
-            if masked and not masked.isdisjoint(_users_asked(request)):
+            if masked and not masked.isdisjoint(users):
                 raise ApiError("unknown_user", parameter="user_id")
             try:
                 if area in self._at_once:
@@ -125,7 +141,7 @@ class Lookups:
                     self._answered(area)  # that there is no such user is an answer
                 raise
             self._answered(area)
-            return responses.answer(request, release.manifest, without(masked, body) if masked else body)
+            return release.manifest, without(masked, body) if masked else body
 
     async def _past(self, area: Area, release_id: str) -> AbstractContextManager[OpenRelease]:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 from fastapi import Request, Response
@@ -34,15 +34,37 @@ class Edited(bytes):
     """An answer that the release alone does not determine: something kept a part of it back."""
 
 
+class Raw(NamedTuple):
+    """An answer as ASGI sends it."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
 def answer(request: Request, manifest: Manifest, body: bytes) -> Response:
     """A ready JSON object `body` with the release's head spliced in before its first field."""
+    ready = raw(request.headers.get("If-None-Match", ""), manifest, body)
+    response = Response(ready.body, ready.status)
+    response.raw_headers = ready.headers
+    return response
+
+
+def raw(if_none_match: str, manifest: Manifest, body: bytes) -> Raw:
+    """The same for whoever sends it without the framework."""
     # An ETag is per URL, and a release never changes: its id and the version of the code are enough.
     edition = f"/{blake2b(body, digest_size=8).hexdigest()}" if isinstance(body, Edited) else ""
     etag = f'"{manifest.release_id}/{__version__}{edition}"'
-    headers = {"X-Release-Id": manifest.release_id, "ETag": etag, "Cache-Control": "private, no-cache"}
-    if etag in request.headers.get("If-None-Match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(_head(manifest) + body[1:], 200, headers, "application/json")
+    headers = [
+        (b"x-release-id", manifest.release_id.encode()),
+        (b"etag", etag.encode()),
+        (b"cache-control", b"private, no-cache"),
+    ]
+    if etag in if_none_match:
+        return Raw(304, headers, b"")
+    whole = _head(manifest) + body[1:]
+    headers += [(b"content-length", b"%d" % len(whole)), (b"content-type", b"application/json")]
+    return Raw(200, headers, whole)
 
 
 def passing(manifest: Manifest, body: bytes) -> Response:

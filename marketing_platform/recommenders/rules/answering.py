@@ -35,7 +35,7 @@ class LiveFacts:
             or user_id in self.blocked
             or not self.hidden.isdisjoint(items)
             or not self.out_of_stock.isdisjoint(items)
-            or any(self.ends_on.get(item, self.today) < self.today for item in items)
+            or (bool(self.ends_on) and any(self.ends_on.get(item, self.today) < self.today for item in items))
         )
 
 
