@@ -16,6 +16,7 @@ from marketing_platform.releases.notices import NOTICE_TABLES, DatabaseNotices, 
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.shelf_folder import FolderShelf
 from marketing_platform.releases.writer import WriterLock, folder_lock
+from marketing_platform.releases.writes import WRITES_TABLES, Writes
 from marketing_platform.settings import Settings
 from marketing_platform.stores.records_sqlite import SqliteRecords
 
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Records:
-    """What landed, what was released, who may write, and what people were told."""
+    """What landed, what was released, who may write, what people were told, and what the API took in."""
 
     ledger: Ledger
     shelf: ReleaseShelf
     writer: WriterLock
     notices: Notices
+    writes: Writes
 
 
 def open_records(settings: Settings) -> Records:
@@ -51,6 +53,7 @@ def in_folder(data: Path) -> Records:
         shelf=FolderShelf(data / "releases"),
         writer=folder_lock(data / ".writer.lock"),
         notices=FileNotices(data / "notices.jsonl"),
+        writes=Writes(SqliteRecords(data / "writes.sqlite", WRITES_TABLES)),
     )
 
 
@@ -60,10 +63,11 @@ def in_postgres(postgres: PostgresSettings) -> Records:
     from marketing_platform.stores.lock_postgres import postgres_lock
     from marketing_platform.stores.records_postgres import PostgresRecords
 
-    database = PostgresRecords(postgres, {**LEDGER_TABLES, **SHELF_TABLES, **NOTICE_TABLES})
+    database = PostgresRecords(postgres, {**LEDGER_TABLES, **SHELF_TABLES, **NOTICE_TABLES, **WRITES_TABLES})
     return Records(
         ledger=Ledger(database),
         shelf=DatabaseShelf(database),
         writer=WriterLock(postgres.where, partial(postgres_lock, postgres)),
         notices=DatabaseNotices(database),
+        writes=Writes(database),
     )
