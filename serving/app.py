@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from marketing_platform import __version__
 from marketing_platform.encoders import Encoder, configured_encoder
+from marketing_platform.ingestion.write_settings import load_write_settings
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.records import open_records
@@ -17,6 +18,8 @@ from marketing_platform.settings import Settings, load_settings
 from marketing_platform.stores.registry import Stores, open_stores
 from serving import errors, openapi
 from serving.analytics.endpoints import router as analytics
+from serving.audit.endpoints import router as audit
+from serving.audit.service import AuditService
 from serving.duckdb_sharing import shared_duckdb
 from serving.graph.endpoints import router as graph
 from serving.health.endpoints import router as health
@@ -26,6 +29,8 @@ from serving.middleware import RequestMiddleware
 from serving.recommendations.endpoints import router as recommendations
 from serving.recommendations.endpoints import users
 from serving.releases import OpenRelease, ReleaseHolder
+from serving.writes.endpoints import router as writes
+from serving.writes.service import WriteService
 
 _DESCRIPTION = """
 Recommendations, graph and figures of a marketing platform, each from exactly one **release**.
@@ -41,6 +46,8 @@ _TAGS = [
     },
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
     {"name": "analytics", "description": "Figures by user, campaign and day; sorted, filtered, in pages."},
+    {"name": "writes", "description": "What applications write: it lands, and the next release shows it."},
+    {"name": "audit", "description": "Releases and batches: what landed, what was refused, what serves."},
     {"name": "health", "description": "Whether the API can answer, and how fresh its answers are."},
 ]
 
@@ -55,7 +62,8 @@ def create_app(
 ) -> FastAPI:
     """The API over the releases of `settings`; keyword arguments put something else in a place."""
     settings = settings or load_settings()
-    shelf = shelf or open_records(settings).shelf
+    records = open_records(settings)
+    shelf = shelf or records.shelf
     stores = stores or open_stores(settings, connect=shared_duckdb(settings.duckdb_memory))
     live = LivePath(
         encoder or partial(configured_encoder, settings, live=True),
@@ -76,12 +84,17 @@ def create_app(
         at_once=["recommendations"] if settings.profile == "embedded" else [],
     )
 
+    writing = WriteService(settings, stores, records, load_write_settings())
+    auditing = AuditService(records.ledger, shelf, stores.documents, seconds=settings.api_seconds)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as cleanups:
             await cleanups.enter_async_context(holder.running())
             await cleanups.enter_async_context(lookups.running())
             await cleanups.enter_async_context(live.running(holder))
+            await cleanups.enter_async_context(writing.running())
+            cleanups.callback(auditing.close)
             yield
 
     app = FastAPI(
@@ -96,9 +109,11 @@ def create_app(
     app.state.holder = holder
     app.state.live = live
     app.state.lookups = lookups
+    app.state.writes = writing
+    app.state.audit = auditing
     errors.install(app)
     app.add_middleware(RequestMiddleware)
-    routers = (recommendations, users, graph, analytics, health)
+    routers = (recommendations, users, graph, analytics, writes, audit, health)
     for router in routers:
         app.include_router(router)
     openapi.install(app, routers)

@@ -24,6 +24,7 @@ from marketing_platform.errors import (
     EncoderUnavailable,
     MarketingPlatformError,
     StoreBusy,
+    StoreFull,
     StoreUnavailable,
     UnknownRelease,
 )
@@ -45,9 +46,34 @@ class ErrorKind:
 ERRORS: Mapping[str, ErrorKind] = {
     "unknown_user": ErrorKind(404, "The release knows no such user.", {"parameter": "user_id"}),
     "unknown_campaign": ErrorKind(404, "The release knows no such campaign.", {"parameter": "campaign_id"}),
+    "unknown_receipt": ErrorKind(
+        404, "You have written nothing under this receipt.", {"parameter": "receipt_id"}
+    ),
+    "unknown_batch": ErrorKind(404, "There is no such batch.", {"parameter": "batch_id"}),
     "unknown_route": ErrorKind(404, "There is nothing at this path; /docs lists what there is.", {}),
     "method_not_allowed": ErrorKind(
         405, "The path exists, but not for this method; see the Allow header.", {"allow": "GET"}
+    ),
+    "request_timeout": ErrorKind(408, "The body did not arrive in time; send it again.", {"seconds": 30}),
+    "idempotency_in_flight": ErrorKind(
+        409,
+        "A request with this Idempotency-Key is being carried out; ask again for its answer.",
+        {"header": "Idempotency-Key"},
+        _RETRY_SECONDS,
+    ),
+    "invalid_upload": ErrorKind(
+        400, "The upload cannot be read; details says why.", {"problem": "the body is not gzip"}
+    ),
+    "body_too_large": ErrorKind(
+        413, "The body is larger than it may be.", {"problem": "a line has at most 1048576 bytes"}
+    ),
+    "unsupported_media_type": ErrorKind(
+        415, "The body is of a type that is not taken here.", {"expected": "application/x-ndjson"}
+    ),
+    "idempotency_key_reused": ErrorKind(
+        422,
+        "This Idempotency-Key came with another request before; a new request needs a new one.",
+        {"header": "Idempotency-Key"},
     ),
     "invalid_parameter": ErrorKind(
         422,
@@ -64,6 +90,7 @@ ERRORS: Mapping[str, ErrorKind] = {
     "not_ready": ErrorKind(
         503, "What this request needs is still being opened.", {"part": "encoder"}, _RETRY_SECONDS
     ),
+    "busy": ErrorKind(503, "As much is being written as can be at once; send it again.", {}, _RETRY_SECONDS),
     "store_unavailable": ErrorKind(503, "A datastore does not answer at the moment.", {}, _RETRY_SECONDS),
     "encoder_unavailable": ErrorKind(
         503, "What makes vectors of messages does not answer at the moment.", {}, _RETRY_SECONDS
@@ -170,7 +197,7 @@ async def _http(request: Request, error: HTTPException) -> Response:
 
 
 async def _platform(request: Request, error: MarketingPlatformError) -> Response:
-    if isinstance(error, StoreUnavailable | StoreBusy):
+    if isinstance(error, StoreUnavailable | StoreBusy | StoreFull):
         return render("store_unavailable", request_id(request))
     if isinstance(error, EncoderUnavailable):
         _log.warning("encoder unavailable", reason=str(error))
@@ -187,8 +214,11 @@ def request_id(request: Request) -> str:
 
 def _problem(problem: Mapping[str, Any]) -> dict[str, str]:
     location: Sequence[str | int] = problem["loc"]
+    if problem["type"] == "extra_forbidden":  # the last part is a name that the client made up
+        location = location[:-1]
+    name = ".".join(str(part) for part in location[1:]) or str(location[0])
     # pydantic's `input` and `ctx` hold what was sent; its message does not.
-    return {"in": str(location[0]), "name": str(location[-1]), "problem": problem["msg"]}
+    return {"in": str(location[0]), "name": name, "problem": problem["msg"]}
 
 
 def _example(code: str) -> dict[str, Any]:

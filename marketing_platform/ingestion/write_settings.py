@@ -45,3 +45,8 @@ class WriteSettings(BaseSettings):
         None, description="Servers: user data goes to this Kafka topic instead of to objects."
     )
     feedback_topic: Topic | None = Field(None, description="The same for feedback.")
+
+
+def load_write_settings() -> WriteSettings:
+    """The settings of this process."""
+    return WriteSettings()  # pyright: ignore[reportCallIssue] -- fields come from the environment

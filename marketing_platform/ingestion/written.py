@@ -6,6 +6,7 @@ no batch back; a property test keeps both definitions together. How lines become
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ Kind = Literal["user-data", "feedback", "bulk"]  # also the folder of the landin
 
 _FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 _EVENT_TYPES = {"impression": "impression", "click": "click", "conversion": "convert"}
+_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 _LANGUAGE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
@@ -249,26 +251,38 @@ class Envelope:
     by: str  # id of the principal who wrote it
     idempotency: str | None = None  # name of the record that is to be completed if we die
 
-    def line(self, at: str, number: int, lines: int, rows: Mapping[str, Mapping[str, Any]]) -> bytes:
-        """The rows of one record by table, where it was in the request (`at`), and how many there are."""
-        write = {
+    def lines(self, records: Sequence[Record]) -> list[bytes]:
+        """The lines of a whole write; each knows its place, so that a part of them can be told from all."""
+        count = len(records)
+        return [
+            _line(self._head(at) | {"line": number, "lines": count}, rows)
+            for number, (at, rows) in enumerate(records)
+        ]
+
+    def line(self, record: Record) -> bytes:
+        """A line of a write that lands as one object anyway."""
+        at, rows = record
+        return _line(self._head(at), rows)
+
+    def defective(self, at: str, defect: str, content: bytes) -> bytes:
+        """The line of a record that could not be read; it says why, and holds what came."""
+        try:
+            raw = {"_raw": content.decode()}
+        except UnicodeDecodeError:
+            raw = {"_raw_base64": base64.b64encode(content).decode()}
+        told = {"_defect": defect, **raw, "value": {"write": self._head(at)}}
+        return orjson.dumps(told, option=_OPTIONS)
+
+    def _head(self, at: str) -> dict[str, Any]:
+        """What stands in front of a row; `at` is where it was in the request."""
+        head = {
             "receipt": self.number,
             "kind": self.kind,
             "received_at": self.received_at,
             "by": self.by,
             "at": at,
-            "line": number,
-            "lines": lines,
         }
-        if self.idempotency:
-            write["idempotency"] = self.idempotency
-        return orjson.dumps(
-            {"value": {"write": write, **rows}}, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
-        )
-
-    def lines(self, records: Sequence[Record]) -> list[bytes]:
-        """The lines of a whole write."""
-        return [self.line(at, number, len(records), rows) for number, (at, rows) in enumerate(records)]
+        return {**head, "idempotency": self.idempotency} if self.idempotency else head
 
 
 Record = tuple[str, Mapping[str, Mapping[str, Any]]]  # where in the request, rows by table
@@ -308,6 +322,10 @@ def _user_data(user_id: str | None, data: UserData, received_at: datetime) -> It
         yield f"interests.{place}", {"interests": stated}
     for place, product in enumerate(data.products):
         yield f"products.{place}", {"products": _given(product)}
+
+
+def _line(head: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> bytes:
+    return orjson.dumps({"value": {"write": head, **rows}}, option=_OPTIONS)
 
 
 def _given(model: BaseModel) -> dict[str, Any]:
