@@ -14,11 +14,11 @@ from datetime import date
 import numpy as np
 import orjson
 import pyarrow as pa
-from scipy import sparse
 
 from marketing_platform.recommenders.answers import ANSWER_SCHEMA, FIGURE_DIGITS
 from marketing_platform.recommenders.explanations import Explainer, Explanation
 from marketing_platform.recommenders.families.item_weights import row_of
+from marketing_platform.recommenders.feedback import ToldByUsers
 from marketing_platform.recommenders.hybrid import FALLBACKS, Hybrid
 from marketing_platform.recommenders.item_training import Products
 from marketing_platform.recommenders.rules import Candidates, Facts, Rule, Ruled, apply
@@ -40,6 +40,7 @@ def recommend_products(
     products: Products,
     hybrid: Hybrid,
     rules: Sequence[Rule],
+    told: ToldByUsers,
     *,
     limit: int,
     today: date,
@@ -57,7 +58,7 @@ def recommend_products(
     for start in range(0, len(products.training.users), _BLOCK_USERS):
         rows = np.arange(start, min(start + _BLOCK_USERS, len(products.training.users)))
         offered = _candidates(products, hybrid, rows, limit, repeats=repeats_allowed(rules))
-        ruled = apply(rules, offered, _facts(products, rows, today), limit=limit)
+        ruled = apply(rules, offered, _facts(products, told, rows, today), limit=limit)
         removed.update(ruled.removed)
         notes.update(dict.fromkeys(ruled.notes))
         answers = [writer.answer(int(row), ruled, at) for at, row in enumerate(rows)]
@@ -95,13 +96,15 @@ def _candidates(
     )
 
 
-def _facts(products: Products, rows: np.ndarray, today: date) -> Facts:
+def _facts(products: Products, told: ToldByUsers, rows: np.ndarray, today: date) -> Facts:
+    told = told.of_rows(rows)
     return Facts(
         today=today,
         attributes=products.attributes,
         taken=products.training.taken[rows],
-        # No table says these yet; whoever answers may know more (`rules.leaving`).
-        blocked=sparse.csr_matrix((len(rows), len(products.training.items)), dtype=np.float32),
+        blocked=told.dismissed,
+        shown=told.shown,
+        # No table says this yet; whoever answers may know more (`rules.leaving`).
         hidden=np.zeros(len(products.training.items), bool),
         opted_out=products.opted_out[rows],
         features=products.training.features,

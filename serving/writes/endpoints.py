@@ -117,7 +117,8 @@ async def feedback(
 ) -> Response:
     """Impressions, clicks, conversions and dismissals: they feed rules and figures of later releases.
 
-    A dismissed item is not recommended to the user again, until they click or buy it elsewhere.
+    A dismissed item is not recommended to the user again, unless a later click or conversion takes that
+    back.
     """
     answer = await writes.write(
         _asked(request, idempotency_key),

@@ -11,6 +11,7 @@ from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import Prepared, latest_metadata
 from marketing_platform.defs.metadata import bars, markdown_table
 from marketing_platform.defs.pools import stored_in
+from marketing_platform.recommenders.feedback import told_by_users
 from marketing_platform.recommenders.item_training import Products, products_of
 from marketing_platform.recommenders.product_batches import recommend_products, repeats_allowed
 from marketing_platform.recommenders.product_learning import Evaluated, K, evaluate_products, hybrid_of
@@ -73,18 +74,29 @@ def product_recommendations(
     user_campaign_engagement: StoredTable,
     text_embeddings: StoredTable,
     recommender_evaluation: dict[str, Any],
+    feedback: StoredTable,
     stores: dg.ResourceParam[Stores],
     settings: dg.ResourceParam[Settings],
 ) -> Prepared:
     """For each user the products that the hybrid ranks first and the rules allow, each with its reason."""
     tables = (users, products, purchases, interests, campaigns, user_campaign_engagement, text_embeddings)
     known = _products(context, stores, *tables)
+    rules, now = load_rules(settings.rules_dir).products, datetime.now(UTC)
+    told = told_by_users(
+        lambda sql: stores.warehouse.query(Select(sql, [feedback.ref])),
+        "product",
+        rules,
+        users=known.training.users,
+        items=known.training.items,
+        now=now,
+    )
     answers = recommend_products(
         known,
         hybrid_of(recommender_evaluation, known.training),
-        load_rules(settings.rules_dir).products,
+        rules,
+        told,
         limit=settings.recommendations,
-        today=datetime.now(UTC).date(),
+        today=now.date(),
         say=context.log.info,
     )
     return Prepared(answers)
