@@ -61,8 +61,8 @@ ERRORS: Mapping[str, ErrorKind] = {
         {"header": "Idempotency-Key"},
         _RETRY_SECONDS,
     ),
-    "invalid_upload": ErrorKind(
-        400, "The upload cannot be read; details says why.", {"problem": "the body is not gzip"}
+    "malformed_body": ErrorKind(
+        400, "The body cannot be read; details may say why.", {"problem": "the body is not gzip"}
     ),
     "body_too_large": ErrorKind(
         413, "The body is larger than it may be.", {"problem": "a line has at most 1048576 bytes"}
@@ -191,6 +191,8 @@ async def _http(request: Request, error: HTTPException) -> Response:
         allow = (error.headers or {}).get("Allow", "GET")
         details = {"allow": allow}
         return render("method_not_allowed", request_id(request), details=details, headers={"Allow": allow})
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # a body that no parser gets through
+        return render("malformed_body", request_id(request))
     if error.status_code == HTTPStatus.NOT_FOUND:
         return render("unknown_route", request_id(request))
     raise error

@@ -49,6 +49,7 @@ UserId = Annotated[
     Path(description="Identifier of the user; one nobody knows yet is known from then on.", examples=["u-1"]),
 ]
 _COMMON = (
+    "malformed_body",
     "idempotency_in_flight",
     "idempotency_key_reused",
     "invalid_parameter",
@@ -135,7 +136,7 @@ async def feedback(
     status_code=202,
     summary="Write data of many users as a stream of lines",
     response_model=schemas.Accepted,
-    responses=_responses("invalid_upload", "request_timeout", "body_too_large", "unsupported_media_type"),
+    responses=_responses("request_timeout", "body_too_large", "unsupported_media_type"),
     openapi_extra=schemas.BULK_BODY,
 )
 async def bulk(request: Request, writes: Writes, idempotency_key: IdempotencyKey = None) -> Response:

@@ -215,7 +215,7 @@ class WriteService:
         except TooLarge as error:
             raise ApiError("body_too_large", problem=str(error)) from None
         except InputError as error:
-            raise ApiError("invalid_upload", problem=str(error)) from None
+            raise ApiError("malformed_body", problem=str(error)) from None
 
     def _unnamed_file(self) -> BinaryIO:
         if self._folder is not None:

@@ -1,0 +1,407 @@
+"""What is written lands whole, once and for good; what became of it can be followed."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import random
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from starlette.types import Receive, Scope, Send
+
+from marketing_platform.errors import EncoderUnavailable
+from marketing_platform.ingestion.landing import take_landed
+from marketing_platform.releases.records import open_records
+from marketing_platform.releases.writes import record_name
+from marketing_platform.settings import Settings
+from marketing_platform.sources import load_sources
+from marketing_platform.stores.registry import open_stores
+from marketing_platform_tests.serving.conftest import Response, await_until
+from marketing_platform_tests.serving.test_errors import error_of
+from marketing_platform_tests.serving.writing import PURCHASE, served
+from serving.app import create_app
+
+DATA = {"profile": {"name": "Ada"}, "purchases": [PURCHASE]}
+NDJSON = {"Content-Type": "application/x-ndjson"}
+LINE = b'{"user_id":"u-1","profile":{"name":"Ada"}}\n'
+
+
+class Identified:
+    """Stands in front of the API as authentication does: the header X-Test-Key says who asks."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        for name, value in scope.get("headers", ()):
+            if name == b"x-test-key":
+                scopes = {"admin"} if value == b"root" else {"write:data"}
+                scope.setdefault("state", {})["principal"] = SimpleNamespace(id=value.decode(), scopes=scopes)
+        await self._app(scope, receive, send)
+
+
+def api(folder: Path, monkeypatch: pytest.MonkeyPatch, **limits: object) -> FastAPI:
+    def no_encoder() -> Any:
+        raise EncoderUnavailable("not needed here")
+
+    for name, value in limits.items():
+        monkeypatch.setenv(f"MARKETING_WRITES_{name.upper()}", str(value))
+    app = create_app(Settings(data_dir=folder), encoder=no_encoder)
+    app.add_middleware(Identified)
+    return app
+
+
+@pytest.fixture
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    app = api(tmp_path, monkeypatch, segment_seconds=0.1, bulk_bytes=200_000, bulk_line_bytes=2_000)
+    with TestClient(app, raise_server_exceptions=False) as opened:
+        yield opened
+
+
+def landed(folder: Path, kind: str = "*") -> list[dict[str, Any]]:
+    """Every line in the landing zone that came by the API."""
+    paths = sorted((folder / "landing" / "api").glob(f"{kind}/*.ndjson"))
+    return [orjson.loads(line) for path in paths for line in path.read_bytes().splitlines()]
+
+
+def eventually(folder: Path, lines: int, kind: str = "*") -> list[dict[str, Any]]:
+    deadline = time.monotonic() + 10
+    while len(found := landed(folder, kind)) < lines:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+    return found
+
+
+def number_of(answer: Any) -> str:
+    """The receipt's number, which stands in every line of the write."""
+    said = answer["receipt_id"].removeprefix("rc_").partition(".")[0]
+    return orjson.loads(base64.urlsafe_b64decode(said + "=" * (-len(said) % 4)))[0]
+
+
+def test_a_write_lands_as_lines_that_say_whose_they_are(client: TestClient, tmp_path: Path) -> None:
+    response = client.post("/api/v1/users/u/1/data", json=DATA, headers={"X-Test-Key": "k_shop"})
+    assert response.status_code == 202
+    answer = response.json()
+    assert (answer["status"], answer["rows"]) == ("landed", 2)
+    assert response.headers["Location"] == answer["links"]["receipt"]
+    first, second = (line["value"] for line in eventually(tmp_path, 2))
+    assert first["users"] == {"user_id": "u/1", "name": "Ada"}
+    assert second["purchases"]["unit_price"] == "2.50"
+    for line in (first, second):
+        assert line["write"]["receipt"] == number_of(answer)
+        assert line["write"]["by"] == "k_shop"
+        assert datetime.fromisoformat(line["write"]["received_at"]) == datetime.fromisoformat(
+            answer["received_at"]
+        )
+
+
+def test_feedback_lands_and_of_campaigns_as_events_too(client: TestClient, tmp_path: Path) -> None:
+    told = [
+        {"action": action, "item_kind": kind, "item_id": "x", "position": 1}
+        for kind in ("product", "campaign")
+        for action in ("impression", "conversion", "dismissal")
+    ]
+    assert client.post("/api/v1/users/u-1/feedback", json={"events": told}).status_code == 202
+    lines = [line["value"] for line in eventually(tmp_path, 6, "feedback")]
+    assert [line["feedback"]["action"] for line in lines] == [event["action"] for event in told]
+    assert [line["events"]["event_type"] for line in lines if "events" in line] == ["impression", "convert"]
+
+
+def test_many_writes_share_few_objects(client: TestClient, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda n: client.post(f"/api/v1/users/u-{n}/data", json=DATA), range(100)))
+    assert {answer.status_code for answer in answers} == {202}
+    lines = eventually(tmp_path, 200)
+    assert len(list((tmp_path / "landing" / "api" / "user-data").iterdir())) < 20
+    assert sorted({line["value"]["write"]["receipt"] for line in lines}) == sorted(
+        number_of(answer.json()) for answer in answers
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b'{"purchases":[{"unit_price":NaN}]}', "purchases.0.unit_price"),
+        (b'{"interests":[{"interest":"a","strength":1e999}]}', "interests.0.strength"),
+        (b'{"profile":{"name":"\\ud800"}}', "profile.name"),
+        (b'{"profile":{"name":"a\\u0000"}}', "profile.name"),
+        (b'{"profile":{"secret-\\ud800":1}}', "profile"),
+        (b"[]", "body"),
+        (b"{", None),
+        (b"", None),
+    ],
+    ids=["nan", "infinite", "surrogate", "nul", "unknown", "list", "cut off", "empty"],
+)
+def test_what_cannot_be_read_is_told_and_lands_nothing(
+    client: TestClient, tmp_path: Path, body: bytes, name: str | None
+) -> None:
+    response = client.post(
+        "/api/v1/users/u-1/data", content=body, headers={"Content-Type": "application/json"}
+    )
+    found = error_of(response, 422, "invalid_parameter")
+    assert "secret" not in response.text
+    if name:
+        assert name in [problem["name"] for problem in found["details"]["problems"]]
+    assert landed(tmp_path) == []
+
+
+@pytest.mark.parametrize("body", [b"\xff", b'{"profile":' + b"[" * 5000], ids=["no text", "deep"])
+def test_what_no_parser_gets_through(client: TestClient, body: bytes) -> None:
+    response = client.post(
+        "/api/v1/users/u-1/data", content=body, headers={"Content-Type": "application/json"}
+    )
+    error_of(response, 400, "malformed_body")
+
+
+@pytest.mark.parametrize("user_id", ["%20", "a%00b", "x" * 257])
+def test_users_that_cannot_be(client: TestClient, user_id: str) -> None:
+    error_of(client.post(f"/api/v1/users/{user_id}/data", json=DATA), 422, "invalid_parameter")
+
+
+def test_a_key_gives_the_same_answer_and_one_landing(client: TestClient, tmp_path: Path) -> None:
+    headers = {"Idempotency-Key": "order-1", "X-Test-Key": "k_shop"}
+    first = client.post("/api/v1/users/u-1/data", json=DATA, headers=headers)
+    again = client.post("/api/v1/users/u-1/data", json=DATA, headers=headers)
+    assert (first.status_code, first.content, first.headers["Location"]) == (
+        again.status_code,
+        again.content,
+        again.headers["Location"],
+    )
+    other = client.post("/api/v1/users/u-1/data", json={"profile": {"name": "Eve"}}, headers=headers)
+    error_of(other, 422, "idempotency_key_reused")
+    elsewhere = client.post("/api/v1/users/u-2/data", json=DATA, headers=headers)
+    error_of(elsewhere, 422, "idempotency_key_reused")
+    somebody = client.post("/api/v1/users/u-1/data", json=DATA, headers=headers | {"X-Test-Key": "k_other"})
+    assert somebody.status_code == 202
+    assert somebody.content != first.content
+    assert len(eventually(tmp_path, 4)) == 4
+
+
+def test_a_key_in_flight_is_a_conflict_until_its_time_is_over(client: TestClient, tmp_path: Path) -> None:
+    writes = open_records(Settings(data_dir=tmp_path)).writes
+    record = record_name("anonymous", "slow")
+    fingerprint = "whatever"
+    hour = timedelta(hours=1)
+    now = datetime.now(UTC)
+    assert writes.begin(record, fingerprint, attempt="1", now=now, lease=hour, keep=hour).standing == "new"
+    assert (
+        writes.begin(record, fingerprint, attempt="2", now=now, lease=hour, keep=hour).standing == "in flight"
+    )
+    late = now + timedelta(minutes=30)
+    assert (
+        writes.begin(record, fingerprint, attempt="3", now=late, lease=hour / 3, keep=hour).standing == "new"
+    )
+    writes.complete(record, "the first's", attempt="1")  # came back too late to count
+    writes.complete(record, "the third's", attempt="3")
+    done = writes.begin(record, fingerprint, attempt="4", now=late, lease=hour, keep=hour)
+    assert (done.standing, done.receipt) == ("done", "the third's")
+    over = late + 2 * hour
+    assert writes.begin(record, "other", attempt="5", now=over, lease=hour, keep=hour).standing == "new"
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "ü", "x" * 256])
+def test_keys_that_cannot_be(client: TestClient, key: str) -> None:
+    headers = {"Idempotency-Key": key.encode()}
+    response = client.post("/api/v1/users/u-1/data", json=DATA, headers=headers)  # pyright: ignore[reportArgumentType]
+    error_of(response, 422, "invalid_parameter")
+
+
+def take(folder: Path) -> list[str]:
+    """The batches that a look at the landing zone makes."""
+    configured = Settings(data_dir=folder)
+    taken = take_landed(
+        open_stores(configured).objects,
+        open_records(configured).ledger,
+        load_sources(configured.sources_dir),
+        now=datetime.now(UTC),
+        settle_seconds=0,
+    )
+    assert not taken.unmatched
+    assert not taken.refused
+    return list(taken.batches)
+
+
+def test_a_receipt_is_for_whoever_wrote_and_admins(client: TestClient, tmp_path: Path) -> None:
+    mine = {"X-Test-Key": "k_shop"}
+    url = client.post("/api/v1/users/u-1/data", json=DATA, headers=mine).json()["links"]["receipt"]
+    found = client.get(url, headers=mine).json()
+    assert (found["status"], found["batch_id"], found["rows"]) == ("landed", None, 2)
+    eventually(tmp_path, 2)
+    (batch_id,) = take(tmp_path)
+    for key in ("k_shop", "root"):
+        assert client.get(url, headers={"X-Test-Key": key}).json()["batch_id"] == batch_id
+    error_of(client.get(url, headers={"X-Test-Key": "k_other"}), 404, "unknown_receipt")
+    error_of(client.get(url), 404, "unknown_receipt")
+    error_of(client.get(url[:-1] + ("A" if url[-1] != "A" else "B"), headers=mine), 404, "unknown_receipt")
+    error_of(client.get("/api/v1/receipts/rc_é.x", headers=mine), 404, "unknown_receipt")
+
+
+def upload(client: TestClient, content: Any, **headers: str) -> Response:
+    return client.post("/api/v1/data/bulk", content=content, headers={**NDJSON, **headers})
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_a_bulk_upload_lands_as_one_object(client: TestClient, tmp_path: Path, encoding: str) -> None:
+    lines = LINE * 3 + b'\r\n\n{"user_id":"u-2","purchases":[{}]}\nnot json\n' + LINE.rstrip()
+    content = gzip.compress(lines[:50]) + gzip.compress(lines[50:]) if encoding == "gzip" else lines
+    response = upload(client, iter([content[:70], content[70:]]), **{"Content-Encoding": encoding})
+    assert response.status_code == 202, response.text
+    assert response.json()["rows"] == 6
+    found = landed(tmp_path, "bulk")
+    assert [line.get("_defect") for line in found] == [
+        None,
+        None,
+        None,
+        "purchases.product_id: Field required",
+        "invalid JSON",
+        None,
+    ]
+    assert found[4]["_raw"] == "not json"
+    assert found[5]["value"]["write"]["at"] == "line 6: profile"
+
+
+def test_a_bulk_upload_has_a_key_like_any_write(client: TestClient, tmp_path: Path) -> None:
+    first = upload(client, LINE, **{"Idempotency-Key": "1"})
+    assert upload(client, LINE, **{"Idempotency-Key": "1"}).content == first.content
+    error_of(upload(client, LINE * 2, **{"Idempotency-Key": "1"}), 422, "idempotency_key_reused")
+    assert len(landed(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "code"),
+    [
+        (LINE, {"Content-Type": "application/json"}, 415, "unsupported_media_type"),
+        (LINE, {"Content-Encoding": "br"}, 415, "unsupported_media_type"),
+        (LINE, {"Content-Encoding": "gzip"}, 400, "malformed_body"),
+        (gzip.compress(LINE * 100)[:-9], {"Content-Encoding": "gzip"}, 400, "malformed_body"),
+        (b" \n\n", {}, 400, "malformed_body"),
+        (LINE * 6000, {}, 413, "body_too_large"),
+        (b'"' + b"x" * 3000, {}, 413, "body_too_large"),
+        (gzip.compress(b"\n" * 50_000_000), {"Content-Encoding": "gzip"}, 413, "body_too_large"),
+    ],
+    ids=["type", "encoding", "no gzip", "cut off", "empty", "large", "long line", "bomb"],
+)
+def test_uploads_that_are_refused_leave_nothing(
+    client: TestClient, tmp_path: Path, content: bytes, headers: dict[str, str], status: int, code: str
+) -> None:
+    error_of(upload(client, content, **headers), status, code)
+    assert landed(tmp_path) == []
+    assert not any((tmp_path / "uploads").glob("*"))
+
+
+def test_batches_are_listed_in_pages_and_told_in_full(client: TestClient, tmp_path: Path) -> None:
+    for number in range(5):
+        upload(client, b'{"user_id":"u-%d","profile":{"name":"Ada"}}\n' % number, **{"X-Test-Key": "k_shop"})
+    made = take(tmp_path)
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = client.get(f"/api/v1/batches?limit=2{cursor}").json()
+        seen += [batch["batch_id"] for batch in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert seen == made[::-1]
+    assert client.get("/api/v1/batches?state=held").json()["items"] == []
+    assert len(client.get("/api/v1/batches?state=landed&source=api_user_data").json()["items"]) == 5
+    assert client.get("/api/v1/batches?source=other").json()["items"] == []
+    found = client.get(f"/api/v1/batches/{made[0]}")
+    assert [event["action"] for event in found.json()["history"]] == ["landed"]
+    assert client.get(f"/api/v1/batches/{made[0].rpartition('@')[2]}").json() == found.json()
+    etag = {"If-None-Match": found.headers["ETag"]}
+    assert client.get(f"/api/v1/batches/{made[0]}", headers=etag).status_code == 304
+    error_of(client.get("/api/v1/batches/none"), 404, "unknown_batch")
+    error_of(client.get("/api/v1/batches?cursor=x"), 422, "invalid_parameter")
+    error_of(client.get("/api/v1/releases/current"), 503, "no_release")
+    assert client.get("/api/v1/releases").json() == {"items": [], "next_cursor": None}
+
+
+def test_one_key_in_two_processes_is_one_landing(tmp_path: Path) -> None:
+    with served(tmp_path) as one, served(tmp_path) as other, ThreadPoolExecutor(8) as threads:
+
+        def write(number: int) -> httpx.Response:
+            url = (one, other)[number % 2].url
+            deadline = time.monotonic() + 30
+            while True:
+                answer = httpx.post(
+                    f"{url}/api/v1/users/u-1/data",
+                    json=DATA,
+                    headers={"Idempotency-Key": f"k-{number // 8}"},
+                    timeout=30,
+                )
+                if answer.status_code != 409:
+                    return answer
+                assert time.monotonic() < deadline
+                assert answer.json()["error_code"] == "idempotency_in_flight"
+
+        answers = list(threads.map(write, range(80)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.content for answer in answers}) == 10
+    assert len(landed(tmp_path)) == 20
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_kill_loses_nothing_that_was_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    acknowledged: dict[str, dict[str, Any]] = {}
+    with served(tmp_path, MARKETING_WRITES_SEGMENT_SECONDS="0.3") as running:
+
+        def write(thread: int) -> None:
+            with httpx.Client(timeout=10) as connection:
+                for number in range(10_000):
+                    key = f"{thread}-{number}"
+                    try:
+                        answer = connection.post(
+                            f"{running.url}/api/v1/users/u-{key}/data",
+                            json=DATA,
+                            headers={"Idempotency-Key": key},
+                        )
+                    except httpx.TransportError:
+                        return
+                    assert answer.status_code == 202, answer.text
+                    acknowledged[key] = answer.json()
+
+        threads = [threading.Thread(target=write, args=(thread,)) for thread in range(4)]
+        for thread in threads:
+            thread.start()
+        await_until(lambda: bool(acknowledged))
+        time.sleep(random.Random(seed).random())
+        running.process.kill()
+        running.process.wait()
+        for thread in threads:
+            thread.join()
+    assert acknowledged
+    with TestClient(api(tmp_path, monkeypatch)) as client:  # its start lands what was left
+        assert not list((tmp_path / "spool").glob("*.segment"))
+        take(tmp_path)
+        for key, answer in acknowledged.items():
+            found = client.get(answer["links"]["receipt"]).json()
+            assert found["batch_id"] is not None, key
+            assert found["rows"] == 2
+        lines = landed(tmp_path)
+        for answer in acknowledged.values():
+            own = [line for line in lines if line["value"]["write"]["receipt"] == number_of(answer)]
+            assert len(own) == 2
+        # Nothing is there in part, and a write that was durable but never answered has its answer now.
+        by_number: dict[str, list[Any]] = {}
+        for line in lines:
+            by_number.setdefault(line["value"]["write"]["receipt"], []).append(line)
+        assert {len(own) for own in by_number.values()} == {2}
+        unheard = set(by_number) - {number_of(answer) for answer in acknowledged.values()}
+        for number in unheard:
+            key = by_number[number][0]["value"]["users"]["user_id"].removeprefix("u-")
+            again = client.post(f"/api/v1/users/u-{key}/data", json=DATA, headers={"Idempotency-Key": key})
+            assert number_of(again.json()) == number
