@@ -220,7 +220,7 @@ def _problem(problem: Mapping[str, Any]) -> dict[str, str]:
         location = location[:-1]
     name = ".".join(str(part) for part in location[1:]) or str(location[0])
     # pydantic's `input` and `ctx` hold what was sent; its message does not.
-    return {"in": str(location[0]), "name": name, "problem": problem["msg"]}
+    return {"in": str(location[0]), "name": name, "problem": problem["msg"].removeprefix("Value error, ")}
 
 
 def _example(code: str) -> dict[str, Any]:

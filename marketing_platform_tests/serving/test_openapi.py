@@ -20,6 +20,17 @@ REAL = {
     "/analytics/campaign-performance": "",
     "/analytics/daily-activity": "",
     "/api/v1/health": "",
+    "/api/v1/batches": "",
+    "/api/v1/releases": "",
+    "/api/v1/releases/current": "",
+}
+# Asked in tests of their own: their paths name what only a write makes.
+OTHERS = {
+    "/api/v1/batches/{batch_id}",
+    "/api/v1/data/bulk",
+    "/api/v1/receipts/{receipt_id}",
+    "/api/v1/users/{user_id}/data",
+    "/api/v1/users/{user_id}/feedback",
 }
 
 
@@ -30,8 +41,9 @@ def openapi(client: TestClient) -> dict[str, Any]:
 
 def responses(openapi: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, operations in openapi["paths"].items():
-        for status, response in operations["get"]["responses"].items():
-            yield path, status, response
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                yield path, status, response
 
 
 def check(openapi: dict[str, Any], schema: dict[str, Any], document: Any) -> None:
@@ -40,7 +52,7 @@ def check(openapi: dict[str, Any], schema: dict[str, Any], document: Any) -> Non
 
 
 def test_it_lists_exactly_these_routes(openapi: dict[str, Any]) -> None:
-    assert set(openapi["paths"]) == set(REAL)
+    assert set(openapi["paths"]) == {*REAL, *OTHERS}
 
 
 def test_every_response_has_an_example_that_fits(openapi: dict[str, Any]) -> None:
@@ -69,8 +81,7 @@ def test_real_answers_fit(client: TestClient, openapi: dict[str, Any]) -> None:
 
 
 def test_every_operation_and_parameter_is_described(openapi: dict[str, Any]) -> None:
-    for operations in openapi["paths"].values():
-        operation = operations["get"]
+    for operation in (each for operations in openapi["paths"].values() for each in operations.values()):
         assert operation["summary"]
         assert operation["description"]
         assert operation["tags"]

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import jsonschema
 import orjson
 import pytest
 from fastapi import FastAPI
@@ -250,6 +251,26 @@ def test_a_receipt_is_for_whoever_wrote_and_admins(client: TestClient, tmp_path:
 
 def upload(client: TestClient, content: Any, **headers: str) -> Response:
     return client.post("/api/v1/data/bulk", content=content, headers={**NDJSON, **headers})
+
+
+def test_answers_fit_the_published_description(client: TestClient, tmp_path: Path) -> None:
+    openapi = client.get("/openapi.json").json()
+
+    def check(path: str, method: str, response: Response) -> None:
+        described = openapi["paths"][path][method]["responses"][str(response.status_code)]
+        schema = described["content"]["application/json"]["schema"] | {"components": openapi["components"]}
+        jsonschema.Draft202012Validator(schema).validate(response.json())
+
+    written = client.post("/api/v1/users/u-1/data", json=DATA)
+    check("/api/v1/users/{user_id}/data", "post", written)
+    check("/api/v1/data/bulk", "post", upload(client, LINE + b"x\n"))
+    url = written.json()["links"]["receipt"]
+    check("/api/v1/receipts/{receipt_id}", "get", client.get(url))
+    eventually(tmp_path, 4)
+    batch_id = take(tmp_path)[0]
+    check("/api/v1/receipts/{receipt_id}", "get", client.get(url))
+    check("/api/v1/batches/{batch_id}", "get", client.get(f"/api/v1/batches/{batch_id}"))
+    check("/api/v1/batches", "get", client.get("/api/v1/batches"))
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
