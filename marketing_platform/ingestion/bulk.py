@@ -130,5 +130,7 @@ def _defect(error: ValidationError) -> str:
     if problem["type"] == "extra_forbidden":
         names = names[:-1]
     where = ".".join(names)
-    said = "invalid JSON" if problem["type"] == "json_invalid" else problem["msg"].removeprefix("Value error, ")
+    said = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "json_invalid":
+        said = "invalid JSON"
     return f"{where}: {said}" if where else said

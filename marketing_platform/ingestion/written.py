@@ -285,6 +285,11 @@ class Envelope:
         return {**head, "idempotency": self.idempotency} if self.idempotency else head
 
 
+def message_of(line: bytes) -> bytes:
+    """A line as the message that its stream lands as that line: what stands under `value`."""
+    return line.removeprefix(b'{"value":').removesuffix(b"}\n")
+
+
 Record = tuple[str, Mapping[str, Mapping[str, Any]]]  # where in the request, rows by table
 
 
