@@ -29,7 +29,8 @@ A running API shows the same at `/docs`, with examples."""
         for method, operation in methods.items():
             yield from ("", f"## {method.upper()} {path}", "", operation["description"], "")
             yield from _parameters(operation.get("parameters", []))
-            yield f"Answers {_schema_name(operation['responses']['200'])}. Errors: {_error_codes(operation)}."
+            (done,) = (said for status, said in operation["responses"].items() if status in ("200", "202"))
+            yield f"Answers {_schema_name(done)}. Errors: {_error_codes(operation)}."
     yield from ("", "# Answers")
     for name, schema in schemas.items():
         yield from ("", f"## {name}", "", schema.get("description", ""), "")

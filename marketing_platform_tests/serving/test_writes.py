@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import random
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -320,6 +321,19 @@ def test_uploads_that_are_refused_leave_nothing(
     error_of(upload(client, content, **headers), status, code)
     assert landed(tmp_path) == []
     assert not any((tmp_path / "uploads").glob("*"))
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    with served(tmp_path) as running:
+        address = httpx.URL(running.url)
+        with socket.create_connection((address.host, address.port or 80)) as sender:
+            head = "POST /api/v1/data/bulk HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+            sender.sendall(f"{head}Content-Length: 5000000\r\n\r\n".encode() + LINE * 50_000)
+            time.sleep(0.5)
+        answer = httpx.post(f"{running.url}/api/v1/data/bulk", content=LINE, headers=NDJSON)
+        assert answer.status_code == 202
+        assert len(landed(tmp_path)) == 1
+        assert not any((tmp_path / "uploads").iterdir())
 
 
 def test_batches_are_listed_in_pages_and_told_in_full(client: TestClient, tmp_path: Path) -> None:

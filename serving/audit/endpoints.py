@@ -27,7 +27,7 @@ Cursor = Annotated[Id | None, Query(description="`next_cursor` of the page befor
 Place = Annotated[
     str | None, Query(description="`next_cursor` of the page before.", pattern=r"^[0-9]{1,18}$")
 ]
-OnlyState = Annotated[State | None, Query(description="Only batches in this state.")]
+OnlyState = Annotated[schemas.State | None, Query(description="Only batches in this state.")]
 OnlySource = Annotated[
     Id | None, Query(description="Only batches of this source.", examples=["api_user_data"])
 ]
@@ -88,7 +88,9 @@ async def batches(
     source: OnlySource = None,
 ) -> Response:
     """Every version of every object that was taken; what lands later is on an earlier page."""
-    return _answer(request, await audit.ask(audit.batches, limit, cursor, state, source))
+    return _answer(
+        request, await audit.ask(audit.batches, limit, cursor, State(state) if state else None, source)
+    )
 
 
 # The convertor: ids of batches contain the path of the object.

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 
+from starlette.requests import ClientDisconnect
+
 from marketing_platform.errors import InputError, StoreBusy, StoreFull
 from marketing_platform.ingestion.bulk import TooLarge, Upload
 from marketing_platform.ingestion.journal import Entry, InObject, Place, object_name
@@ -214,6 +216,8 @@ class WriteService:
             await self._uploading.run(upload.finish)
         except TooLarge as error:
             raise ApiError("body_too_large", problem=str(error)) from None
+        except ClientDisconnect:  # nobody hears it; the log shows what it was
+            raise ApiError("malformed_body", problem="the upload broke off") from None
         except InputError as error:
             raise ApiError("malformed_body", problem=str(error)) from None
 
