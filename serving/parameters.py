@@ -7,11 +7,12 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import AfterValidator, StringConstraints
 
+from marketing_platform.ingestion.written import text_problem
+
 
 def _text(value: str) -> str:
-    # Stores written in C end a string at NUL, and a lone surrogate cannot be written as UTF-8.
-    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError("must be text without NUL and lone surrogates")
+    if problem := text_problem(value):
+        raise ValueError(problem)
     return value
 
 

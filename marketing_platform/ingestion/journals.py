@@ -29,6 +29,9 @@ def journal_of(
     from marketing_platform.stores.stream_producer import StreamProducer
 
     producer = StreamProducer(
-        from_environment(KafkaSettings), seconds=writes.durable_seconds, waiting=writes.waiting_entries
+        from_environment(KafkaSettings),
+        topics.values(),
+        seconds=writes.durable_seconds,
+        waiting=writes.waiting_entries,
     )
     return TopicsJournal(producer, topics, bucket)

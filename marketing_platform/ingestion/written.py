@@ -33,6 +33,8 @@ Kind = Literal["user-data", "feedback", "bulk"]  # also the folder of the landin
 
 _FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 _EVENT_TYPES = {"impression": "impression", "click": "click", "conversion": "convert"}
+# Stores written in C end a string at NUL, and a lone surrogate cannot be written as UTF-8.
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 _LANGUAGE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -40,7 +42,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 def text_problem(value: str) -> str | None:
     """Why no store could keep the text, or None."""
-    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if _NO_TEXT.search(value):
         return "must be text without NUL and lone surrogates"
     return None
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from marketing_platform.stores.kafka_settings import KafkaSettings
 from marketing_platform.stores.kafka_topics import topic_id
 
 _POLL_SECONDS = 0.1
+_ASK_EVERY = 2.0  # seconds between two looks for a topic that is not there
 _LINGER_MS = 5  # how long a message waits for others that go with it
 
 
@@ -30,24 +32,29 @@ class Delivered(NamedTuple):
 class StreamProducer:
     """An idempotent producer: acknowledged by every replica in sync, in order, none twice."""
 
-    def __init__(self, settings: KafkaSettings, *, seconds: float, waiting: int) -> None:
+    def __init__(
+        self, settings: KafkaSettings, topics: Iterable[str], *, seconds: float, waiting: int
+    ) -> None:
         """Nothing is contacted yet.
 
         Args:
             settings: The brokers.
+            topics: Where messages may be sent.
             seconds: After so long without an acknowledgement a message has failed.
             waiting: How many messages may wait for theirs.
         """
         self._settings = settings
         self._seconds = seconds
         self._waiting = waiting
-        self._ids: dict[str, str] = {}
+        self._ids: dict[str, str | None] = dict.fromkeys(topics)
+        self._problem = "not asked yet"
+        self._asked = 0.0
         self._ending = threading.Event()
         self._producer: Producer
         self._thread = threading.Thread(target=self._poll, name="kafka producer", daemon=True)
 
     def open(self) -> None:
-        """Begin; brokers are connected to in the background."""
+        """Begin; a broker or a topic that is not there is looked for again in the background."""
         self._producer = Producer(
             {
                 **self._settings.client(),
@@ -59,6 +66,7 @@ class StreamProducer:
                 "message.max.bytes": self._settings.max_message_bytes,
             }
         )
+        self._look_for_topics()
         self._thread.start()
 
     def send(self, topic: str, key: str, values: Sequence[bytes]) -> Future[Delivered]:
@@ -66,9 +74,14 @@ class StreamProducer:
 
         Raises:
             StoreBusy: Too many messages wait already; of these some may have been sent.
-            StoreUnavailable: The topic is not there.
+            StoreUnavailable: The topic is not there, or not yet.
         """
-        sent = _Sent(topic, self._id(topic), len(values), self._settings.where)
+        known = self._ids[topic]
+        if known is None:
+            raise StoreUnavailable(
+                f"{self._settings.where}: the topic {topic} cannot be written to: {self._problem}"
+            )
+        sent = _Sent(topic, known, len(values), self._settings.where)
         for value in values:
             try:
                 self._producer.produce(topic, value=value, key=key, on_delivery=sent.delivered)
@@ -82,19 +95,19 @@ class StreamProducer:
         self._ending.set()
         self._thread.join()
 
-    def _id(self, topic: str) -> str:
-        if topic not in self._ids:
-            try:
-                self._ids[topic] = topic_id(self._settings, topic)
-            except KafkaException as error:
-                raise StoreUnavailable(
-                    f"{self._settings.where}: the topic {topic} cannot be written to: {error.args[0].str()}"
-                ) from None
-        return self._ids[topic]
-
     def _poll(self) -> None:
         while not self._ending.is_set():
             self._producer.poll(_POLL_SECONDS)
+            if None in self._ids.values() and time.monotonic() - self._asked > _ASK_EVERY:
+                self._look_for_topics()
+
+    def _look_for_topics(self) -> None:
+        for topic in [topic for topic, known in self._ids.items() if known is None]:
+            try:
+                self._ids[topic] = topic_id(self._settings, topic)
+            except KafkaException as error:
+                self._problem = error.args[0].str()
+        self._asked = time.monotonic()
 
 
 class _Sent:

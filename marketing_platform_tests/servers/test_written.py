@@ -56,7 +56,7 @@ def test_writes_to_kafka_land_and_receipts_find_them(server: Running, platform: 
     configured = kafka.settings(server, topic)
     writes = load_write_settings()
     journal = TopicsJournal(
-        StreamProducer(configured, seconds=20, waiting=1000),
+        StreamProducer(configured, [topic], seconds=20, waiting=1000),
         {"user-data": topic},
         ObjectsJournal(platform.objects, writes),
     )
@@ -98,7 +98,7 @@ def test_a_broker_that_is_away_is_said_in_time(tmp_path: Path) -> None:
         }
     )
     journal = TopicsJournal(
-        StreamProducer(away, seconds=2, waiting=10),
+        StreamProducer(away, ["user-data"], seconds=2, waiting=10),
         {"user-data": "user-data"},
         ObjectsJournal(stores.objects, load_write_settings()),
     )
