@@ -7,12 +7,12 @@ is depends on the installation: `journal_spool.py` (a disk), `journal_objects.py
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from marketing_platform.ingestion.written import Kind
+from marketing_platform.ingestion.written import Envelope, Kind
 
 API_FOLDER = "api"  # of the landing zone
 
@@ -42,13 +42,37 @@ Place = InObject | InTopic
 class Entry:
     """The lines of one write; they become durable together."""
 
-    kind: Kind
+    envelope: Envelope
     key: str  # lines of one key stay in order
     lines: Sequence[bytes]
+
+    @property
+    def kind(self) -> Kind:
+        """What is written."""
+        return self.envelope.kind
+
+
+@dataclass(frozen=True)
+class Durable:
+    """A write with an Idempotency-Key that is safe, and where."""
+
+    envelope: Envelope
+    rows: int
+    place: Place
+
+
+# Remembers the answers to keys, all or none. A journal that can find its writes again after a crash calls it
+# before it forgets where they are: so a key never loses a write that landed.
+Remember = Callable[[Sequence[Durable]], None]
 
 
 class Journal(Protocol):
     """Takes writes from several threads."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it remembers the answers to keys itself, before a write is acknowledged."""
+        ...
 
     def open(self) -> None:
         """Get ready; finish what a process that died left behind."""

@@ -34,6 +34,10 @@ class ObjectsJournal:
             gather=settings.gather_seconds,
         )
 
+    @property
+    def remembers(self) -> bool:
+        return False
+
     def open(self) -> None:
         """Nothing is ever left behind."""
         self._thread.start()

@@ -13,7 +13,7 @@ import os
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -23,16 +23,12 @@ import orjson
 import structlog
 
 from marketing_platform.errors import AlreadyThere, MarketingPlatformError, StoreFull
-from marketing_platform.ingestion.journal import Entry, InObject, Place, object_name
+from marketing_platform.ingestion.journal import Durable, Entry, InObject, Place, Remember, object_name
 from marketing_platform.ingestion.journal_threads import GroupThread, Waiting
 from marketing_platform.ingestion.write_settings import WriteSettings
-from marketing_platform.ingestion.written import Kind
+from marketing_platform.ingestion.written import Envelope, Kind
 from marketing_platform.stores.full_disk import telling_full_disk
 from marketing_platform.stores.protocols import Objects
-
-Recovered = Callable[
-    [dict[str, Any], Place], None
-]  # the head of a write that nobody heard of, and where it is
 
 _BEAT = 0.2  # seconds within which a segment's age is looked at
 _SWEEP_EVERY = 2.0  # seconds between two looks for what dead processes left
@@ -44,7 +40,7 @@ class SpoolJournal:
     """Implements `Journal` on a folder that several processes of one machine share."""
 
     def __init__(
-        self, folder: Path, objects: Objects, settings: WriteSettings, *, recovered: Recovered
+        self, folder: Path, objects: Objects, settings: WriteSettings, *, remember: Remember
     ) -> None:
         """Nothing is touched yet.
 
@@ -52,17 +48,22 @@ class SpoolJournal:
             folder: Of the spool, on a disk that honours fsync.
             objects: Where to land.
             settings: When a segment is full.
-            recovered: Told of every whole write that was found in the segment of a dead process.
+            remember: Told of writes with a key before their segment may land, and of those that are found in
+                the segment of a dead process.
         """
         self._folder = folder
         self._objects = objects
         self._settings = settings
-        self._recovered = recovered
+        self._remember = remember
         self._open_segments: dict[Kind, _Segment] = {}
         self._sweeping: Future[None] | None = None
         self._landing = ThreadPoolExecutor(1, thread_name_prefix="landing")
         self._thread = GroupThread(self._commit, self._tidy, waiting=settings.waiting_entries, beat=_BEAT)
         self._swept = 0.0
+
+    @property
+    def remembers(self) -> bool:
+        return True
 
     def open(self) -> None:
         """Land what dead processes left, then take writes."""
@@ -95,8 +96,24 @@ class SpoolJournal:
             except (OSError, MarketingPlatformError) as error:
                 self._give_up(kind, waiting, error)
                 continue
+            place = InObject(segment.name)
+            self._note([one.entry for one in waiting], place)
             for one in waiting:
-                one.place.set_result(InObject(segment.name))
+                one.place.set_result(place)
+
+    def _note(self, entries: Sequence[Entry], place: Place) -> None:
+        """Only then may the segment be landed, which happens in this thread later."""
+        keyed = [
+            Durable(entry.envelope, len(entry.lines), place)
+            for entry in entries
+            if entry.envelope.idempotency
+        ]
+        if not keyed:
+            return
+        try:
+            self._remember(keyed)
+        except Exception as error:  # noqa: BLE001 -- the writes are safe; only a key is not remembered
+            _log.error("keys not remembered", entries=len(keyed), reason=str(error))
 
     def _begin(self, kind: Kind) -> _Segment:
         segment = _Segment.make(self._folder, kind)
@@ -149,8 +166,11 @@ class SpoolJournal:
             if segment is None:
                 continue
             try:
-                for head in segment.repair():
-                    self._recovered(head, InObject(segment.name))
+                place = InObject(segment.name)
+                found = [(Envelope.of_head(head), head["lines"]) for head in segment.repair()]
+                keyed = [Durable(envelope, rows, place) for envelope, rows in found if envelope.idempotency]
+                if keyed:
+                    self._remember(keyed)
                 segment.land(self._objects)
             except Exception as error:  # noqa: BLE001 -- the next sweep tries again
                 _log.error("segment not recovered", segment=segment.name, reason=str(error))

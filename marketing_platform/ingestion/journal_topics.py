@@ -22,6 +22,10 @@ class TopicsJournal:
         self._topics = topics
         self._otherwise = otherwise
 
+    @property
+    def remembers(self) -> bool:
+        return False
+
     def open(self) -> None:
         """Both are opened; nothing is left behind in Kafka."""
         self._otherwise.open()

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from marketing_platform.ingestion.journal import Journal
+from marketing_platform.ingestion.journal import Journal, Remember
 from marketing_platform.ingestion.journal_objects import ObjectsJournal
-from marketing_platform.ingestion.journal_spool import Recovered, SpoolJournal
+from marketing_platform.ingestion.journal_spool import SpoolJournal
 from marketing_platform.ingestion.write_settings import WriteSettings
 from marketing_platform.ingestion.written import Kind
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Objects
 
 
-def journal_of(
-    settings: Settings, objects: Objects, writes: WriteSettings, *, recovered: Recovered
-) -> Journal:
+def journal_of(settings: Settings, objects: Objects, writes: WriteSettings, *, remember: Remember) -> Journal:
     """A spool on the disk of the embedded profile; on servers Kafka or the bucket. Nothing is touched yet."""
     if settings.profile == "embedded":
-        return SpoolJournal(settings.data_dir.resolve() / "spool", objects, writes, recovered=recovered)
+        return SpoolJournal(settings.data_dir.resolve() / "spool", objects, writes, remember=remember)
     bucket = ObjectsJournal(objects, writes)
     named: dict[Kind, str | None] = {"user-data": writes.user_data_topic, "feedback": writes.feedback_topic}
     topics: dict[Kind, str] = {kind: topic for kind, topic in named.items() if topic is not None}

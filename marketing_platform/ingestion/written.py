@@ -275,6 +275,12 @@ class Envelope:
         told = {"_defect": defect, **raw, "value": {"write": self._head(at)}}
         return orjson.dumps(told, option=_OPTIONS)
 
+    @classmethod
+    def of_head(cls, head: Mapping[str, Any]) -> Envelope:
+        """What a landed line says of its write."""
+        received_at = datetime.fromisoformat(head["received_at"])
+        return cls(head["receipt"], head["kind"], received_at, head["by"], head.get("idempotency"))
+
     def _head(self, at: str) -> dict[str, Any]:
         """What stands in front of a row; `at` is where it was in the request."""
         head = {

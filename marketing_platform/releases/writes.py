@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from marketing_platform.stores.records import RecordsDatabase, Tables
 
@@ -42,6 +44,14 @@ class Begun:
 
     standing: Standing
     receipt: str | None = None
+
+
+class Completed(NamedTuple):
+    """An attempt that has written what was asked."""
+
+    record: str
+    attempt: str
+    receipt: str
 
 
 def record_name(principal: str, key: str) -> str:
@@ -101,15 +111,16 @@ class Writes:
             )
             return Begun(Standing.NEW)
 
-    def complete(self, record: str, receipt: str, *, attempt: str) -> None:
-        """Remember the receipt of an attempt; nothing when another attempt has the key by now."""
+    def complete(self, done: Iterable[Completed]) -> None:
+        """Remember the receipts of attempts, but of those whose key another attempt has by now."""
         with self._database.writing() as execute:
-            execute(
-                "UPDATE idempotency SET receipt = $1 WHERE record = $2 AND attempt = $3",
-                receipt,
-                record,
-                attempt,
-            )
+            for one in done:
+                execute(
+                    "UPDATE idempotency SET receipt = $1 WHERE record = $2 AND attempt = $3",
+                    one.receipt,
+                    one.record,
+                    one.attempt,
+                )
 
     def abandon(self, record: str, *, attempt: str) -> None:
         """Free the key of an attempt that wrote nothing."""

@@ -65,7 +65,7 @@ def test_writes_to_kafka_land_and_receipts_find_them(server: Running, platform: 
     def write(number: int) -> Receipt:
         made = envelope(number)
         records = user_data_records(f"u-{number}", DATA, NOW)
-        place = journal.append(Entry("user-data", f"u-{number}", made.lines(records))).result(30)
+        place = journal.append(Entry(made, f"u-{number}", made.lines(records))).result(30)
         return Receipt(made.number, made.kind, NOW, "", len(records), place)
 
     with closing(journal):
@@ -105,7 +105,7 @@ def test_a_broker_that_is_away_is_said_in_time(tmp_path: Path) -> None:
     journal.open()
     try:
         with pytest.raises(StoreUnavailable, match="cannot be written to"):
-            journal.append(Entry("user-data", "u", [b"{}\n"])).result(10)
+            journal.append(Entry(envelope(0), "u", [b"{}\n"])).result(10)
     finally:
         journal.close()
 
@@ -116,7 +116,7 @@ def test_without_a_topic_a_group_is_an_object(tmp_path: Path) -> None:
     journal.open()
     try:
         entries = [
-            Entry("user-data", "u", envelope(number).lines(user_data_records("u", DATA, NOW)))
+            Entry(envelope(number), "u", envelope(number).lines(user_data_records("u", DATA, NOW)))
             for number in range(50)
         ]
         places = [journal.append(entry) for entry in entries]

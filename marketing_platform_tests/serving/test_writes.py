@@ -26,7 +26,7 @@ from starlette.types import Receive, Scope, Send
 from marketing_platform.errors import EncoderUnavailable
 from marketing_platform.ingestion.landing import take_landed
 from marketing_platform.releases.records import open_records
-from marketing_platform.releases.writes import record_name
+from marketing_platform.releases.writes import Completed, record_name
 from marketing_platform.settings import Settings
 from marketing_platform.sources import load_sources
 from marketing_platform.stores.registry import open_stores
@@ -205,8 +205,8 @@ def test_a_key_in_flight_is_a_conflict_until_its_time_is_over(client: TestClient
     assert (
         writes.begin(record, fingerprint, attempt="3", now=late, lease=hour / 3, keep=hour).standing == "new"
     )
-    writes.complete(record, "the first's", attempt="1")  # came back too late to count
-    writes.complete(record, "the third's", attempt="3")
+    writes.complete([Completed(record, "1", "the first's")])  # came back too late to count
+    writes.complete([Completed(record, "3", "the third's")])
     done = writes.begin(record, fingerprint, attempt="4", now=late, lease=hour, keep=hour)
     assert (done.standing, done.receipt) == ("done", "the third's")
     over = late + 2 * hour

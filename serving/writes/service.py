@@ -10,19 +10,19 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from starlette.requests import ClientDisconnect
 
 from marketing_platform.errors import InputError, StoreBusy, StoreFull
 from marketing_platform.ingestion.bulk import TooLarge, Upload
-from marketing_platform.ingestion.journal import Entry, InObject, Place, object_name
+from marketing_platform.ingestion.journal import Durable, Entry, InObject, Place, object_name
 from marketing_platform.ingestion.journals import journal_of
 from marketing_platform.ingestion.receipts import Follower, Receipt, from_id, owner_of, to_id
 from marketing_platform.ingestion.write_settings import WriteSettings
 from marketing_platform.ingestion.written import Envelope, Kind, Record
 from marketing_platform.releases.records import Records
-from marketing_platform.releases.writes import Begun, Standing, record_name
+from marketing_platform.releases.writes import Begun, Completed, Standing, record_name
 from marketing_platform.settings import Settings
 from marketing_platform.stores.registry import Stores
 from serving import responses
@@ -52,7 +52,7 @@ class WriteService:
         self._objects = stores.objects
         self._records = records.writes
         self._follower = Follower(records.ledger, records.shelf, stores.documents, stores.objects)
-        self._journal = journal_of(settings, stores.objects, writes, recovered=self._recovered)
+        self._journal = journal_of(settings, stores.objects, writes, remember=self._remember)
         self._folder = settings.data_dir.resolve() / "uploads" if settings.profile == "embedded" else None
         self._threads = Threads("writes", threads=_THREADS, seconds=writes.durable_seconds)
         # A whole upload is landed in one piece, which may take long and must hold up no other write.
@@ -83,7 +83,7 @@ class WriteService:
         fingerprint = _fingerprint(asked.route, body)
         if answer := await self._begun(asked, envelope, fingerprint):
             return answer
-        entry = Entry(kind, key, envelope.lines(records(envelope.received_at)))
+        entry = Entry(envelope, key, envelope.lines(records(envelope.received_at)))
         try:
             place = await self._threads.result(
                 self._journal.append(entry), seconds=self.writes.durable_seconds
@@ -91,7 +91,7 @@ class WriteService:
         except (StoreBusy, StoreFull):
             await self._abandon(envelope)
             raise
-        return await self._completed(envelope, place, rows=len(entry.lines))
+        return await self._completed(envelope, place, rows=len(entry.lines), noted=self._journal.remembers)
 
     async def upload(self, asked: Asked, chunks: AsyncIterable[bytes], *, gzipped: bool) -> bytes:
         """Land a bulk upload as one object; the answer, ready to be sent.
@@ -113,7 +113,7 @@ class WriteService:
                 if answer := await self._begun(asked, envelope, fingerprint):
                     return answer
                 place = await self._uploading.run(self._land, envelope.number, target)
-                return await self._completed(envelope, place, rows=upload.rows)
+                return await self._completed(envelope, place, rows=upload.rows, noted=False)
         finally:
             self._uploads -= 1
 
@@ -154,28 +154,29 @@ class WriteService:
         if envelope.idempotency:
             await self._threads.run(self._records.abandon, envelope.idempotency, attempt=envelope.number)
 
-    async def _completed(self, envelope: Envelope, place: Place, *, rows: int) -> bytes:
-        receipt = _receipt(envelope, place, rows)
-        return await self._threads.run(self._complete, receipt, envelope.idempotency)
+    async def _completed(self, envelope: Envelope, place: Place, *, rows: int, noted: bool) -> bytes:
+        """The answer to a write that is durable; `noted`: the journal has remembered it."""
+        done = Durable(envelope, rows, place)
+        if envelope.idempotency and not noted:
+            await self._threads.run(self._remember, [done])
+        if self._key is None:
+            await self._threads.run(self._signing_key)
+        receipt = _receipt(done)
+        return _accepted(to_id(receipt, self._signing_key()), receipt)
 
-    def _complete(self, receipt: Receipt, record: str | None) -> bytes:
-        receipt_id = to_id(receipt, self._signing_key())
-        if record:
-            self._records.complete(record, receipt_id, attempt=receipt.number)
-        return _accepted(receipt_id, receipt)
+    def _remember(self, done: Sequence[Durable]) -> None:
+        key = self._signing_key()
+        self._records.complete(
+            Completed(one.envelope.idempotency, one.envelope.number, to_id(_receipt(one), key))
+            for one in done
+            if one.envelope.idempotency
+        )
 
     def _answer_again(self, receipt_id: str) -> bytes:
         receipt = from_id(receipt_id, self._signing_key())
         if receipt is None:
             raise RuntimeError("a remembered receipt was not signed by this installation")
         return _accepted(receipt_id, receipt)
-
-    def _recovered(self, head: dict[str, Any], place: Place) -> None:
-        """A process died after this write was durable and perhaps before anybody heard of it."""
-        if record := head.get("idempotency"):
-            received_at = datetime.fromisoformat(head["received_at"])
-            envelope = Envelope(head["receipt"], head["kind"], received_at, head["by"], record)
-            self._complete(_receipt(envelope, place, head["lines"]), record)
 
     def _followed(self, receipt_id: str, principal: str, admin: bool) -> bytes:
         receipt = from_id(receipt_id, self._signing_key())
@@ -238,8 +239,10 @@ class WriteService:
         return self._key
 
 
-def _receipt(envelope: Envelope, place: Place, rows: int) -> Receipt:
-    return Receipt(envelope.number, envelope.kind, envelope.received_at, owner_of(envelope.by), rows, place)
+def _receipt(done: Durable) -> Receipt:
+    envelope = done.envelope
+    owner = owner_of(envelope.by)
+    return Receipt(envelope.number, envelope.kind, envelope.received_at, owner, done.rows, done.place)
 
 
 def _accepted(receipt_id: str, receipt: Receipt) -> bytes:
