@@ -269,11 +269,13 @@ class Ledger:
 
     def last_before(self, folder: str, name: str) -> Batch | None:
         """The batch of the last object of a folder, by name, that is not behind the object `name`."""
+        inside = f"{folder}/"
         found = self._select(
             f"{_BATCHES} WHERE batch_id = (SELECT batch_id FROM landings"  # noqa: S608
-            " WHERE object > $1 AND object <= $2"
-            " ORDER BY object DESC LIMIT 1)",
-            f"{folder}/",
+            # By the beginning, not by order alone: databases order punctuation each in its own way.
+            " WHERE substr(object, 1, $1) = $2 AND object <= $3 ORDER BY object DESC LIMIT 1)",
+            len(inside),
+            inside,
             name,
         )
         return found[0] if found else None
