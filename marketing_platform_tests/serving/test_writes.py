@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import random
 import socket
 import threading
@@ -26,7 +27,7 @@ from starlette.types import Receive, Scope, Send
 from marketing_platform.errors import EncoderUnavailable
 from marketing_platform.ingestion.landing import take_landed
 from marketing_platform.releases.records import open_records
-from marketing_platform.releases.writes import Completed, record_name
+from marketing_platform.releases.writes import record_name
 from marketing_platform.settings import Settings
 from marketing_platform.sources import load_sources
 from marketing_platform.stores.registry import open_stores
@@ -191,26 +192,18 @@ def test_a_key_gives_the_same_answer_and_one_landing(client: TestClient, tmp_pat
     assert len(eventually(tmp_path, 4)) == 4
 
 
-def test_a_key_in_flight_is_a_conflict_until_its_time_is_over(client: TestClient, tmp_path: Path) -> None:
+def test_a_key_in_flight_is_a_conflict(client: TestClient, tmp_path: Path) -> None:
+    url, headers = "/api/v1/users/u-1/data", {"Idempotency-Key": "slow"}
+    body = orjson.dumps(DATA)
     writes = open_records(Settings(data_dir=tmp_path)).writes
-    record = record_name("anonymous", "slow")
-    fingerprint = "whatever"
+    fingerprint = hashlib.sha256(f"POST {url}".encode() + b"\0" + body).hexdigest()
     hour = timedelta(hours=1)
-    now = datetime.now(UTC)
-    assert writes.begin(record, fingerprint, attempt="1", now=now, lease=hour, keep=hour).standing == "new"
-    assert (
-        writes.begin(record, fingerprint, attempt="2", now=now, lease=hour, keep=hour).standing == "in flight"
-    )
-    late = now + timedelta(minutes=30)
-    assert (
-        writes.begin(record, fingerprint, attempt="3", now=late, lease=hour / 3, keep=hour).standing == "new"
-    )
-    writes.complete([Completed(record, "1", "the first's")])  # came back too late to count
-    writes.complete([Completed(record, "3", "the third's")])
-    done = writes.begin(record, fingerprint, attempt="4", now=late, lease=hour, keep=hour)
-    assert (done.standing, done.receipt) == ("done", "the third's")
-    over = late + 2 * hour
-    assert writes.begin(record, "other", attempt="5", now=over, lease=hour, keep=hour).standing == "new"
+    record = record_name("anonymous", "slow")
+    writes.begin(record, fingerprint, attempt="another", now=datetime.now(UTC), lease=hour, keep=hour)
+    response = client.post(url, content=body, headers=headers | {"Content-Type": "application/json"})
+    error_of(response, 409, "idempotency_in_flight")
+    assert response.headers["Retry-After"]
+    assert landed(tmp_path) == []
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "ü", "x" * 256])
