@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from marketing_platform import __version__
 from marketing_platform.encoders import Encoder, configured_encoder
+from marketing_platform.ingestion.write_settings import load_write_settings
 from marketing_platform.recommenders.rules import load_rules
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
@@ -20,6 +21,8 @@ from serving import errors, openapi
 from serving.access.gatekeeper import gatekeeper
 from serving.access.middleware import AccessMiddleware
 from serving.analytics.endpoints import router as analytics
+from serving.audit.endpoints import router as audit
+from serving.audit.service import AuditService
 from serving.duckdb_sharing import shared_duckdb
 from serving.erasures.endpoints import router as erasures
 from serving.graph.endpoints import router as graph
@@ -37,6 +40,8 @@ from serving.recommendations.endpoints import batches, users
 from serving.recommendations.endpoints import router as recommendations
 from serving.releases import OpenRelease, ReleaseHolder
 from serving.suppressions.endpoints import router as suppressions
+from serving.writes.endpoints import router as writes
+from serving.writes.service import WriteService
 
 _DESCRIPTION = """
 Recommendations, graph and figures of a marketing platform, each from exactly one **release**.
@@ -56,6 +61,8 @@ _TAGS = [
     {"name": "erasure", "description": "Forgetting a user, and the proof of it."},
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
     {"name": "analytics", "description": "Figures by user, campaign and day; sorted, filtered, in pages."},
+    {"name": "writes", "description": "What applications write: it lands, and the next release shows it."},
+    {"name": "audit", "description": "Releases and batches: what landed, what was refused, what serves."},
     {"name": "health", "description": "Whether the API can answer, and how fresh its answers are."},
 ]
 
@@ -101,6 +108,8 @@ def create_app(
         masked=overrides.masked,
         at_once=["recommendations"] if settings.profile == "embedded" else [],
     )
+    writing = WriteService(settings, stores, records, load_write_settings())
+    auditing = AuditService(records.ledger, shelf, stores.documents, seconds=settings.api_seconds)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -111,6 +120,8 @@ def create_app(
             await cleanups.enter_async_context(lookups.running())
             await cleanups.enter_async_context(live.running(holder))
             await cleanups.enter_async_context(rates.running())
+            await cleanups.enter_async_context(writing.running())
+            cleanups.callback(auditing.close)
             yield
 
     app = FastAPI(
@@ -130,13 +141,18 @@ def create_app(
     app.state.load = Load()
     app.state.overrides = overrides
     app.state.settings = settings
+    app.state.writes = writing
+    app.state.audit = auditing
     # The last one added is the first to see a request.
     app.add_middleware(RateLimits, rates=rates)
     app.add_middleware(AccessMiddleware, gatekeeper=access)
     app.add_middleware(Shedding, settings=limits, load=app.state.load)
     app.add_middleware(Caps, settings=limits)
     app.add_middleware(RequestMiddleware)
-    routers = (batches, recommendations, users, suppressions, erasures, graph, analytics, health)
+    routers = (
+        *(batches, recommendations, users, suppressions, erasures, graph, analytics),
+        *(writes, audit, health),
+    )
     for router in routers:
         app.include_router(router)
     app.include_router(probes, include_in_schema=False)

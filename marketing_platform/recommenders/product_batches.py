@@ -19,6 +19,7 @@ from scipy import sparse
 from marketing_platform.recommenders.answers import ANSWER_SCHEMA, FIGURE_DIGITS
 from marketing_platform.recommenders.explanations import Explainer, Explanation
 from marketing_platform.recommenders.families.item_weights import row_of
+from marketing_platform.recommenders.feedback import ToldByUsers
 from marketing_platform.recommenders.hybrid import FALLBACKS, Hybrid
 from marketing_platform.recommenders.item_training import Products
 from marketing_platform.recommenders.rules import Candidates, Facts, Rule, Ruled, apply
@@ -40,6 +41,7 @@ def recommend_products(
     products: Products,
     hybrid: Hybrid,
     rules: Sequence[Rule],
+    told: ToldByUsers | None = None,
     *,
     limit: int,
     today: date,
@@ -59,7 +61,7 @@ def recommend_products(
     for start in range(0, len(products.training.users), _BLOCK_USERS):
         rows = np.arange(start, min(start + _BLOCK_USERS, len(products.training.users)))
         offered = _candidates(products, hybrid, rows, limit, repeats=repeats_allowed(rules), fill=fill)
-        ruled = apply(rules, offered, facts_of(products, rows, today), limit=limit)
+        ruled = apply(rules, offered, facts_of(products, rows, today, told), limit=limit)
         removed.update(ruled.removed)
         notes.update(dict.fromkeys(ruled.notes))
         answers = [writer.answer(int(row), ruled, at) for at, row in enumerate(rows)]
@@ -97,14 +99,17 @@ def _candidates(
     )
 
 
-def facts_of(products: Products, rows: np.ndarray, today: date) -> Facts:
+def facts_of(products: Products, rows: np.ndarray, today: date, told: ToldByUsers | None = None) -> Facts:
     """What the rules ask about these users; whoever answers may know more (`rules.leaving`)."""
     shape = (len(rows), len(products.training.items))
+    told = None if told is None else told.of_rows(rows)
+    blocked = sparse.csr_matrix(shape) if products.blocked is None else products.blocked[rows]
     return Facts(
         today=today,
         attributes=products.attributes,
         taken=products.training.taken[rows],
-        blocked=sparse.csr_matrix(shape) if products.blocked is None else products.blocked[rows],
+        blocked=blocked if told is None else blocked + told.dismissed,
+        shown=None if told is None else told.shown,
         hidden=np.zeros(shape[1], bool) if products.hidden is None else products.hidden,
         opted_out=products.opted_out[rows],
         features=products.training.features,

@@ -11,13 +11,15 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
+from scipy import sparse
 
 from marketing_platform.encoders.messages import text_table
 from marketing_platform.recommenders.answers import ProductItem, ProductRecommendationsAnswer
+from marketing_platform.recommenders.feedback import ToldByUsers
 from marketing_platform.recommenders.item_training import READS, Products, products_of
 from marketing_platform.recommenders.product_batches import recommend_products, repeats_allowed
 from marketing_platform.recommenders.product_learning import Evaluated, evaluate_products, hybrid_of
-from marketing_platform.recommenders.rules import Rule, RuleBook
+from marketing_platform.recommenders.rules import Impressions, Rule, RuleBook
 from marketing_platform.stores.protocols import Select
 from marketing_platform_tests.tables import rows_of, stored
 
@@ -97,12 +99,19 @@ def known(folder: Path, rows: Rows) -> Products:
     return products_of(lambda sql: warehouse.query(Select(sql, [refs[name] for name in READS])), dim=DIM)
 
 
+def untold(products: Products) -> ToldByUsers:
+    """Nobody told anything about what was shown."""
+    nothing = np.zeros(0, np.int64)
+    shape = (len(products.training.users), len(products.training.items))
+    return ToldByUsers(Impressions(nothing, nothing, np.zeros(0)), sparse.csr_matrix(shape, dtype=np.float32))
+
+
 def answers(
     products: Products, evaluated: Evaluated, rules: Sequence[Rule] = ()
 ) -> dict[str, ProductRecommendationsAnswer]:
     """What is stored for every user, read as the API documents it."""
     hybrid = hybrid_of(orjson.loads(orjson.dumps(evaluated.document())), products.training)
-    chunks = recommend_products(products, hybrid, rules, limit=LIMIT, today=NOW.date())
+    chunks = recommend_products(products, hybrid, rules, untold(products), limit=LIMIT, today=NOW.date())
     return {
         key: ProductRecommendationsAnswer.model_validate_json(answer)
         for chunk in chunks
@@ -304,6 +313,6 @@ def test_rules_decide_last_and_are_named(tmp_path: Path) -> None:
 def test_today_is_only_for_rules(served: Any) -> None:
     _, products, evaluated, found = served
     hybrid = hybrid_of(evaluated.document(), products.training)
-    later = recommend_products(products, hybrid, (), limit=LIMIT, today=date(2030, 1, 1))
+    later = recommend_products(products, hybrid, (), untold(products), limit=LIMIT, today=date(2030, 1, 1))
     first = orjson.loads(next(iter(later))["answer"][0].as_py())
     assert first["items"][0]["product_id"] == found[first["user_id"]].items[0].product_id

@@ -43,21 +43,24 @@ _HEADER = _Declared(
 )
 
 
-def allowed(scope: Scope) -> Callable[..., Awaitable[Principal]]:
-    """A dependency: who calls, if the scope permits it and it is about a user whom they may read.
+def allowed(scope: Scope, *others: Scope) -> Callable[..., Awaitable[Principal]]:
+    """A dependency: who calls, if a scope permits it (any of them) and it is about a user whom they may read.
 
     The user is the parameter `user_id` of path or query. Who may read one user only is refused where a
     route names none: a route that takes users in its body needs `decide` with those.
     """
 
-    needed = [scope.value]  # OpenAPI 3.1 takes what a key has to permit for roles
+    needed = [each.value for each in (scope, *others)]  # OpenAPI 3.1 takes what a key has to permit for roles
 
     async def permitted(
         request: Request,
         _bearer: None = Security(_BEARER, scopes=needed),
         _header: None = Security(_HEADER, scopes=needed),
     ) -> Principal:
-        return permit(request, scope, _users_asked(request))
+        principal: Principal | None = request.scope["state"]["principal"]
+        held = principal.scopes if principal else frozenset[Scope]()
+        decisive = next((other for other in others if other in held), scope)
+        return permit(request, decisive, _users_asked(request))
 
     return permitted
 

@@ -14,8 +14,9 @@ from serving import errors
 from serving.access.permission import DENIALS, allowed
 from serving.erasures import schemas
 from serving.errors import ApiError
-from serving.overrides import LiveOverrides, overrides_of, who_asks
+from serving.overrides import LiveOverrides, overrides_of
 from serving.parameters import Id, PathUserId
+from serving.principals import who_asks
 
 router = APIRouter(prefix="/api/v1", tags=["erasure"], dependencies=[Depends(allowed(Scope.ADMIN))])
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 PROBES = frozenset(
     {"/health/live", "/health/ready", "/api/v1/health/live", "/api/v1/health/ready", "/api/v1/health"}
 )
-BULK = frozenset({"/api/v1/users/data"})  # where records are streamed in
+BULK = frozenset({"/api/v1/data/bulk"})  # where records are streamed in
 # Whose answers are no JSON.
 OTHER_MEDIA = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/metrics"})
 

@@ -15,8 +15,9 @@ from serving.access.permission import DENIALS, allowed
 from serving.errors import ApiError
 from serving.limits import bodies
 from serving.limits.bodies import strict_json
-from serving.overrides import LiveOverrides, overrides_of, who_asks
+from serving.overrides import LiveOverrides, overrides_of
 from serving.parameters import Id
+from serving.principals import who_asks
 from serving.suppressions import schemas
 
 router = APIRouter(

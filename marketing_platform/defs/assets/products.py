@@ -1,6 +1,7 @@
 """Products for every user: how good the recommenders are, and what the best of them says."""
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,12 +12,13 @@ from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import Prepared, latest_metadata
 from marketing_platform.defs.metadata import bars, markdown_table
 from marketing_platform.defs.pools import stored_in
+from marketing_platform.recommenders.feedback import ToldByUsers, told_by_users
 from marketing_platform.recommenders.item_training import Products, products_of
 from marketing_platform.recommenders.prepared import SPARES, with_spares
 from marketing_platform.recommenders.product_batches import recommend_products, repeats_allowed
 from marketing_platform.recommenders.product_learning import Evaluated, K, evaluate_products, hybrid_of
 from marketing_platform.recommenders.product_lists import categories_of, lists_of_family, trending_lists
-from marketing_platform.recommenders.rules import load_rules
+from marketing_platform.recommenders.rules import Rule, load_rules
 from marketing_platform.recommenders.suppressing import with_suppressions
 from marketing_platform.releases.overrides import Overrides, suppressed
 from marketing_platform.settings import Settings
@@ -77,6 +79,7 @@ def product_recommendations(
     user_campaign_engagement: StoredTable,
     text_embeddings: StoredTable,
     recommender_evaluation: dict[str, Any],
+    feedback: StoredTable,
     stores: dg.ResourceParam[Stores],
     settings: dg.ResourceParam[Settings],
     overrides: dg.ResourceParam[Overrides],
@@ -84,12 +87,14 @@ def product_recommendations(
     """For each user the products that the hybrid ranks first and the rules allow, each with its reason."""
     tables = (users, products, purchases, interests, campaigns, user_campaign_engagement, text_embeddings)
     known = _suppressed(_products(context, stores, *tables), overrides)
+    rules, now = load_rules(settings.rules_dir).products, datetime.now(UTC)
     answers = recommend_products(
         known,
         hybrid_of(recommender_evaluation, known.training),
-        load_rules(settings.rules_dir).products,
+        rules,
+        _told(stores, feedback, known, rules, now),
         limit=settings.recommendations + SPARES,
-        today=datetime.now(UTC).date(),
+        today=now.date(),
         say=context.log.info,
     )
     return Prepared(with_spares(answers, shown=settings.recommendations, categories=categories_of(known)))
@@ -146,6 +151,20 @@ def product_lists(
             known, recommender_evaluation, family, rules, strategy=strategy, shown=shown, today=today
         )
         yield dg.Output(Prepared(found), f"{strategy}_products")
+
+
+def _told(
+    stores: Stores, feedback: StoredTable, known: Products, rules: Sequence[Rule], now: datetime
+) -> ToldByUsers:
+    """What users did with what was shown to them."""
+    return told_by_users(
+        lambda sql: stores.warehouse.query(Select(sql, [feedback.ref])),
+        "product",
+        rules,
+        users=known.training.users,
+        items=known.training.items,
+        now=now,
+    )
 
 
 def _suppressed(known: Products, overrides: Overrides) -> Products:
