@@ -7,6 +7,8 @@ what the pipeline can prepare, and nothing here imports dagster, torch or pandas
 
 from __future__ import annotations
 
+import atexit
+
 from marketing_platform.settings import Settings
 
 __all__ = ["run"]
@@ -18,8 +20,10 @@ def run(settings: Settings) -> None:
 
     from serving import logs
     from serving.app import create_app
+    from serving.observability import tracing
 
     logs.configure()
+    atexit.register(tracing.configure())
     uvicorn.run(
         create_app(settings),
         host=settings.api_host,

@@ -19,10 +19,15 @@ from serving import errors, openapi
 from serving.analytics.endpoints import router as analytics
 from serving.duckdb_sharing import shared_duckdb
 from serving.graph.endpoints import router as graph
+from serving.health.endpoints import probes
 from serving.health.endpoints import router as health
 from serving.live import LivePath
 from serving.lookups import Lookups
 from serving.middleware import RequestMiddleware
+from serving.observability import tracing
+from serving.observability.endpoints import router as observability
+from serving.observability.sampling import Sampling
+from serving.observability.traced_stores import traced, traced_encoder
 from serving.recommendations.endpoints import router as recommendations
 from serving.recommendations.endpoints import users
 from serving.releases import OpenRelease, ReleaseHolder
@@ -57,8 +62,12 @@ def create_app(
     settings = settings or load_settings()
     shelf = shelf or open_records(settings).shelf
     stores = stores or open_stores(settings, connect=shared_duckdb(settings.duckdb_memory))
+    open_encoder = encoder or partial(configured_encoder, settings, live=True)
+    if tracing.on():
+        stores, plain_encoder = traced(stores), open_encoder
+        open_encoder = lambda: traced_encoder(plain_encoder())  # noqa: E731 -- one way or the other
     live = LivePath(
-        encoder or partial(configured_encoder, settings, live=True),
+        open_encoder,
         neighbours=settings.similar_users,
         items=settings.recommendations,
     )
@@ -76,12 +85,15 @@ def create_app(
         at_once=["recommendations"] if settings.profile == "embedded" else [],
     )
 
+    sampling = Sampling(holder, live, lookups)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as cleanups:
             await cleanups.enter_async_context(holder.running())
             await cleanups.enter_async_context(lookups.running())
             await cleanups.enter_async_context(live.running(holder))
+            await cleanups.enter_async_context(sampling.running())
             yield
 
     app = FastAPI(
@@ -92,14 +104,18 @@ def create_app(
         openapi_tags=_TAGS,
         lifespan=lifespan,
         redirect_slashes=False,
+        # FastAPI's own would write paths, which name users, into spans; see observability/tracing.py.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.holder = holder
     app.state.live = live
     app.state.lookups = lookups
+    app.state.sampling = sampling
     errors.install(app)
     app.add_middleware(RequestMiddleware)
-    routers = (recommendations, users, graph, analytics, health)
+    routers = (recommendations, users, graph, analytics, health, observability)
     for router in routers:
         app.include_router(router)
+    app.include_router(probes, include_in_schema=False)
     openapi.install(app, routers)
     return app

@@ -12,7 +12,9 @@ import time
 from collections.abc import AsyncGenerator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
-from typing import Any, Concatenate, Literal, ParamSpec
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any, Concatenate, Literal, ParamSpec, get_args
 
 import structlog
 from fastapi import Request, Response
@@ -20,6 +22,8 @@ from fastapi import Request, Response
 from marketing_platform.errors import StoreBusy, StoreUnavailable
 from serving import responses
 from serving.errors import ApiError
+from serving.observability import metrics, tracing
+from serving.observability.exchange import current
 from serving.releases import OpenRelease, ReleaseHolder
 
 Area = Literal["recommendations", "live path", "graph", "analytics"]
@@ -29,6 +33,14 @@ Question = Callable[Concatenate[OpenRelease, Asked], bytes]
 _THREADS = 16  # of one area
 _REMEMBERED = 30.0  # seconds for which health tells of a failure that no success has followed
 _log: Any = structlog.get_logger("serving.lookups")
+
+
+@dataclass(frozen=True)
+class Load:
+    """How many questions of an area are asked now, and how many wait for a thread."""
+
+    busy: int
+    queued: int
 
 
 class Lookups:
@@ -47,6 +59,14 @@ class Lookups:
         self._pools: dict[Area, ThreadPoolExecutor] = {}
         self._failures: dict[Area, tuple[float, str]] = {}
         self._unfinished: set[asyncio.Future[bytes]] = set()
+        self._asked: dict[Area, int] = {}
+
+    @property
+    def loads(self) -> dict[Area, Load]:
+        """How busy the threads of each area are that has any."""
+        return {
+            area: Load(min(asked, _THREADS), max(0, asked - _THREADS)) for area, asked in self._asked.items()
+        }
 
     @property
     def problem(self) -> str | None:
@@ -54,6 +74,13 @@ class Lookups:
         now = time.monotonic()
         recent = [f"{area}: {why}" for area, (at, why) in self._failures.items() if now - at < _REMEMBERED]
         return "; ".join(recent) or None
+
+    @property
+    def areas(self) -> dict[Area, Literal["ok", "failing"]]:
+        """Whether each area could be answered lately."""
+        now = time.monotonic()
+        failing = {area for area, (at, _) in self._failures.items() if now - at < _REMEMBERED}
+        return {area: "failing" if area in failing else "ok" for area in get_args(Area)}
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -79,7 +106,7 @@ class Lookups:
             ApiError: `no_release`; `store_unavailable` when it did not come in time; or what the
                 question raises.
         """
-        with ExitStack() as lease:
+        with tracing.span(f"ask {area}"), ExitStack() as lease:
             release = lease.enter_context(self._holder.lease())
             try:
                 if area in self._at_once:
@@ -101,12 +128,22 @@ class Lookups:
         *args: Asked.args,
         **named: Asked.kwargs,
     ) -> bytes:
-        work = self._pool(area).submit(question, release, *args, **named)
+        exchange, asked = current(), time.perf_counter()
+
+        def begun() -> bytes:
+            if exchange is not None:
+                exchange.queued = time.perf_counter() - asked
+            return question(release, *args, **named)
+
+        # In the request's context, so that lines and spans of the thread belong to it.
+        work = self._pool(area).submit(copy_context().run, begun)
         answer = asyncio.wrap_future(work)
         self._unfinished.add(answer)
+        self._asked[area] = self._asked.get(area, 0) + 1
 
         def finished(_: asyncio.Future[bytes]) -> None:
             self._unfinished.discard(answer)
+            self._asked[area] -= 1
             lease.close()
             if not answer.cancelled():
                 answer.exception()  # nobody may be there any more to look at it
@@ -127,6 +164,7 @@ class Lookups:
 
     def _note(self, area: Area, why: str) -> None:
         self._failures[area] = (time.monotonic(), why)
+        metrics.lookup_failed(area)
         _log.warning("not answered", area=area, reason=why)
 
 

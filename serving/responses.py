@@ -45,6 +45,11 @@ def passing(manifest: Manifest, body: bytes) -> Response:
     return Response(_head(manifest) + body[1:], 200, headers, "application/json")
 
 
+def bare(document: dict[str, Any]) -> Response:
+    """An answer that no release gave."""
+    return Response(to_json(document), 200, {"Cache-Control": "no-store"}, "application/json")
+
+
 def to_json(document: dict[str, Any]) -> bytes:
     """Rows of any store as JSON; a figure that is not finite becomes null."""
     return orjson.dumps(document, default=_exact, option=orjson.OPT_UTC_Z)
@@ -67,6 +72,11 @@ def documented_passing(example: dict[str, Any], description: str) -> dict[int | 
             "headers": {"X-Release-Id": _header("The release that answered.")},
         }
     }
+
+
+def documented_bare(example: dict[str, Any], description: str) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI `responses` of a `bare` answer."""
+    return {200: {"description": description, "content": {"application/json": {"example": example}}}}
 
 
 def head_example() -> dict[str, Any]:

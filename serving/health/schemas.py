@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from serving import responses
 
@@ -22,7 +22,28 @@ class HealthAnswer(responses.Answer):
     live_path: Literal["starting", "ready", "failed"] = Field(
         description="Whether `/recommendations/{user_id}?message=` can answer."
     )
-    degraded_reason: str | None = Field(description="What is wrong; null when nothing is.", examples=[None])
+    areas: dict[str, Literal["ok", "failing"]] = Field(
+        description="By what is asked: whether its datastores answered when they were last asked;"
+        " a failure is forgotten after half a minute."
+    )
+    degraded_reason: str | None = Field(
+        description="What is wrong; null when nothing is. Why, for callers with the scope `read:analytics`.",
+        examples=[None],
+    )
+
+
+class AliveAnswer(BaseModel):
+    """The process answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: Literal["alive"]
+
+
+class ReadyAnswer(responses.Answer):
+    """Answers come from a release."""
+
+    status: Literal["ready"]
 
 
 def example() -> dict[str, Any]:
@@ -33,5 +54,11 @@ def example() -> dict[str, Any]:
         "created_at": "2026-11-21T06:30:12Z",
         "age_seconds": 41.5,
         "live_path": "ready",
+        "areas": {"recommendations": "ok", "live path": "ok", "graph": "ok", "analytics": "ok"},
         "degraded_reason": None,
     }
+
+
+def ready_example() -> dict[str, Any]:
+    """A process that answers."""
+    return {**responses.head_example(), "status": "ready"}
