@@ -18,7 +18,7 @@ from structlog.testing import LogCapture
 
 from marketing_platform_tests.serving.conftest import Logged, Platform
 from serving.lookups import Lookups
-from serving.observability import exchange, ids
+from serving.observability import exchange, ids, security
 from serving.observability.lines import Lines
 from serving.observability.security import Floods, network_of
 from serving.releases import OpenRelease
@@ -221,3 +221,43 @@ def test_a_flood_of_refusals_is_a_number(logged: Logged) -> None:
 )
 def test_addresses_are_networks(address: str | None, network: str | None) -> None:
     assert network_of(address) == network
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason", "kind", "told"),
+    [
+        (401, "invalid_credentials", "expired", "unauthenticated", "expired"),
+        (401, "unauthenticated", None, "unauthenticated", "unauthenticated"),
+        (403, "forbidden_scope", None, "forbidden", "forbidden_scope"),
+        (429, "too_many_requests", "whatever is in details", "rate_limited", "too_many_requests"),
+        (413, "body_too_large", None, "oversize", "body_too_large"),
+    ],
+)
+def test_refusals_are_security_events(
+    logged: Logged,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    code: str,
+    reason: str | None,
+    kind: str,
+    told: str,
+) -> None:
+    monkeypatch.setattr(security, "floods", Floods())
+    counted = security.metrics.SECURITY_EVENTS.labels(kind, told)
+    before = counted._value.get()
+    scope = {"type": "http", "method": "GET", "headers": [], "client": ("203.0.113.77", 4711)}
+    seen = exchange.Exchange(scope)
+    exchange.note_error(code, {"reason": reason} if reason else {})
+    seen.status = status
+    seen.end()
+    (line,) = [line for line in logged if line["event"] == "security"]
+    assert (line["kind"], line["reason"], line["network"]) == (kind, told, "203.0.113.0/24")
+    assert "203.0.113.77" not in str(logged)
+    assert counted._value.get() == before + 1
+    assert exchange.current() is None
+
+
+def test_what_is_no_refusal_is_no_security_event(client: TestClient, logged: Logged) -> None:
+    client.get("/recommendations/nobody")
+    client.get("/recommendations/u-1?limit=0")
+    assert not [line for line in logged if line["event"] == "security"]
