@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import atexit
 import logging
+import signal
+import sys
 from typing import Any
 
 import orjson
@@ -18,9 +20,14 @@ from serving.observability.lines import Lines, to_stdout
 
 
 def configure() -> None:
-    """Set up structlog and let the standard library's loggers write the same lines."""
+    """Set up structlog and let the standard library's loggers write the same lines.
+
+    Takes SIGTERM, whose default ends a process without its exit handlers, so that the last lines are written.
+    A server that handles it until it has ended raises it again afterwards.
+    """
     lines = to_stdout()
     atexit.register(lines.close)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     exchange.write_to(lines)
     shared: list[Any] = [
         exchange.named,

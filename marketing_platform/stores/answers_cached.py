@@ -35,7 +35,7 @@ _WAIT = 0.1  # seconds for somebody else's fetch
 _LOOK_AGAIN = 0.005
 _JITTER = 0.1  # share of the time to live, so that what was kept together does not expire together
 _LOOKED_UP = Counter(
-    "marketing_api_answers_cache", "Answers that the cache had, or that the store was asked for.", ["result"]
+    "marketing_answers_cache", "Answers that the cache had, or that the store was asked for.", ["result"]
 )
 _HITS, _MISSES = _LOOKED_UP.labels("hit"), _LOOKED_UP.labels("miss")
 _log: Any = structlog.get_logger("stores.answers_cached")

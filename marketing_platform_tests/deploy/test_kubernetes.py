@@ -39,8 +39,9 @@ def test_a_wrong_manifest_is_noticed() -> None:
 
 def test_the_api_is_asked_nothing_before_it_serves_a_release() -> None:
     (container,) = _API["Deployment"]["spec"]["template"]["spec"]["containers"]
-    assert container["readinessProbe"]["httpGet"]["path"] == "/api/v1/health"
-    assert container["livenessProbe"]["httpGet"]["path"] != "/api/v1/health"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/health/ready"
+    assert container["livenessProbe"]["httpGet"]["path"] == "/health/live"
+    assert container["startupProbe"]["httpGet"]["path"] == "/health/live"
     assert container["command"] == ours()["api"]["command"]
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import LogCapture
 
+from marketing_platform.cli.processes import api_command, free_port, running, wait_for
 from marketing_platform_tests.serving.conftest import Logged, Platform
 from serving.lookups import Lookups
 from serving.observability import exchange, ids, security
@@ -261,3 +263,20 @@ def test_what_is_no_refusal_is_no_security_event(client: TestClient, logged: Log
     client.get("/recommendations/nobody")
     client.get("/recommendations/u-1?limit=0")
     assert not [line for line in logged if line["event"] == "security"]
+
+
+def test_a_process_writes_nothing_but_lines(fresh_platform: Platform) -> None:
+    fresh_platform.publish(1)
+    port = free_port()
+    log = fresh_platform.settings.data_dir / "api.log"
+    with running({"api": api_command("127.0.0.1", port)}, fresh_platform.settings, log=log) as processes:
+        base = f"http://127.0.0.1:{port}"
+        wait_for(f"{base}/health/ready", processes["api"], seconds=60)
+        for number in range(50):
+            sent = urllib.request.Request(f"{base}/health/live", headers={"X-Request-Id": f"mine-{number}"})
+            urllib.request.urlopen(sent, timeout=5).close()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert all(line["event"] and line["timestamp"] and line["level"] for line in lines)
+    mine = [line["request_id"] for line in lines if line.get("request_id", "").startswith("mine-")]
+    assert mine == [f"mine-{number}" for number in range(50)], "none is lost when it ends"
+    assert any(line["event"].startswith("Finished server process") for line in lines)
