@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     recommendations: int = Field(10, ge=1, le=100, description="Items kept per user.")
     api_host: str = Field("127.0.0.1", description="Address the API listens on.")
     api_port: int = Field(8000, ge=1, le=65535, description="Port the API listens on.")
+    api_workers: int = Field(1, ge=1, le=64, description="Processes that serve the API on one port.")
     api_seconds: float = Field(5.0, gt=0, description="An answer of the API that takes longer becomes a 503.")
     ui_port: int = Field(3000, ge=1, le=65535, description="Port the Dagster UI listens on.")
 

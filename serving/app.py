@@ -35,6 +35,10 @@ from serving.limits.shedding import Load, Shedding
 from serving.live import LivePath
 from serving.lookups import Lookups
 from serving.middleware import RequestMiddleware
+from serving.observability import tracing
+from serving.observability.endpoints import router as observability
+from serving.observability.sampling import Sampling
+from serving.observability.traced_stores import traced, traced_encoder
 from serving.overrides import LiveOverrides
 from serving.recommendations.endpoints import batches, users
 from serving.recommendations.endpoints import router as recommendations
@@ -65,6 +69,10 @@ _TAGS = [
     {"name": "audit", "description": "Releases and batches: what landed, what was refused, what serves."},
     {"name": "health", "description": "Whether the API can answer, and how fresh its answers are."},
 ]
+_ROUTERS = (
+    *(batches, recommendations, users, suppressions, erasures, graph, analytics),
+    *(writes, audit, health, observability),
+)
 
 
 def create_app(
@@ -84,8 +92,12 @@ def create_app(
     stores = stores or open_stores(settings, connect=shared_duckdb(settings.duckdb_memory))
     limits = limits or from_environment(LimitSettings)
     rates = Rates(limits, open_counters(settings))
+    open_encoder = encoder or partial(configured_encoder, settings, live=True)
+    if tracing.on():
+        stores, plain_encoder = traced(stores), open_encoder
+        open_encoder = lambda: traced_encoder(plain_encoder())  # noqa: E731 -- one way or the other
     live = LivePath(
-        encoder or partial(configured_encoder, settings, live=True),
+        open_encoder,
         neighbours=settings.similar_users,
         items=settings.recommendations,
     )
@@ -111,6 +123,8 @@ def create_app(
     writing = WriteService(settings, stores, records, load_write_settings())
     auditing = AuditService(records.ledger, shelf, stores.documents, seconds=settings.api_seconds)
 
+    sampling = Sampling(holder, live, lookups)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as cleanups:
@@ -122,6 +136,7 @@ def create_app(
             await cleanups.enter_async_context(rates.running())
             await cleanups.enter_async_context(writing.running())
             cleanups.callback(auditing.close)
+            await cleanups.enter_async_context(sampling.running())
             yield
 
     app = FastAPI(
@@ -132,6 +147,8 @@ def create_app(
         openapi_tags=_TAGS,
         lifespan=lifespan,
         redirect_slashes=False,
+        # FastAPI's own would write paths, which name users, into spans; see observability/tracing.py.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.access = access
     app.state.holder = holder
@@ -143,19 +160,20 @@ def create_app(
     app.state.settings = settings
     app.state.writes = writing
     app.state.audit = auditing
-    # The last one added is the first to see a request.
-    app.add_middleware(RateLimits, rates=rates)
-    app.add_middleware(AccessMiddleware, gatekeeper=access)
+    app.state.sampling = sampling
+    _add_middleware(app, limits)
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.include_router(probes, include_in_schema=False)
+    errors.install(app, (*_ROUTERS, probes))
+    openapi.install(app, _ROUTERS)
+    return app
+
+
+def _add_middleware(app: FastAPI, limits: LimitSettings) -> None:
+    """The last one added is the first to see a request."""
+    app.add_middleware(RateLimits, rates=app.state.rates)
+    app.add_middleware(AccessMiddleware, gatekeeper=app.state.access)
     app.add_middleware(Shedding, settings=limits, load=app.state.load)
     app.add_middleware(Caps, settings=limits)
     app.add_middleware(RequestMiddleware)
-    routers = (
-        *(batches, recommendations, users, suppressions, erasures, graph, analytics),
-        *(writes, audit, health),
-    )
-    for router in routers:
-        app.include_router(router)
-    app.include_router(probes, include_in_schema=False)
-    errors.install(app, (*routers, probes))
-    openapi.install(app, routers)
-    return app

@@ -30,6 +30,7 @@ from marketing_platform.errors import (
     StoreUnavailable,
     UnknownRelease,
 )
+from serving.observability.exchange import note_error
 
 _log: Any = structlog.get_logger("serving.errors")
 _RETRY_SECONDS = 2
@@ -189,6 +190,7 @@ def render(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The error `code` as a response."""
+    note_error(code, details or {})
     kind = ERRORS[code]
     body = {
         "error_code": code,

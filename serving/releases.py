@@ -36,6 +36,7 @@ from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.stores.protocols import AnswersReader, GraphReader, Select, TableRef, VectorReader
 from marketing_platform.stores.registry import Stores
 from serving.errors import ApiError
+from serving.observability import metrics
 
 SIMILAR_USERS = "similar_users_lookup"
 RECOMMENDATIONS = "recommendations"
@@ -326,6 +327,7 @@ class ReleaseHolder:
             return
         self._failure = None
         before, self._held = self._held, _Held(opened)
+        metrics.opened("swapped" if before else "first")
         _log.info("release opened", release_id=release_id, before=_id_of(before))
         if before is not None:
             before.retired = True
@@ -344,6 +346,7 @@ class ReleaseHolder:
         pause = min(self._poll_seconds * 2**attempts, _LONGEST_PAUSE)
         reason = _reason(f"release {release_id} cannot be opened", error)
         self._failure = _Failure(release_id, reason, attempts, time.monotonic() + pause)
+        metrics.opened("failed")
         _log.error("release not opened", release_id=release_id, attempts=attempts, exc_info=error)
 
     async def _watch(self) -> None:

@@ -299,10 +299,10 @@ def test_denials_and_changes_are_logged_without_secrets(fresh_platform: Platform
         open_records(fresh_platform.settings).keys.revoke(str(key_id(made)), at=datetime.now(UTC), who="cleo")
         await_until(lambda: any(line["event"] == "key revoked" for line in logged))
         api.get("/recommendations/u-1", headers=bearer(made))
-    denied = [line for line in logged if line["event"] == "denied"]
-    assert [(line["code"], line["reason"]) for line in denied] == [
-        ("forbidden_scope", None),
-        ("invalid_credentials", "revoked"),
+    denied = [line for line in logged if line["event"] == "security"]
+    assert [(line["kind"], line["reason"]) for line in denied] == [
+        ("forbidden", "forbidden_scope"),
+        ("unauthenticated", "revoked"),
     ]
     assert {line["principal"] for line in denied} == {key_id(made)}
     assert denied[0]["request_id"] == answer.headers["X-Request-Id"]

@@ -28,6 +28,7 @@ REAL = {
     "/api/v1/batches": "",
     "/api/v1/releases": "",
     "/api/v1/releases/current": "",
+    "/metrics": "",
 }
 # Asked in tests of their own: their paths name what only a write makes.
 WRITES = {
@@ -70,7 +71,7 @@ def test_every_response_has_an_example_that_fits(openapi: dict[str, Any]) -> Non
     for path, status, response in responses(openapi):
         if status == "304":
             continue
-        content = response["content"]["application/json"]
+        (content,) = response["content"].values()
         examples = [content["example"]] if "example" in content else []
         examples += [example["value"] for example in content.get("examples", {}).values()]
         assert examples, (path, status)
@@ -86,6 +87,8 @@ def test_every_error_has_its_status(openapi: dict[str, Any]) -> None:
 
 def test_real_answers_fit(client: TestClient, openapi: dict[str, Any]) -> None:
     for path, query in REAL.items():
+        if path == "/metrics":
+            continue  # no JSON; test_metrics.py reads it with a parser of its own
         answer = client.get(path.replace("{user_id}", "u-1") + query).json()
         schema = openapi["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         check(openapi, schema, answer)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
-import structlog
 from fastapi import Request, Security
 from fastapi.openapi.models import APIKey, HTTPBearer
 from fastapi.security.base import SecurityBase
@@ -19,8 +18,6 @@ from serving.errors import ApiError
 
 DENIALS = ("unauthenticated", "invalid_credentials", "forbidden_scope")  # of every protected route
 DENIALS_OF_USERS = (*DENIALS, "forbidden_user")  # of a route about one user
-
-_log: Any = structlog.get_logger("serving.security")
 
 
 class _Declared(SecurityBase):
@@ -66,20 +63,11 @@ def allowed(scope: Scope, *others: Scope) -> Callable[..., Awaitable[Principal]]
 
 
 def permit(request: Request, scope: Scope, users: Collection[str]) -> Principal:
-    """Who calls, if they may; otherwise the denial is logged, and ApiError says 401, 403 or 503."""
+    """Who calls, if they may; otherwise ApiError says 401, 403 or 503."""
     state = request.scope["state"]
     decided = decide(state["principal"], state["refused"], scope, users)
     if isinstance(decided, Principal):
         return decided
-    principal, refused = state["principal"], state["refused"]
-    _log.warning(
-        "denied",
-        code=decided.code,
-        reason=refused.why.value if refused else None,
-        principal=principal.id if principal else refused.key_id,
-        scope=scope.value,
-        request_id=state["request_id"],
-    )
     raise decided
 
 

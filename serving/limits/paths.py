@@ -4,7 +4,14 @@ from __future__ import annotations
 
 # Asked by load balancers, which must not take overload for death.
 PROBES = frozenset(
-    {"/health/live", "/health/ready", "/api/v1/health/live", "/api/v1/health/ready", "/api/v1/health"}
+    {
+        "/health",
+        "/health/live",
+        "/health/ready",
+        "/api/v1/health/live",
+        "/api/v1/health/ready",
+        "/api/v1/health",
+    }
 )
 BULK = frozenset({"/api/v1/data/bulk"})  # where records are streamed in
 # Whose answers are no JSON.
