@@ -18,6 +18,7 @@ from marketing_platform.stores.registry import Stores, open_stores
 from serving import errors, openapi
 from serving.analytics.endpoints import router as analytics
 from serving.duckdb_sharing import shared_duckdb
+from serving.features.endpoints import router as features
 from serving.graph.endpoints import router as graph
 from serving.health.endpoints import router as health
 from serving.live import LivePath
@@ -39,6 +40,7 @@ _TAGS = [
         "name": "recommendations",
         "description": "Who is similar, and which campaigns and products fit: with scores and reasons.",
     },
+    {"name": "features", "description": "What models are told about a user, as declared."},
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
     {"name": "analytics", "description": "Figures by user, campaign and day; sorted, filtered, in pages."},
     {"name": "health", "description": "Whether the API can answer, and how fresh its answers are."},
@@ -73,7 +75,7 @@ def create_app(
     lookups = Lookups(
         holder,
         seconds=settings.api_seconds,
-        at_once=["recommendations"] if settings.profile == "embedded" else [],
+        at_once=["recommendations", "features"] if settings.profile == "embedded" else [],
     )
 
     @asynccontextmanager
@@ -98,7 +100,7 @@ def create_app(
     app.state.lookups = lookups
     errors.install(app)
     app.add_middleware(RequestMiddleware)
-    routers = (recommendations, users, graph, analytics, health)
+    routers = (recommendations, users, features, graph, analytics, health)
     for router in routers:
         app.include_router(router)
     openapi.install(app, routers)

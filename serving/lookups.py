@@ -22,7 +22,7 @@ from serving import responses
 from serving.errors import ApiError
 from serving.releases import OpenRelease, ReleaseHolder
 
-Area = Literal["recommendations", "live path", "graph", "analytics"]
+Area = Literal["recommendations", "features", "live path", "graph", "analytics"]
 Asked = ParamSpec("Asked")
 Question = Callable[Concatenate[OpenRelease, Asked], bytes]
 

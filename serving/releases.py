@@ -29,6 +29,7 @@ from serving.errors import ApiError
 SIMILAR_USERS = "similar_users_lookup"
 RECOMMENDATIONS = "recommendations"
 PRODUCTS = "product_recommendations"
+FEATURES = "user_features_lookup"
 KNOWLEDGE_GRAPH = "knowledge_graph"
 MESSAGE_EMBEDDINGS = "message_embeddings"
 AGGREGATES = ("user_engagement", "campaign_performance", "daily_activity", "user_campaign_engagement")
@@ -62,8 +63,8 @@ class OpenRelease:
         """Open everything, vectors if asked to; raises what the stores raise, with nothing left open."""
         _require_passed(self.manifest)
         with ExitStack() as opening:
-            # Releases made before there were product recommendations can be gone back to.
-            since = [PRODUCTS] if PRODUCTS in self.manifest.answers else []
+            # Releases made before there were these can be gone back to.
+            since = [name for name in (PRODUCTS, FEATURES) if name in self.manifest.answers]
             for name in (SIMILAR_USERS, RECOMMENDATIONS, *since):
                 entry = _entry(self.manifest, "answers", name)
                 self._answers[name] = self._stores.answers.open(entry.name)

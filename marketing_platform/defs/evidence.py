@@ -79,6 +79,8 @@ def counts(instance: dg.DagsterInstance, stores: Stores) -> list[Count]:
                     latest_name(instance, "product_recommendations")
                 ),
                 "similar_users_lookup": stores.answers.count(latest_name(instance, "similar_users_lookup")),
+                "user_features": rows("user_features"),
+                "user_features_lookup": stores.answers.count(latest_name(instance, "user_features_lookup")),
             },
         ),
         Count(
@@ -86,6 +88,7 @@ def counts(instance: dg.DagsterInstance, stores: Stores) -> list[Count]:
             {
                 "campaigns": rows("campaigns"),
                 "campaign_performance": rows("campaign_performance"),
+                "campaign_features": rows("campaign_features"),
                 "knowledge_graph": graph.nodes.get("Campaign", 0),
             },
         ),
