@@ -205,6 +205,27 @@ def test_what_product_recommendations_learn_from(engines: tuple[Loaded, Loaded],
     assert other == duckdb  # in the same order: ties are learned in the order they come in
 
 
+@pytest.mark.parametrize("entity", ENTITIES)
+def test_features_now_and_of_pairs(engines: tuple[Loaded, Loaded], entity: Entity) -> None:
+    features = load_features(load_settings().features_dir)[entity]
+    now = {"at": NOW}
+    assert_same(engines, values_sql(features, every_entity(features), pair=features.key), **now)
+    keys = [row["pair"] for row in engines[0].ask(every_entity(features), **now)][:40]
+    pairs = [
+        f"{number:09d}{(NOW - timedelta(days=9 * number, microseconds=1)):%Y-%m-%d %H:%M:%S.%f}{key}"
+        for number, key in enumerate([*keys, "nobody"])
+    ]
+    assert_same(engines, values_sql(features, GIVEN_PAIRS), pairs=pairs)
+    assert_same(engines, unknown_sql(features), pairs=pairs)
+    for one in features.centroids:
+        assert_same(engines, texts_sql(features, one.table, one.column, GIVEN_PAIRS), pairs=pairs)
+
+
+def test_where_the_data_ends(engines: tuple[Loaded, Loaded]) -> None:
+    for name in TIMED:
+        assert_same(engines, last_moment_sql(name))
+
+
 def test_the_report(engines: tuple[Loaded, Loaded]) -> None:
     duckdb, other = (build_report(engine.ask) for engine in engines)
     assert same(duckdb, other)

@@ -20,6 +20,8 @@ from structlog.testing import capture_logs
 from marketing_platform.analytics import aggregates
 from marketing_platform.catalog import tables
 from marketing_platform.encoders import Encoder, open_encoder
+from marketing_platform.features.answers import feature_answers
+from marketing_platform.features.spec import FeatureFile, Features
 from marketing_platform.graph import project_graph
 from marketing_platform.recommenders.answers import (
     CampaignItem,
@@ -49,7 +51,7 @@ from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores, open_stores
 from serving.app import create_app
-from serving.releases import PRODUCTS, RECOMMENDATIONS, SIMILAR_USERS
+from serving.releases import FEATURES, PRODUCTS, RECOMMENDATIONS, SIMILAR_USERS
 
 Response = Any  # of the test client, whichever HTTP library stands behind it
 Logged = list[MutableMapping[str, Any]]
@@ -157,13 +159,32 @@ class Platform:
             RECOMMENDATIONS: [_recommended(user, generation) for user in USERS],
             PRODUCTS: [_products(user, generation) for user in USERS],
         }
-        entries = {}
+        entries = {FEATURES: self._features(generation)}
         for kind, answers in made.items():
             name = f"{kind}__gen{generation}"
             entries[kind] = AnswersEntry(
                 name=name, rows=self.stores.answers.write(name, [answer_table(answers)])
             )
         return entries
+
+    def _features(self, generation: int) -> AnswersEntry:
+        """Features that the real declarations do not name: any that are declared are served."""
+        text = {
+            "aggregate": "centroid",
+            "name": "meaning",
+            "description": "-",
+            "from": "events",
+            "column": "message",
+        }
+        count = {"aggregate": "count", "name": "generation", "description": "-", "from": "events"}
+        declared = FeatureFile.model_validate({"features": [count, text]}).features
+        rows = pa.table({"user_id": USERS, "generation": [generation] * len(USERS)})
+        vectors = pa.table(
+            {"user_id": USERS[:1], "vector": pa.array([[0.6, -0.8]], pa.list_(pa.float32(), 2))}
+        )
+        name = f"{FEATURES}__gen{generation}"
+        answers = feature_answers(Features("user", declared), [rows], vectors, as_of=MORNING)
+        return AnswersEntry(name=name, rows=self.stores.answers.write(name, answers))
 
 
 @cache

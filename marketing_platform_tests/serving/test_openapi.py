@@ -15,6 +15,7 @@ REAL = {
     "/recommendations/similar-users": "?user_id=u-1",
     "/recommendations/{user_id}": "",
     "/api/v1/users/{user_id}/recommendations": "",
+    "/api/v1/users/{user_id}/features": "",
     "/graph/user-campaigns": "?user_id=u-1",
     "/analytics/user-engagement": "",
     "/analytics/campaign-performance": "",
