@@ -28,7 +28,12 @@ from marketing_platform.recommenders.rules.spec import Condition
 GIVEN_PAIRS = """
 SELECT CAST(substr(pair, 1, 9) AS BIGINT) AS pair, substr(pair, 36) AS entity,
   CAST(concat(substr(pair, 10, 26), '+00') AS TIMESTAMP WITH TIME ZONE) AS moment
-FROM unnest($pairs) AS given(pair)"""
+FROM unnest(CAST($pairs AS VARCHAR[])) AS given(pair)"""
+
+
+def given_pair(number: int, key: str, moment: datetime) -> str:
+    """A pair as `GIVEN_PAIRS` reads it; the moment is one in UTC."""
+    return f"{number:09d}{moment.replace(tzinfo=None).isoformat(' ', 'microseconds')}{key}"
 
 
 def every_entity(features: Features) -> str:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from marketing_platform.errors import InputError
 from marketing_platform.features.asking import Ask, end_of_data
 from marketing_platform.features.centroids import Texts
-from marketing_platform.features.queries import GIVEN_PAIRS, unknown_sql, values_sql
+from marketing_platform.features.queries import GIVEN_PAIRS, given_pair, unknown_sql, values_sql
 from marketing_platform.features.spec import Features
 
 AT = "at"
@@ -75,10 +75,7 @@ def _given(keys: Sequence[str], moments: Sequence[datetime]) -> Iterator[list[st
     """Some of the pairs after the other, as `GIVEN_PAIRS` takes them."""
     for start in range(0, len(keys), _CHUNK):
         some = zip(keys[start : start + _CHUNK], moments[start : start + _CHUNK], strict=True)
-        yield [
-            f"{number:09d}{moment.replace(tzinfo=None).isoformat(' ', 'microseconds')}{key}"
-            for number, (key, moment) in enumerate(some)
-        ]
+        yield [given_pair(number, key, moment) for number, (key, moment) in enumerate(some)]
 
 
 def _check_columns(wanted: Features, pairs: pa.Table) -> None:

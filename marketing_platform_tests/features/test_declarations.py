@@ -22,7 +22,7 @@ features:
     from: events
     where: {event_type: click, channel: [app, web]}
     days: 28
-  - {name: spend, description: d, aggregate: sum, from: purchases, column: unit_price, times: quantity, unit: x}
+  - {name: sum, description: d, aggregate: sum, from: purchases, column: unit_price, times: quantity, unit: x}
   - {name: category, description: d, aggregate: most_frequent, from: purchases, column: products.category}
   - {name: said, description: d, aggregate: centroid, from: events, column: message}
 """
@@ -43,7 +43,7 @@ def test_a_good_file_loads(tmp_path: Path) -> None:
     declared = _load(tmp_path, GOOD)["user"]
     assert [(one.name, str(one.type), one.unit, one.without_moment) for one in declared.declared] == [
         ("clicks", "integer", "events", None),
-        ("spend", "money", "x", None),
+        ("sum", "money", "x", None),
         ("category", "string", None, "products.category"),
         ("said", "vector", None, None),
     ]
@@ -79,7 +79,7 @@ def test_without_files_there_are_no_features(tmp_path: Path) -> None:
         ),
         ("days: 28", "days: 0", "7: features.0.days: expected a number of at least 1, found 0"),
         ("name: clicks", "name: Clicks!", "2: features.0.name: expected a name of a-z, 0-9 and _"),
-        ("name: clicks", "name: spend", "8: features.1.name: expected a name of its own, found 'spend'"),
+        ("name: clicks", "name: sum", "8: features.1.name: expected a name of its own, found 'sum'"),
         ("name: clicks", "name: user_id", "2: features.0.name: expected another name, found 'user_id'"),
         ("name: clicks", "name: at", "2: features.0.name: expected another name, found 'at'"),
         (
@@ -153,7 +153,7 @@ def test_the_list_for_people_and_for_machines(tmp_path: Path) -> None:
     listed = json.loads(_run("list", "--features-dir", tmp_path, "--json").stdout)["features"]
     assert [(one["entity"], one["name"], one["type"]) for one in listed][:2] == [
         ("user", "clicks", "integer"),
-        ("user", "spend", "money"),
+        ("user", "sum", "money"),
     ]
     assert listed[2]["without_moment"] == "products.category"
     shown = _run("list", "--features-dir", tmp_path, "--entity", "user")
