@@ -27,7 +27,7 @@ from marketing_platform.defs.automation import build_schedules, build_sensors
 from marketing_platform.defs.checks import measure_checks, table_checks
 from marketing_platform.defs.jobs import build_jobs
 from marketing_platform.defs.resources import build_resources
-from marketing_platform.features import load_features
+from marketing_platform.features.loading import load_features
 from marketing_platform.gates import load_suites
 from marketing_platform.settings import Settings, load_settings
 from marketing_platform.stores.registry import Stores

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from marketing_platform.cli.options import DataDir, settings_of
 from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table
 from marketing_platform.errors import FeatureError, InputError, UnknownRelease
-from marketing_platform.features.spec import Entity, Feature, Features
+
+if TYPE_CHECKING:
+    from marketing_platform.features.spec import Entity, Feature, Features
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -128,9 +130,11 @@ def _declared(folder: Path | None) -> dict[Entity, Features]:
 
 
 def _known(entity: str) -> Entity:
-    if entity not in get_args(Entity):
-        raise InputError(f"--entity {entity!r}: expected one of {', '.join(get_args(Entity))}")
-    return cast(Entity, entity)
+    from marketing_platform.features.spec import ENTITIES
+
+    if entity not in ENTITIES:
+        raise InputError(f"--entity {entity!r}: expected one of {', '.join(ENTITIES)}")
+    return entity
 
 
 def _described(entity: Entity, feature: Feature) -> dict[str, Any]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from marketing_platform.features.centroids import matrix_of
-from marketing_platform.features.spec import Features
+from marketing_platform.encoders.messages import vector_matrix
 from marketing_platform.recommenders.answers import ANSWER_SCHEMA
+
+if TYPE_CHECKING:
+    from marketing_platform.features.spec import Features
 
 Value = bool | int | float | str | tuple[float, ...] | None
 
@@ -35,7 +37,7 @@ class FeaturesAnswer(BaseModel):
 
 
 def feature_answers(
-    features: Features, rows: Iterable[pa.Table], vectors: pa.Table, *, as_of: datetime
+    features: Features, rows: Iterable[pa.Table], vectors: pa.Table, *, dim: int, as_of: datetime
 ) -> Iterator[pa.Table]:
     """The answer for every user as rows of ANSWER_SCHEMA.
 
@@ -43,13 +45,14 @@ def feature_answers(
         features: What is declared for users.
         rows: Their values now (`user_features`), in chunks.
         vectors: `user_id` and `vector`, for those who have one: the value of every centroid.
+        dim: Length of a vector.
         as_of: The moment of the values.
     """
     names = [feature.name for feature in features.declared]
     scalars = [feature.name for feature in features.scalars]
     centroids = dict.fromkeys(feature.name for feature in features.centroids)
     place = {user: row for row, user in enumerate(vectors["user_id"].to_pylist())}
-    matrix = matrix_of(vectors["vector"])
+    matrix = vector_matrix(vectors["vector"], dim=dim)
     for chunk in rows:
         keys: list[str] = chunk[features.key].to_pylist()
         columns = {name: chunk[name].to_pylist() for name in scalars}

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from marketing_platform.features import ENTITIES, Entity
 from marketing_platform.features.answers import FeaturesAnswer
+from marketing_platform.features.spec import ENTITIES, Entity
 from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.installation import Installation
 

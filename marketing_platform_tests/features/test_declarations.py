@@ -10,7 +10,8 @@ from typer.testing import CliRunner, Result
 
 from marketing_platform.cli.app import app
 from marketing_platform.errors import FeatureError
-from marketing_platform.features import ENTITIES, Entity, Features, load_features
+from marketing_platform.features.loading import load_features
+from marketing_platform.features.spec import ENTITIES, Entity, Features
 from marketing_platform.releases.version import code_version
 from marketing_platform.settings import PROJECT_DIR, load_settings
 

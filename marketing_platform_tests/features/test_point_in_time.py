@@ -5,19 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketing_platform.errors import InputError
-from marketing_platform.features import ENTITIES, Entity, load_features, queries, training_set
-from marketing_platform.features.asking import Ask, ask_tables, end_of_data
+from marketing_platform.features import queries
+from marketing_platform.features.asking import Ask, end_of_data
+from marketing_platform.features.loading import load_features
+from marketing_platform.features.spec import ENTITIES, Entity
+from marketing_platform.features.training import training_set
 from marketing_platform.settings import PROJECT_DIR
-from marketing_platform_tests.tables import rows_of, stored
+from marketing_platform_tests.tables import rows_of
 
 DECLARED = load_features(PROJECT_DIR / "features")
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -38,8 +41,8 @@ def purchase(ago: float, **more: Any) -> dict[str, Any]:
     return {**common, "timestamp": NOW - days(ago), **more}
 
 
-def ask_of(folder: Path, rows: Rows) -> Ask:
-    """Questions to tables with these rows, one entity of each kind, two texts with vectors."""
+def ask_of(rows: Rows) -> Ask:
+    """Questions to tables in memory with these rows, few entities, two texts with vectors."""
     known = {
         "users": [{"user_id": "u", "country": "GB"}, {"user_id": "v, ü", "country": "FR"}],
         "campaigns": [{"campaign_id": "c"}],
@@ -49,8 +52,15 @@ def ask_of(folder: Path, rows: Rows) -> Ask:
     tables = {name: rows_of(name, rows.get(name, known.get(name, []))) for name in (*names, *known)}
     vectors = pa.array([[1.0, 0.0], [0.0, 1.0]], pa.list_(pa.float32(), 2))
     tables["text_embeddings"] = pa.table({"text": ["one", "other"], "text_embedding": vectors})
-    warehouse, refs = stored(folder, tables)
-    return ask_tables(warehouse, refs)
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET TimeZone = 'UTC'")
+    for name, table in tables.items():
+        connection.register(name, table)
+
+    def ask(sql: str, names: Sequence[str], parameters: Mapping[str, Any]) -> pa.Table:
+        return connection.sql(sql, params=dict(parameters)).to_arrow_table()
+
+    return ask
 
 
 def pairs(key: str, *asked: tuple[str, datetime]) -> pa.Table:
@@ -95,8 +105,8 @@ HISTORY = {
 }
 
 
-def test_values_by_hand(tmp_path: Path) -> None:
-    ask = ask_of(tmp_path, HISTORY)
+def test_values_by_hand() -> None:
+    ask = ask_of(HISTORY)
     assert values(ask) == {
         "events": 6,
         "events_30_days": 4,
@@ -132,8 +142,8 @@ def test_values_by_hand(tmp_path: Path) -> None:
     assert values(ask, "product", "p")["main_country"] == "GB"
 
 
-def test_of_nothing_nothing_is_known(tmp_path: Path) -> None:
-    found = values(ask_of(tmp_path, HISTORY), at=NOW - days(1000))
+def test_of_nothing_nothing_is_known() -> None:
+    found = values(ask_of(HISTORY), at=NOW - days(1000))
     counted = {feature.name for feature in DECLARED["user"].declared if feature.aggregate in _COUNTED}
     assert {name for name, value in found.items() if value == 0} == counted
     assert {value for name, value in found.items() if name not in counted} == {None}
@@ -163,17 +173,15 @@ def with_leak(*more: Rows) -> Rows:
     return {name: [row for rows in (HISTORY, LEAK, *more) for row in rows.get(name, [])] for name in HISTORY}
 
 
-def test_a_leak_from_the_future_cannot_enter(tmp_path: Path) -> None:
-    clean, leaky = (ask_of(tmp_path / name, rows) for name, rows in (("a", HISTORY), ("b", with_leak())))
+def test_a_leak_from_the_future_cannot_enter() -> None:
+    clean, leaky = (ask_of(rows) for rows in (HISTORY, with_leak()))
     for entity in ENTITIES:
         assert values(leaky, entity, OF[entity]) == values(clean, entity, OF[entity])
 
 
-def test_without_the_filter_the_leak_would_have_entered_everywhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_filter_the_leak_would_have_entered_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """The test above can fail: for each feature the planted rows make a difference."""
-    ask = ask_of(tmp_path, with_leak())
+    ask = ask_of(with_leak())
     right = {entity: values(ask, entity, OF[entity]) for entity in ENTITIES}
 
     def careless(key: str, name: str) -> str:
@@ -185,30 +193,30 @@ def test_without_the_filter_the_leak_would_have_entered_everywhere(
         assert [name for name, value in wrong.items() if value == right[entity][name]] == []
 
 
-def test_what_happens_at_the_moment_itself_is_not_known_yet(tmp_path: Path) -> None:
-    ask = ask_of(tmp_path, {"events": [event(0), *LATER["events"]]})
+def test_what_happens_at_the_moment_itself_is_not_known_yet() -> None:
+    ask = ask_of({"events": [event(0), *LATER["events"]]})
     assert values(ask)["events"] == 0
     assert values(ask, at=NOW + timedelta(microseconds=1))["events"] == 1
 
 
-def test_a_window_begins_exactly_so_many_days_ago(tmp_path: Path) -> None:
+def test_a_window_begins_exactly_so_many_days_ago() -> None:
     edge = timedelta(microseconds=1)
-    ask = ask_of(tmp_path, {"events": [event(30), *LATER["events"]]})
+    ask = ask_of({"events": [event(30), *LATER["events"]]})
     assert values(ask)["events_30_days"] == 1
     assert values(ask, at=NOW + edge)["events_30_days"] == 0
 
 
-def test_now_is_the_end_of_the_data_and_everything_is_before_it(tmp_path: Path) -> None:
+def test_now_is_the_end_of_the_data_and_everything_is_before_it() -> None:
     last = NOW + timedelta(microseconds=999_999)
-    ask = ask_of(tmp_path, {"events": [event(0, timestamp=last)]})
+    ask = ask_of({"events": [event(0, timestamp=last)]})
     assert end_of_data(ask) == NOW + timedelta(seconds=1)
     assert values(ask, at=end_of_data(ask))["events"] == 1
-    whole = ask_of(tmp_path / "b", {"events": [event(0)]})
+    whole = ask_of({"events": [event(0)]})
     assert end_of_data(whole) == NOW + timedelta(seconds=1)
 
 
-def test_without_data_now_is_1970(tmp_path: Path) -> None:
-    ask = ask_of(tmp_path, {})
+def test_without_data_now_is_1970() -> None:
+    ask = ask_of({})
     assert end_of_data(ask) == datetime(1970, 1, 1, tzinfo=UTC)
     assert values(ask, at=end_of_data(ask))["events"] == 0
 
@@ -238,7 +246,7 @@ PURCHASES = st.builds(
 @given(st.lists(EVENTS, max_size=12), st.lists(PURCHASES, max_size=12), MOMENTS)
 @settings(max_examples=15, deadline=None)
 def test_values_are_those_of_data_that_ends_there(
-    tmp_path_factory: pytest.TempPathFactory, events: list[Any], purchases: list[Any], at: datetime
+    events: list[Any], purchases: list[Any], at: datetime
 ) -> None:
     """Of each entity at each moment: as if the files had stopped coming then."""
     after = [event(-1000, user_id=None, campaign_id=None)]  # lets any moment be asked about
@@ -247,19 +255,16 @@ def test_values_are_those_of_data_that_ends_there(
         "events": [row for row in events if row["timestamp"] < at] + after,
         "purchases": [row for row in purchases if row["timestamp"] < at],
     }
-    folder = tmp_path_factory.mktemp("property")
-    one, other = (ask_of(folder / name, rows) for name, rows in (("a", whole), ("b", ended)))
+    one, other = ask_of(whole), ask_of(ended)
     for entity, keys in (("user", ["u", "v, ü"]), ("campaign", ["c"]), ("product", ["p", "q"])):
         declared = DECLARED[entity]
         asked = pairs(declared.key, *((key, at) for key in keys))
         assert training_set(one, declared, asked) == training_set(other, declared, asked)
 
 
-def test_pairs_come_back_in_their_order_with_what_stands_beside_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pairs_come_back_in_their_order_with_what_stands_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("marketing_platform.features.training._CHUNK", 2)
-    ask = ask_of(tmp_path, HISTORY)
+    ask = ask_of(HISTORY)
     asked = [("u", NOW), ("v, ü", NOW), ("u", NOW - days(4)), ("u", NOW), ("u", NOW - days(41))]
     given = pairs("user_id", *asked).append_column("label", pa.array([5, 4, 3, 2, 1]))
     found = training_set(ask, DECLARED["user"], given, ["message_centroid", "events"])
@@ -281,15 +286,13 @@ def test_pairs_come_back_in_their_order_with_what_stands_beside_them(
         ([("u", NOW)], ["spnd"], "no feature 'spnd' of a user; there are: events,"),
     ],
 )
-def test_what_cannot_be_answered(
-    tmp_path: Path, asked: list[Any], features: list[str] | None, said: str
-) -> None:
+def test_what_cannot_be_answered(asked: list[Any], features: list[str] | None, said: str) -> None:
     with pytest.raises(InputError, match=re.escape(said)):
-        training_set(ask_of(tmp_path, HISTORY), DECLARED["user"], pairs("user_id", *asked), features)
+        training_set(ask_of(HISTORY), DECLARED["user"], pairs("user_id", *asked), features)
 
 
-def test_columns_that_do_not_fit(tmp_path: Path) -> None:
-    ask, good = ask_of(tmp_path, HISTORY), pairs("user_id", ("u", NOW))
+def test_columns_that_do_not_fit() -> None:
+    ask, good = ask_of(HISTORY), pairs("user_id", ("u", NOW))
     for bad, said in (
         (good.drop_columns(["at"]), "no column at; there are: user_id"),
         (good.append_column("spend", good["at"]), "spend is called as a feature"),
@@ -299,8 +302,8 @@ def test_columns_that_do_not_fit(tmp_path: Path) -> None:
             training_set(ask, DECLARED["user"], bad)
 
 
-def test_a_moment_without_a_zone_is_utc(tmp_path: Path) -> None:
-    ask = ask_of(tmp_path, HISTORY)
+def test_a_moment_without_a_zone_is_utc() -> None:
+    ask = ask_of(HISTORY)
     given = pairs("user_id", ("u", NOW))
     naive = given.set_column(1, "at", given["at"].cast(pa.timestamp("us")))
     found = training_set(ask, DECLARED["user"], naive)

@@ -19,8 +19,7 @@ from marketing_platform.analytics.report import build_report
 from marketing_platform.catalog import TableKind, tables
 from marketing_platform.catalog.entities import BATCHES, LANDED, entity_sql
 from marketing_platform.encoders.messages import TEXTS, WRITTEN
-from marketing_platform.features import ENTITIES as FEATURED
-from marketing_platform.features import Entity, load_features
+from marketing_platform.features.loading import load_features
 from marketing_platform.features.queries import (
     GIVEN_PAIRS,
     TIMED,
@@ -31,6 +30,8 @@ from marketing_platform.features.queries import (
     unknown_sql,
     values_sql,
 )
+from marketing_platform.features.spec import ENTITIES as FEATURED
+from marketing_platform.features.spec import Entity
 from marketing_platform.gates import profile_sql
 from marketing_platform.graph.model import RECORD_ID, graph_model
 from marketing_platform.recommenders import item_training

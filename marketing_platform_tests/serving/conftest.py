@@ -183,7 +183,7 @@ class Platform:
             {"user_id": USERS[:1], "vector": pa.array([[0.6, -0.8]], pa.list_(pa.float32(), 2))}
         )
         name = f"{FEATURES}__gen{generation}"
-        answers = feature_answers(Features("user", declared), [rows], vectors, as_of=MORNING)
+        answers = feature_answers(Features("user", declared), [rows], vectors, dim=2, as_of=MORNING)
         return AnswersEntry(name=name, rows=self.stores.answers.write(name, answers))
 
 

@@ -15,7 +15,7 @@ from marketing_platform.defs.assets.ingestion import NO_RELEASE
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import latest_figure, latest_metadata, latest_name, latest_sets
 from marketing_platform.errors import ReleaseRefused
-from marketing_platform.features import ENTITIES
+from marketing_platform.features.spec import ENTITIES
 from marketing_platform.gates import DeclaredCheck, declared_checks, load_suites
 from marketing_platform.releases.ledger import Batch, Ledger
 from marketing_platform.releases.manifest import (
