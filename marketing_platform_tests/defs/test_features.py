@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from marketing_platform.errors import UnknownName
 from marketing_platform.features.answers import FeaturesAnswer
+from marketing_platform.features.asking import ask_release
 from marketing_platform.features.spec import ENTITIES, Entity
 from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.installation import Installation
@@ -110,6 +112,16 @@ def test_files_that_are_no_pairs(installation: Installation, tmp_path: Path, con
     assert said in done.err
     assert str(tmp_path / "pairs.csv") in done.err
     assert not (tmp_path / "made.parquet").exists()
+
+
+def test_a_release_made_without_a_table_says_so(installation: Installation) -> None:
+    release = installation.release()
+    tables = {name: entry for name, entry in release.tables.items() if name != "text_embeddings"}
+    older = release.model_copy(update={"tables": tables})
+    ask = ask_release(open_stores(installation.settings).warehouse, older)
+    assert ask("SELECT count(*) AS n FROM users", ["users"], {})["n"].to_pylist() == [release.totals.users]
+    with pytest.raises(UnknownName, match="made without the table 'text_embeddings'"):
+        ask("SELECT text FROM text_embeddings", ["text_embeddings"], {})
 
 
 def test_options_that_name_nothing(installation: Installation, tmp_path: Path) -> None:
