@@ -25,6 +25,7 @@ from serving.audit.endpoints import router as audit
 from serving.audit.service import AuditService
 from serving.duckdb_sharing import shared_duckdb
 from serving.erasures.endpoints import router as erasures
+from serving.features.endpoints import router as features
 from serving.graph.endpoints import router as graph
 from serving.health.endpoints import probes
 from serving.health.endpoints import router as health
@@ -61,6 +62,7 @@ _TAGS = [
         "name": "recommendations",
         "description": "Who is similar, and which campaigns and products fit: with scores and reasons.",
     },
+    {"name": "features", "description": "What models are told about a user, as declared."},
     {"name": "suppressions", "description": "Items and users that are out of recommendations at once."},
     {"name": "erasure", "description": "Forgetting a user, and the proof of it."},
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
@@ -70,7 +72,7 @@ _TAGS = [
     {"name": "health", "description": "Whether the API can answer, and how fresh its answers are."},
 ]
 _ROUTERS = (
-    *(batches, recommendations, users, suppressions, erasures, graph, analytics),
+    *(batches, recommendations, users, features, suppressions, erasures, graph, analytics),
     *(writes, audit, health, observability),
 )
 
@@ -118,7 +120,7 @@ def create_app(
         holder,
         seconds=settings.api_seconds,
         masked=overrides.masked,
-        at_once=["recommendations"] if settings.profile == "embedded" else [],
+        at_once=["recommendations", "features"] if settings.profile == "embedded" else [],
     )
     writing = WriteService(settings, stores, records, load_write_settings())
     auditing = AuditService(records.ledger, shelf, stores.documents, seconds=settings.api_seconds)
@@ -150,17 +152,13 @@ def create_app(
         # FastAPI's own would write paths, which name users, into spans; see observability/tracing.py.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    app.state.access = access
-    app.state.holder = holder
-    app.state.live = live
-    app.state.lookups = lookups
-    app.state.rates = rates
-    app.state.load = Load()
-    app.state.overrides = overrides
-    app.state.settings = settings
-    app.state.writes = writing
-    app.state.audit = auditing
-    app.state.sampling = sampling
+    parts = {
+        **{"access": access, "audit": auditing, "holder": holder, "live": live, "load": Load()},
+        **{"lookups": lookups, "overrides": overrides, "rates": rates, "sampling": sampling},
+        **{"settings": settings, "writes": writing},
+    }
+    for name, part in parts.items():
+        setattr(app.state, name, part)
     _add_middleware(app, limits)
     for router in _ROUTERS:
         app.include_router(router)

@@ -31,7 +31,7 @@ from serving.observability.exchange import current
 from serving.parameters import OfRelease
 from serving.releases import OpenRelease, ReleaseHolder
 
-Area = Literal["recommendations", "live path", "graph", "analytics"]
+Area = Literal["recommendations", "features", "live path", "graph", "analytics"]
 Asked = ParamSpec("Asked")
 Question = Callable[Concatenate[OpenRelease, Asked], bytes]
 

@@ -44,12 +44,13 @@ PRODUCTS = "product_recommendations"
 TRENDING = "trending_products"
 CROSS_CATEGORY = "cross_category_products"
 CONTENT = "content_products"
+FEATURES = "user_features_lookup"
 KNOWLEDGE_GRAPH = "knowledge_graph"
 MESSAGE_EMBEDDINGS = "message_embeddings"
 AGGREGATES = ("user_engagement", "campaign_performance", "daily_activity", "user_campaign_engagement")
 
 # Releases made before there were such answers can be gone back to.
-_SINCE = (PRODUCTS, TRENDING, CROSS_CATEGORY, CONTENT)
+_SINCE = (PRODUCTS, TRENDING, CROSS_CATEGORY, CONTENT, FEATURES)
 _LONGEST_PAUSE = 30.0  # seconds between attempts to open a release that fails
 _PAST_OPEN = 3  # past releases that stay open after they were asked for
 # Anonymous events count for a campaign, not for recommending it.

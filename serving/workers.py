@@ -1,4 +1,4 @@
-"""Several processes that answer on one port; a signal to the first ends, or a SIGHUP replaces, all of them."""
+"""Several processes that answer on one port; a signal to the first of them ends all."""
 
 from __future__ import annotations
 

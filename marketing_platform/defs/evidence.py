@@ -85,6 +85,8 @@ def counts(instance: dg.DagsterInstance, stores: Stores) -> list[Count]:
                 # One of its answers is the list of all users.
                 "trending_products": stores.answers.count(latest_name(instance, "trending_products")) - 1,
                 "similar_users_lookup": stores.answers.count(latest_name(instance, "similar_users_lookup")),
+                "user_features": rows("user_features"),
+                "user_features_lookup": stores.answers.count(latest_name(instance, "user_features_lookup")),
             },
         ),
         Count(
@@ -92,6 +94,7 @@ def counts(instance: dg.DagsterInstance, stores: Stores) -> list[Count]:
             {
                 "campaigns": rows("campaigns"),
                 "campaign_performance": rows("campaign_performance"),
+                "campaign_features": rows("campaign_features"),
                 "knowledge_graph": graph.nodes.get("Campaign", 0),
             },
         ),

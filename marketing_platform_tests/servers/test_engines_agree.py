@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,19 @@ from marketing_platform.analytics.report import build_report
 from marketing_platform.catalog import TableKind, tables
 from marketing_platform.catalog.entities import BATCHES, LANDED, entity_sql
 from marketing_platform.encoders.messages import TEXTS, WRITTEN
+from marketing_platform.features.loading import load_features
+from marketing_platform.features.queries import (
+    GIVEN_PAIRS,
+    TIMED,
+    every_entity,
+    given_pair,
+    last_moment_sql,
+    texts_sql,
+    unknown_sql,
+    values_sql,
+)
+from marketing_platform.features.spec import ENTITIES as FEATURED
+from marketing_platform.features.spec import Entity
 from marketing_platform.gates import profile_sql
 from marketing_platform.graph.model import RECORD_ID, graph_model
 from marketing_platform.recommenders import item_training
@@ -203,6 +216,27 @@ def test_what_product_recommendations_learn_from(engines: tuple[Loaded, Loaded],
     duckdb, other = (engine.ask(sql) for engine in engines)
     assert duckdb
     assert other == duckdb  # in the same order: ties are learned in the order they come in
+
+
+@pytest.mark.parametrize("entity", FEATURED)
+def test_features_now_and_of_pairs(engines: tuple[Loaded, Loaded], entity: Entity) -> None:
+    features = load_features(load_settings().features_dir)[entity]
+    now = {"at": NOW}
+    assert_same(engines, values_sql(features, every_entity(features), pair=features.key), **now)
+    keys = [row["pair"] for row in engines[0].ask(every_entity(features), **now)][:40]
+    pairs = [
+        given_pair(number, key, NOW - timedelta(days=9 * number, microseconds=1))
+        for number, key in enumerate([*keys, "nobody"])
+    ]
+    assert_same(engines, values_sql(features, GIVEN_PAIRS), pairs=pairs)
+    assert_same(engines, unknown_sql(features), pairs=pairs)
+    for one in features.centroids:
+        assert_same(engines, texts_sql(features, one.table, one.column, GIVEN_PAIRS), pairs=pairs)
+
+
+def test_where_the_data_ends(engines: tuple[Loaded, Loaded]) -> None:
+    for name in TIMED:
+        assert_same(engines, last_moment_sql(name))
 
 
 def test_the_report(engines: tuple[Loaded, Loaded]) -> None:

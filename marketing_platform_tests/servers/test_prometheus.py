@@ -100,9 +100,8 @@ def test_it_scrapes_the_api(server: str, api: Api) -> None:
     (target,) = _ask(server, "/api/v1/targets")["data"]["activeTargets"]
     assert (target["health"], target["lastError"]) == ("up", "")
     for user in ("u-1", "u-2", "u-3"):
-        asked = urllib.request.Request(
-            f"http://{api.address}/recommendations/{user}", headers=bearer(api.key)
-        )
+        url = f"http://{api.address}/recommendations/{user}"
+        asked = urllib.request.Request(url, headers=bearer(api.key))
         urllib.request.urlopen(asked, timeout=5).close()
     counted = 'sum(marketing_api_requests_total{route="/recommendations/{user_id}",status="200"})'
     await_until(lambda: _value(server, counted) == 3, seconds=10)

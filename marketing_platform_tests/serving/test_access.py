@@ -47,6 +47,7 @@ READ_ONE = {
     "/recommendations/similar-users?user_id=u-1": Scope.READ_RECOMMENDATIONS,
     "/api/v1/users/u-1/recommendations": Scope.READ_RECOMMENDATIONS,
     "/api/v1/users/u-1/recommendations?kind=campaign": Scope.READ_RECOMMENDATIONS,
+    "/api/v1/users/u-1/features": Scope.READ_RECOMMENDATIONS,
     "/graph/user-campaigns?user_id=u-1": Scope.READ_RECOMMENDATIONS,
 }
 READ_ALL = {
@@ -56,7 +57,7 @@ READ_ALL = {
     "/analytics/daily-activity": Scope.READ_ANALYTICS,
 }
 AUDIT = dict.fromkeys(("/api/v1/releases", "/api/v1/releases/current", "/api/v1/batches"), Scope.ADMIN)
-PROTECTED = READ_ONE | READ_ALL | AUDIT
+PROTECTED = READ_ONE | READ_ALL | AUDIT | {"/metrics": Scope.READ_ANALYTICS}
 REQUIRED = dict.fromkeys(("/recommendations/similar-users", "/graph/user-campaigns"), "?user_id=u-1")
 OPEN = ["/api/v1/health", "/openapi.json", "/docs"]
 

@@ -18,6 +18,7 @@ REAL = {
     "/api/v1/users/{user_id}/recommendations": "",
     "/api/v1/users/{user_id}/similar": "",
     "/api/v1/suppressions": "",
+    "/api/v1/users/{user_id}/features": "",
     "/graph/user-campaigns": "?user_id=u-1",
     "/analytics/user-engagement": "",
     "/analytics/campaign-performance": "",

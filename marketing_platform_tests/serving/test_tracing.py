@@ -55,7 +55,7 @@ def spans() -> Iterator[InMemorySpanExporter]:
 @pytest.fixture
 def client(fresh_platform: Platform, spans: InMemorySpanExporter) -> Iterator[TestClient]:
     fresh_platform.publish(1)
-    with TestClient(fresh_platform.app()) as opened:
+    with fresh_platform.client() as opened:
         await_until(lambda: opened.get("/api/v1/health").json()["live_path"] == "ready")
         spans.clear()
         yield opened
@@ -116,7 +116,7 @@ def test_a_failure_is_marked_where_it_was(fresh_platform: Platform, spans: InMem
     fresh_platform.publish(1)
     stores = replace(fresh_platform.stores, graphs=Gone(fresh_platform.stores.graphs))  # type: ignore[arg-type]
     app = create_app(fresh_platform.settings, stores=stores, encoder=encoder, poll_seconds=0.02)
-    with TestClient(app) as client:
+    with fresh_platform.client(app) as client:
         spans.clear()
         client.get("/graph/user-campaigns?user_id=u-1")
     marked = {

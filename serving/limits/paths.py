@@ -4,14 +4,7 @@ from __future__ import annotations
 
 # Asked by load balancers, which must not take overload for death.
 PROBES = frozenset(
-    {
-        "/health",
-        "/health/live",
-        "/health/ready",
-        "/api/v1/health/live",
-        "/api/v1/health/ready",
-        "/api/v1/health",
-    }
+    prefix + path for prefix in ("", "/api/v1") for path in ("/health", "/health/live", "/health/ready")
 )
 BULK = frozenset({"/api/v1/data/bulk"})  # where records are streamed in
 # Whose answers are no JSON.
