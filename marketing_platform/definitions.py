@@ -16,6 +16,7 @@ from marketing_platform.defs.assets.embeddings import (
     text_embeddings,
     user_vectors,
 )
+from marketing_platform.defs.assets.features import feature_assets
 from marketing_platform.defs.assets.graph import knowledge_graph
 from marketing_platform.defs.assets.ingestion import admitted_batches, batch_gate, raw_records
 from marketing_platform.defs.assets.items import evaluation_asset, recommendations_asset
@@ -28,6 +29,7 @@ from marketing_platform.defs.automation import build_schedules, build_sensors
 from marketing_platform.defs.checks import measure_checks, table_checks
 from marketing_platform.defs.jobs import build_jobs
 from marketing_platform.defs.resources import build_resources
+from marketing_platform.features.loading import load_features
 from marketing_platform.gates import load_suites
 from marketing_platform.recommenders.item_kinds import KINDS
 from marketing_platform.settings import Settings, load_settings
@@ -53,6 +55,7 @@ def build_definitions(settings: Settings, *, stores: Stores | None = None) -> dg
             similar_users,
             knowledge_graph,
             *aggregate_assets(),
+            *feature_assets(load_features(settings.features_dir)),
             enriched_events,
             analytics_report,
             similar_users_lookup,

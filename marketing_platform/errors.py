@@ -4,6 +4,7 @@ MarketingPlatformError
 ├── SourceError          a source declaration is wrong (file, line, key)
 ├── ExpectationError     a suite under expectations/ is wrong
 ├── RuleError            a rule about recommendations is wrong (file, line, key)
+├── FeatureError         a declared feature is wrong (file, line, key)
 ├── InputError           a file or value that somebody gave cannot be used (file, row, field)
 ├── UnknownBatch         no batch of that name
 ├── UnknownRelease       no release of that name, or it has been collected
@@ -39,6 +40,10 @@ class ExpectationError(MarketingPlatformError):
 
 class RuleError(MarketingPlatformError):
     """A rule about recommendations is wrong; the message starts with `file:line: key`."""
+
+
+class FeatureError(MarketingPlatformError):
+    """A declared feature is wrong; the message starts with `file:line: key`."""
 
 
 class InputError(MarketingPlatformError):

@@ -1,7 +1,7 @@
 """Typed settings, read from the environment (`MARKETING_…`) when asked for, never at import.
 
 Only what differs between installations belongs here; rules live in `sources/`,
-`expectations/` and `rules/`.
+`expectations/`, `rules/` and `features/`.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     )
     rules_dir: Path = Field(
         PROJECT_DIR / "rules", description="Rules about recommendations: `recommendations.yaml`."
+    )
+    features_dir: Path = Field(
+        PROJECT_DIR / "features", description="Declared features, a YAML file per entity."
     )
     chunk_rows: int = Field(
         50_000, ge=100, le=1_000_000, description="Rows handled at once while reading and checking."
@@ -84,6 +87,7 @@ class Settings(BaseSettings):
     )
     api_host: str = Field("127.0.0.1", description="Address the API listens on.")
     api_port: int = Field(8000, ge=1, le=65535, description="Port the API listens on.")
+    api_workers: int = Field(1, ge=1, le=64, description="Processes that serve the API on one port.")
     api_seconds: float = Field(5.0, gt=0, description="An answer of the API that takes longer becomes a 503.")
     ui_port: int = Field(3000, ge=1, le=65535, description="Port the Dagster UI listens on.")
 

@@ -24,6 +24,7 @@ from marketing_platform.cli.app import app
 from marketing_platform.encoders.provider_settings import ProviderSettings
 from marketing_platform.gates import Rule, load_suites
 from marketing_platform.graph import graph_model
+from marketing_platform.ingestion.write_settings import WriteSettings
 from marketing_platform.settings import PROJECT_DIR, Settings
 from marketing_platform.stores.diagnoses import SERVERS
 from marketing_platform.stores.server_settings import variables
@@ -112,7 +113,7 @@ Read from the environment when a command starts. Options of the command line go 
 """
     yield from grid(
         ("variable", "default", "allowed", "meaning"),
-        _variables(Settings),
+        (*_variables(Settings), *_variables(WriteSettings)),
     )
     yield """
 # Limits of the API

@@ -98,7 +98,8 @@ def _link(reference: str) -> str:
 
 
 def _schema_name(response: Mapping[str, Any]) -> str:
-    return _type(response["content"]["application/json"]["schema"])
+    ((media, content),) = response["content"].items()
+    return _type(content["schema"]) if media == "application/json" else f"`{media}`"
 
 
 def _error_codes(operation: Mapping[str, Any]) -> str:

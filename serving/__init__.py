@@ -7,6 +7,9 @@ what the pipeline can prepare, and nothing here imports dagster, torch or pandas
 
 from __future__ import annotations
 
+import atexit
+from typing import Any
+
 from marketing_platform.settings import Settings
 
 __all__ = ["run"]
@@ -17,24 +20,29 @@ def run(settings: Settings) -> None:
     import uvicorn
 
     from marketing_platform.stores.registry import from_environment
-    from serving import logs
+    from serving import logs, workers
     from serving.app import create_app
     from serving.limits.connections import guarded
     from serving.limits.settings import LimitSettings
+    from serving.observability import tracing
 
-    logs.configure()
     limits = from_environment(LimitSettings)
-    uvicorn.run(
-        create_app(settings, limits=limits),
-        http=guarded(limits),  # type: ignore[arg-type] -- called with what the class would be
-        ws="none",
-        proxy_headers=bool(limits.trusted_proxies),
-        forwarded_allow_ips=limits.trusted_proxies,
-        timeout_keep_alive=limits.idle_seconds,
-        host=settings.api_host,
-        port=settings.api_port,
-        log_config=None,  # ours is in place
-        access_log=False,  # the middleware writes one line per request, without personal data
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
+    options: dict[str, Any] = {
+        "http": guarded(limits),
+        "ws": "none",
+        "proxy_headers": bool(limits.trusted_proxies),
+        "forwarded_allow_ips": limits.trusted_proxies,
+        "timeout_keep_alive": limits.idle_seconds,
+        "host": settings.api_host,
+        "port": settings.api_port,
+        "log_config": None,  # ours is in place
+        "access_log": False,  # the middleware writes one line per request, without personal data
+        "server_header": False,
+        "timeout_graceful_shutdown": 10,
+    }
+    if settings.api_workers > 1:
+        workers.run(settings, limits, options)
+        return
+    logs.configure()
+    atexit.register(tracing.configure())
+    uvicorn.run(create_app(settings, limits=limits), **options)

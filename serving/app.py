@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from marketing_platform import __version__
 from marketing_platform.encoders import Encoder, configured_encoder
+from marketing_platform.ingestion.write_settings import load_write_settings
 from marketing_platform.recommenders.rules import load_rules
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
@@ -20,8 +21,11 @@ from serving import errors, openapi
 from serving.access.gatekeeper import gatekeeper
 from serving.access.middleware import AccessMiddleware
 from serving.analytics.endpoints import router as analytics
+from serving.audit.endpoints import router as audit
+from serving.audit.service import AuditService
 from serving.duckdb_sharing import shared_duckdb
 from serving.erasures.endpoints import router as erasures
+from serving.features.endpoints import router as features
 from serving.graph.endpoints import router as graph
 from serving.health.endpoints import probes
 from serving.health.endpoints import router as health
@@ -32,12 +36,18 @@ from serving.limits.shedding import Load, Shedding
 from serving.live import LivePath
 from serving.lookups import Lookups
 from serving.middleware import RequestMiddleware
+from serving.observability import tracing
+from serving.observability.endpoints import router as observability
+from serving.observability.sampling import Sampling
+from serving.observability.traced_stores import traced, traced_encoder
 from serving.overrides import LiveOverrides
 from serving.recommendations.direct import DirectAnswers
 from serving.recommendations.endpoints import batches, users
 from serving.recommendations.endpoints import router as recommendations
 from serving.releases import OpenRelease, ReleaseHolder
 from serving.suppressions.endpoints import router as suppressions
+from serving.writes.endpoints import router as writes
+from serving.writes.service import WriteService
 
 _DESCRIPTION = """
 Recommendations, graph and figures of a marketing platform, each from exactly one **release**.
@@ -53,12 +63,19 @@ _TAGS = [
         "name": "recommendations",
         "description": "Who is similar, and which campaigns and products fit: with scores and reasons.",
     },
+    {"name": "features", "description": "What models are told about a user, as declared."},
     {"name": "suppressions", "description": "Items and users that are out of recommendations at once."},
     {"name": "erasure", "description": "Forgetting a user, and the proof of it."},
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
     {"name": "analytics", "description": "Figures by user, campaign and day; sorted, filtered, in pages."},
+    {"name": "writes", "description": "What applications write: it lands, and the next release shows it."},
+    {"name": "audit", "description": "Releases and batches: what landed, what was refused, what serves."},
     {"name": "health", "description": "Whether the API can answer, and how fresh its answers are."},
 ]
+_ROUTERS = (
+    *(batches, recommendations, users, features, suppressions, erasures, graph, analytics),
+    *(writes, audit, health, observability),
+)
 
 
 def create_app(
@@ -78,8 +95,12 @@ def create_app(
     stores = stores or open_stores(settings, connect=shared_duckdb(settings.duckdb_memory))
     limits = limits or from_environment(LimitSettings)
     rates = Rates(limits, open_counters(settings))
+    open_encoder = encoder or partial(configured_encoder, settings, live=True)
+    if tracing.on():
+        stores, plain_encoder = traced(stores), open_encoder
+        open_encoder = lambda: traced_encoder(plain_encoder())  # noqa: E731 -- one way or the other
     live = LivePath(
-        encoder or partial(configured_encoder, settings, live=True),
+        open_encoder,
         neighbours=settings.similar_users,
         items=settings.recommendations,
     )
@@ -100,8 +121,12 @@ def create_app(
         holder,
         seconds=settings.api_seconds,
         masked=overrides.masked,
-        at_once=["recommendations"] if settings.profile == "embedded" else [],
+        at_once=["recommendations", "features"] if settings.profile == "embedded" else [],
     )
+    writing = WriteService(settings, stores, records, load_write_settings())
+    auditing = AuditService(records.ledger, shelf, stores.documents, seconds=settings.api_seconds)
+
+    sampling = Sampling(holder, live, lookups)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -112,6 +137,9 @@ def create_app(
             await cleanups.enter_async_context(lookups.running())
             await cleanups.enter_async_context(live.running(holder))
             await cleanups.enter_async_context(rates.running())
+            await cleanups.enter_async_context(writing.running())
+            cleanups.callback(auditing.close)
+            await cleanups.enter_async_context(sampling.running())
             yield
 
     app = FastAPI(
@@ -122,26 +150,30 @@ def create_app(
         openapi_tags=_TAGS,
         lifespan=lifespan,
         redirect_slashes=False,
+        # FastAPI's own would write paths, which name users, into spans; see observability/tracing.py.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    app.state.access = access
-    app.state.holder = holder
-    app.state.live = live
-    app.state.lookups = lookups
-    app.state.rates = rates
-    app.state.load = Load()
-    app.state.overrides = overrides
-    app.state.settings = settings
-    # The last one added is the first to see a request.
-    app.add_middleware(DirectAnswers, lookups=lookups, overrides=overrides)
-    app.add_middleware(RateLimits, rates=rates)
-    app.add_middleware(AccessMiddleware, gatekeeper=access)
+    parts = {
+        **{"access": access, "audit": auditing, "holder": holder, "live": live, "load": Load()},
+        **{"lookups": lookups, "overrides": overrides, "rates": rates, "sampling": sampling},
+        **{"settings": settings, "writes": writing},
+    }
+    for name, part in parts.items():
+        setattr(app.state, name, part)
+    _add_middleware(app, limits)
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.include_router(probes, include_in_schema=False)
+    errors.install(app, (*_ROUTERS, probes))
+    openapi.install(app, _ROUTERS)
+    return app
+
+
+def _add_middleware(app: FastAPI, limits: LimitSettings) -> None:
+    """The last one added is the first to see a request."""
+    app.add_middleware(DirectAnswers, lookups=app.state.lookups, overrides=app.state.overrides)
+    app.add_middleware(RateLimits, rates=app.state.rates)
+    app.add_middleware(AccessMiddleware, gatekeeper=app.state.access)
     app.add_middleware(Shedding, settings=limits, load=app.state.load)
     app.add_middleware(Caps, settings=limits)
     app.add_middleware(RequestMiddleware)
-    routers = (batches, recommendations, users, suppressions, erasures, graph, analytics, health)
-    for router in routers:
-        app.include_router(router)
-    app.include_router(probes, include_in_schema=False)
-    errors.install(app, (*routers, probes))
-    openapi.install(app, routers)
-    return app

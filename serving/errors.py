@@ -26,9 +26,11 @@ from marketing_platform.errors import (
     EncoderUnavailable,
     MarketingPlatformError,
     StoreBusy,
+    StoreFull,
     StoreUnavailable,
     UnknownRelease,
 )
+from serving.observability.exchange import note_error
 
 _log: Any = structlog.get_logger("serving.errors")
 _RETRY_SECONDS = 2
@@ -73,6 +75,9 @@ ERRORS: Mapping[str, ErrorKind] = {
     "malformed_json": ErrorKind(
         400, "The body is not JSON as RFC 8259 has it; details says why.", {"problem": "a key occurs twice"}
     ),
+    "malformed_stream": ErrorKind(
+        400, "The upload cannot be read to its end; details says why.", {"problem": "the body is not gzip"}
+    ),
     "unknown_release": ErrorKind(
         404,
         "No release of that id is kept; it may have been collected.",
@@ -82,6 +87,10 @@ ERRORS: Mapping[str, ErrorKind] = {
         404, "There is no suppression of that id.", {"parameter": "suppression_id"}
     ),
     "unknown_erasure": ErrorKind(404, "There is no erasure of that id.", {"parameter": "erasure_id"}),
+    "unknown_receipt": ErrorKind(
+        404, "You have written nothing under this receipt.", {"parameter": "receipt_id"}
+    ),
+    "unknown_batch": ErrorKind(404, "There is no such batch.", {"parameter": "batch_id"}),
     "unknown_route": ErrorKind(404, "There is nothing at this path; /docs lists what there is.", {}),
     "method_not_allowed": ErrorKind(
         405, "The path exists, but not for this method; see the Allow header.", {"allow": "GET"}
@@ -89,10 +98,23 @@ ERRORS: Mapping[str, ErrorKind] = {
     "not_acceptable": ErrorKind(406, "Answers are application/json; see the Accept header.", {}),
     "request_too_slow": ErrorKind(408, "The request did not arrive in time; send it again.", {}),
     "conflict": ErrorKind(409, "It contradicts what is there already, or what is under way.", {}),
-    "body_too_large": ErrorKind(413, "The body is longer than this route takes.", {}),
+    "idempotency_in_flight": ErrorKind(
+        409,
+        "A request with this Idempotency-Key is being carried out; ask again for its answer.",
+        {"header": "Idempotency-Key"},
+        _RETRY_SECONDS,
+    ),
+    "body_too_large": ErrorKind(
+        413, "The body is longer than this route takes.", {"problem": "a line has at most 1048576 bytes"}
+    ),
     "target_too_long": ErrorKind(414, "Path and query together are too long.", {}),
     "unsupported_media_type": ErrorKind(
         415, "This route takes another Content-Type.", {"accepted": "application/json"}
+    ),
+    "idempotency_key_reused": ErrorKind(
+        422,
+        "This Idempotency-Key came with another request before; a new request needs a new one.",
+        {"header": "Idempotency-Key"},
     ),
     "too_many_requests": ErrorKind(
         429, "Too many requests; Retry-After says when the next one fits.", {}, _RETRY_SECONDS
@@ -168,6 +190,7 @@ def render(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The error `code` as a response."""
+    note_error(code, details or {})
     kind = ERRORS[code]
     body = {
         "error_code": code,
@@ -258,7 +281,7 @@ def _methods(request: Request) -> set[str]:
 
 
 async def _platform(request: Request, error: MarketingPlatformError) -> Response:
-    if isinstance(error, StoreUnavailable | StoreBusy):
+    if isinstance(error, StoreUnavailable | StoreBusy | StoreFull):
         return render("store_unavailable", request_id(request))
     if isinstance(error, EncoderUnavailable):
         _log.warning("encoder unavailable", reason=str(error))
@@ -275,8 +298,11 @@ def request_id(request: Request) -> str:
 
 def _problem(problem: Mapping[str, Any]) -> dict[str, str]:
     location: Sequence[str | int] = problem["loc"]
+    if problem["type"] == "extra_forbidden":  # the last part is a name that the client made up
+        location = location[:-1]
+    name = ".".join(str(part) for part in location[1:]) or str(location[0])
     # pydantic's `input` and `ctx` hold what was sent; its message does not.
-    return {"in": str(location[0]), "name": str(location[-1]), "problem": problem["msg"]}
+    return {"in": str(location[0]), "name": name, "problem": problem["msg"].removeprefix("Value error, ")}
 
 
 def _example(code: str) -> dict[str, Any]:

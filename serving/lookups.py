@@ -12,8 +12,10 @@ import time
 from collections.abc import AsyncGenerator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from contextvars import copy_context
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Concatenate, Literal, ParamSpec
+from typing import Any, Concatenate, Literal, ParamSpec, get_args
 
 import structlog
 from fastapi import Depends, Request, Response
@@ -24,10 +26,12 @@ from marketing_platform.stores.breaker import Breaker, State
 from serving import responses
 from serving.errors import ERRORS, ApiError
 from serving.masking import without
+from serving.observability import metrics, tracing
+from serving.observability.exchange import current
 from serving.parameters import OfRelease
 from serving.releases import OpenRelease, ReleaseHolder
 
-Area = Literal["recommendations", "live path", "graph", "analytics"]
+Area = Literal["recommendations", "features", "live path", "graph", "analytics"]
 Asked = ParamSpec("Asked")
 Question = Callable[Concatenate[OpenRelease, Asked], bytes]
 
@@ -36,6 +40,14 @@ _REMEMBERED = 30.0  # seconds for which health tells of a failure that no succes
 _FAILURES = 5  # in a row, after which an area's datastores are left alone
 _PAUSE_SECONDS = 5.0
 _log: Any = structlog.get_logger("serving.lookups")
+
+
+@dataclass(frozen=True)
+class Load:
+    """How many questions of an area are asked now, and how many wait for a thread."""
+
+    busy: int
+    queued: int
 
 
 class Lookups:
@@ -64,6 +76,14 @@ class Lookups:
         self._failures: dict[Area, tuple[float, str]] = {}
         self._breakers: dict[Area, Breaker] = {}
         self._unfinished: set[asyncio.Future[bytes]] = set()
+        self._asked: dict[Area, int] = {}
+
+    @property
+    def loads(self) -> dict[Area, Load]:
+        """How busy the threads of each area are that has any."""
+        return {
+            area: Load(min(asked, _THREADS), max(0, asked - _THREADS)) for area, asked in self._asked.items()
+        }
 
     @property
     def problem(self) -> str | None:
@@ -76,6 +96,13 @@ class Lookups:
     def circuits(self) -> dict[Area, State]:
         """How it stands with each area that has been asked."""
         return {area: breaker.state for area, breaker in self._breakers.items()}
+
+    @property
+    def areas(self) -> dict[Area, Literal["ok", "failing"]]:
+        """Whether each area could be answered lately."""
+        now = time.monotonic()
+        failing = {area for area, (at, _) in self._failures.items() if now - at < _REMEMBERED}
+        return {area: "failing" if area in failing else "ok" for area in get_args(Area)}
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -114,7 +141,7 @@ class Lookups:
         *args: Asked.args,
         **named: Asked.kwargs,
     ) -> tuple[Manifest, bytes]:
-        """What `question(release, …)` says of these users, and which release that was: `pinned`, or what serves.
+        """What `question(release, …)` says of these users, and of which release: `pinned` or the serving one.
 
         Raises:
             ApiError: `no_release`; `unknown_release`; `store_unavailable` when it did not come in time, or
@@ -122,7 +149,7 @@ class Lookups:
         """
         if not self._breaker(area).admits():
             raise ApiError("store_unavailable", part=area)
-        with ExitStack() as lease:
+        with tracing.span(f"ask {area}"), ExitStack() as lease:
             leased = await self._past(area, pinned) if pinned else self._holder.lease()
             release = lease.enter_context(leased)
             masked = release.masked = self._masked(release.manifest)
@@ -159,12 +186,22 @@ class Lookups:
         *args: Asked.args,
         **named: Asked.kwargs,
     ) -> bytes:
-        work = self._pool(area).submit(question, release, *args, **named)
+        exchange, asked = current(), time.perf_counter()
+
+        def begun() -> bytes:
+            if exchange is not None:
+                exchange.queued = time.perf_counter() - asked
+            return question(release, *args, **named)
+
+        # In the request's context, so that lines and spans of the thread belong to it.
+        work = self._pool(area).submit(copy_context().run, begun)
         answer = asyncio.wrap_future(work)
         self._unfinished.add(answer)
+        self._asked[area] = self._asked.get(area, 0) + 1
 
         def finished(_: asyncio.Future[bytes]) -> None:
             self._unfinished.discard(answer)
+            self._asked[area] -= 1
             lease.close()
             if not answer.cancelled():
                 answer.exception()  # nobody may be there any more to look at it
@@ -195,6 +232,7 @@ class Lookups:
 
     def _note(self, area: Area, why: str) -> None:
         self._failures[area] = (time.monotonic(), why)
+        metrics.lookup_failed(area)
         _log.warning("not answered", area=area, reason=why)
         if self._breaker(area).failed():
             _log.warning("left alone", area=area, seconds=_PAUSE_SECONDS)

@@ -23,7 +23,8 @@ def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
             document = describe()
             for route in routes:
                 for method in route.methods or ():
-                    _restore(document["paths"][route.path_format][method.lower()]["responses"], route)
+                    operation = document["paths"][route.path_format][method.lower()]
+                    _restore(operation["responses"], route)
         return describe()
 
     app.openapi = openapi

@@ -185,8 +185,3 @@ class LiveOverrides:
 def overrides_of(request: Request) -> LiveOverrides:
     """A dependency: the overrides that this application follows."""
     return request.app.state.overrides
-
-
-def who_asks(request: Request) -> str:
-    """The caller as records name them."""
-    return request.state.principal.id

@@ -9,13 +9,14 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from marketing_platform.ingestion.written import text_problem
+
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _text(value: str) -> str:
-    # Stores written in C end a string at NUL, and a lone surrogate cannot be written as UTF-8.
-    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError("must be text without NUL and lone surrogates")
+    if problem := text_problem(value):
+        raise ValueError(problem)
     return value
 
 

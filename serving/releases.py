@@ -36,6 +36,7 @@ from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.stores.protocols import AnswersReader, GraphReader, Select, TableRef, VectorReader
 from marketing_platform.stores.registry import Stores
 from serving.errors import ApiError
+from serving.observability import metrics
 
 SIMILAR_USERS = "similar_users_lookup"
 RECOMMENDATIONS = "recommendations"
@@ -44,12 +45,13 @@ TRENDING = "trending_products"
 CROSS_CATEGORY = "cross_category_products"
 CONTENT = "content_products"
 CAMPAIGNS = "campaign_recommendations"
+FEATURES = "user_features_lookup"
 KNOWLEDGE_GRAPH = "knowledge_graph"
 MESSAGE_EMBEDDINGS = "message_embeddings"
 AGGREGATES = ("user_engagement", "campaign_performance", "daily_activity", "user_campaign_engagement")
 
 # Releases made before there were such answers can be gone back to.
-_SINCE = (PRODUCTS, CAMPAIGNS, TRENDING, CROSS_CATEGORY, CONTENT)
+_SINCE = (PRODUCTS, CAMPAIGNS, TRENDING, CROSS_CATEGORY, CONTENT, FEATURES)
 _LONGEST_PAUSE = 30.0  # seconds between attempts to open a release that fails
 _PAST_OPEN = 3  # past releases that stay open after they were asked for
 # Anonymous events count for a campaign, not for recommending it.
@@ -327,6 +329,7 @@ class ReleaseHolder:
             return
         self._failure = None
         before, self._held = self._held, _Held(opened)
+        metrics.opened("swapped" if before else "first")
         _log.info("release opened", release_id=release_id, before=_id_of(before))
         if before is not None:
             before.retired = True
@@ -345,6 +348,7 @@ class ReleaseHolder:
         pause = min(self._poll_seconds * 2**attempts, _LONGEST_PAUSE)
         reason = _reason(f"release {release_id} cannot be opened", error)
         self._failure = _Failure(release_id, reason, attempts, time.monotonic() + pause)
+        metrics.opened("failed")
         _log.error("release not opened", release_id=release_id, attempts=attempts, exc_info=error)
 
     async def _watch(self) -> None:

@@ -80,6 +80,7 @@ def counts(instance: dg.DagsterInstance, stores: Stores, answers: Iterable[str])
                     asset: stores.answers.count(latest_name(instance, asset)) - (asset == TRENDING)
                     for asset in answers
                 },
+                "user_features": rows("user_features"),
             },
         ),
         Count(
@@ -87,6 +88,7 @@ def counts(instance: dg.DagsterInstance, stores: Stores, answers: Iterable[str])
             {
                 "campaigns": rows("campaigns"),
                 "campaign_performance": rows("campaign_performance"),
+                "campaign_features": rows("campaign_features"),
                 "knowledge_graph": graph.nodes.get("Campaign", 0),
             },
         ),

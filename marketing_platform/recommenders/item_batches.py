@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 
 import numpy as np
 import orjson
@@ -19,17 +19,17 @@ from scipy import sparse
 from marketing_platform.recommenders.answers import ANSWER_SCHEMA, FIGURE_DIGITS
 from marketing_platform.recommenders.explanations import Explainer, Explanation
 from marketing_platform.recommenders.families.item_weights import row_of
+from marketing_platform.recommenders.feedback import ToldByUsers
 from marketing_platform.recommenders.hybrid import FALLBACKS, Hybrid
 from marketing_platform.recommenders.item_training import Items
 from marketing_platform.recommenders.reasons import Reason
-from marketing_platform.recommenders.rules import Candidates, Facts, Impressions, Rule, Ruled, apply
+from marketing_platform.recommenders.rules import Candidates, Facts, Rule, Ruled, apply
 from marketing_platform.recommenders.rules.spec import Exclude
 
 # By number of the user in the block and place in the list.
 Whys = Mapping[tuple[int, int], Reason | None]
 
 _BLOCK_USERS = 1_000
-_SECONDS_PER_DAY = 86_400.0
 # Candidates per item shown, so that rules leave enough.
 _CANDIDATES = 5
 # What an item comes from, by its tier.
@@ -45,6 +45,7 @@ def recommend_items(
     items: Items,
     hybrid: Hybrid,
     rules: Sequence[Rule],
+    told: ToldByUsers | None = None,
     *,
     limit: int,
     today: date,
@@ -64,7 +65,7 @@ def recommend_items(
     for start in range(0, len(items.training.users), _BLOCK_USERS):
         rows = np.arange(start, min(start + _BLOCK_USERS, len(items.training.users)))
         offered = _candidates(items, hybrid, rows, limit, repeats=repeats_allowed(rules), fill=fill)
-        ruled = apply(rules, offered, facts_of(items, rows, today), limit=limit)
+        ruled = apply(rules, offered, facts_of(items, rows, today, told), limit=limit)
         removed.update(ruled.removed)
         notes.update(dict.fromkeys(ruled.notes))
         answers = writer.answers(rows, ruled)
@@ -102,30 +103,20 @@ def _candidates(
     )
 
 
-def facts_of(items: Items, rows: np.ndarray, today: date) -> Facts:
+def facts_of(items: Items, rows: np.ndarray, today: date, told: ToldByUsers | None = None) -> Facts:
     """What the rules ask about these users; whoever answers may know more (`rules.leaving`)."""
     shape = (len(rows), len(items.training.items))
+    told = None if told is None else told.of_rows(rows)
+    blocked = sparse.csr_matrix(shape) if items.blocked is None else items.blocked[rows]
     return Facts(
         today=today,
         attributes=items.attributes,
         taken=items.training.taken[rows],
-        blocked=sparse.csr_matrix(shape) if items.blocked is None else items.blocked[rows],
+        blocked=blocked if told is None else blocked + told.dismissed,
+        shown=None if told is None else told.shown,
         hidden=np.zeros(shape[1], bool) if items.hidden is None else items.hidden,
         opted_out=items.opted_out[rows],
         features=items.training.features,
-        shown=_shown(items, rows, today),
-    )
-
-
-def _shown(items: Items, rows: np.ndarray, today: date) -> Impressions | None:
-    """What was shown to the users in `rows`, which follow each other."""
-    if items.shown is None:
-        return None
-    first, last = np.searchsorted(items.shown.rows, [rows[0], rows[-1] + 1])
-    now = datetime(today.year, today.month, today.day, tzinfo=UTC).timestamp()
-    days_ago = (now - items.shown.seconds[first:last]) / _SECONDS_PER_DAY
-    return Impressions(
-        items.shown.rows[first:last] - rows[0], items.shown.columns[first:last], np.maximum(days_ago, 0)
     )
 
 

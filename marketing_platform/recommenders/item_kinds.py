@@ -41,10 +41,6 @@ FROM events LEFT JOIN engagement_weights ON engagement_weights.event_type = even
 WHERE events.user_id IS NOT NULL AND events.campaign_id IS NOT NULL AND events.event_type <> 'impression'
 GROUP BY events.user_id, events.campaign_id, CAST(events.timestamp AS DATE)
 ORDER BY events.user_id, events.campaign_id, taken_at""")
-IMPRESSIONS = """
-SELECT user_id, campaign_id AS item_id, timestamp AS shown_at FROM events
-WHERE user_id IS NOT NULL AND campaign_id IS NOT NULL AND event_type = 'impression'
-ORDER BY user_id, campaign_id, timestamp"""
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,6 @@ class ItemKind:
     takings: str  # user_id, item_id, amount, taken_at: one row per occurrence
     text: str  # SQL: what is written about an item; empty where nothing is
     statements: Mapping[str, str]  # by kind of node: user_id, node, category, weight, known_at, oldest first
-    impressions: str | None  # user_id, item_id, shown_at, where tables say what was shown
     words: Words
 
     @property
@@ -98,7 +93,6 @@ PRODUCTS = ItemKind(
     takings=PURCHASES,
     text=PRODUCT_TEXT,
     statements={"interest": INTERESTS, "campaign": PARTS},
-    impressions=None,
     words=Words(
         noun="product",
         took="bought",
@@ -117,7 +111,6 @@ CAMPAIGNS = ItemKind(
     takings=ENGAGEMENT,
     text=CAMPAIGN_TEXT,
     statements={"interest": INTERESTS},
-    impressions=IMPRESSIONS,
     words=Words(
         noun="campaign",
         took="took part in",

@@ -65,15 +65,6 @@ class Messages:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What was shown to whom, one entry each, in order of user."""
-
-    rows: np.ndarray
-    columns: np.ndarray
-    seconds: np.ndarray  # Unix time
-
-
-@dataclass(frozen=True)
 class Items:
     """What is known of the items of a kind and of who took them."""
 
@@ -85,7 +76,6 @@ class Items:
     messages: Messages | None  # None where no item has a text to compare them with
     attributes: Mapping[str, np.ndarray]  # by column of the table: one value per item, None where missing
     opted_out: np.ndarray  # bool per user: agreed to no marketing
-    shown: Shown | None  # None where tables do not say
     # What people suppressed (`suppressing.py`); None where nobody did.
     hidden: np.ndarray | None = None  # bool per item
     blocked: Matrix | None = None  # users x items, CSR
@@ -155,7 +145,6 @@ def items_of(kind: ItemKind, ask: Ask, *, dim: int) -> Items:
         messages=messages,
         attributes=attributes,
         opted_out=np.asarray([consents.get(user) is False for user in training.users], bool),
-        shown=None if kind.impressions is None else _shown(training, ask(kind.impressions)),
     )
 
 
@@ -208,11 +197,6 @@ def _as_of(
         links=_links(training, categories, statements, days),
         tastes=None if messages is None else messages.tastes(training.users, days),
     )
-
-
-def _shown(training: Training, rows: pa.Table) -> Shown:
-    users, items = training.places(rows["user_id"].to_pylist(), rows["item_id"].to_pylist())
-    return Shown(users, items, _seconds(rows["shown_at"]))
 
 
 def _statements(rows: pa.Table, now: float) -> Statements:

@@ -98,7 +98,7 @@ def _stranger(products: Items) -> Items:
         tastes=None,
         links={},
     )
-    return replace(products, training=alone, opted_out=np.zeros(1, bool), shown=None, blocked=None)
+    return replace(products, training=alone, opted_out=np.zeros(1, bool), blocked=None)
 
 
 def _exceptions(

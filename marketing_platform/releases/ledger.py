@@ -47,6 +47,7 @@ _BATCHES: LiteralString = """
 SELECT batch_id, source, object, content_hash, size, landed_at, sequence, state, rows_landed, rows_valid,
     rows_quarantined, reasons, failed, parts, why
 FROM batches"""
+_ANY_SEQUENCE = 2**62  # above every one there is
 _SUFFIX = re.compile("[0-9a-f]{12}")  # what suffix_of a batch id looks like
 
 
@@ -290,6 +291,41 @@ class Ledger:
     def current(self) -> list[Batch]:
         """For each object its newest batch, whatever became of it."""
         return self._select(_newest(""))
+
+    def of_object(self, name: str) -> Batch | None:
+        """The batch that landed last under the name of an object, whatever became of it."""
+        found = self._select(
+            f"{_BATCHES} WHERE batch_id = (SELECT batch_id FROM landings WHERE object = $1"  # noqa: S608
+            " ORDER BY sequence DESC LIMIT 1)",
+            name,
+        )
+        return found[0] if found else None
+
+    def last_before(self, folder: str, name: str) -> Batch | None:
+        """The batch of the last object of a folder, by name, that is not behind the object `name`."""
+        inside = f"{folder}/"
+        found = self._select(
+            f"{_BATCHES} WHERE batch_id = (SELECT batch_id FROM landings"  # noqa: S608
+            # By the beginning, not by order alone: databases order punctuation each in its own way.
+            " WHERE substr(object, 1, $1) = $2 AND object <= $3 ORDER BY object DESC LIMIT 1)",
+            len(inside),
+            inside,
+            name,
+        )
+        return found[0] if found else None
+
+    def page(
+        self, *, limit: int, before: int | None = None, state: State | None = None, source: str | None = None
+    ) -> list[Batch]:
+        """Batches of a state and source, the newest landing first, at most `limit`; from `before` on down."""
+        return self._select(
+            f"{_BATCHES} WHERE sequence < $1 AND ($2 = '' OR state = $2) AND ($3 = '' OR source = $3)"
+            " ORDER BY sequence DESC LIMIT $4",
+            _ANY_SEQUENCE if before is None else before,
+            state.value if state else "",
+            source or "",
+            limit,
+        )
 
     def history(self, batch_id: str) -> list[Event]:
         """The audit trail of one batch, oldest first."""

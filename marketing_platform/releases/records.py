@@ -19,6 +19,7 @@ from marketing_platform.releases.overrides import OVERRIDE_TABLES, Overrides
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.shelf_folder import FolderShelf
 from marketing_platform.releases.writer import WriterLock, folder_lock
+from marketing_platform.releases.writes import WRITES_TABLES, Writes
 from marketing_platform.settings import Settings
 from marketing_platform.stores.records_sqlite import SqliteRecords
 
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Records:
-    """What landed, what was released, who may write and call, what people were told and decided since."""
+    """What landed, what was released, who may write and call, what people were told and decided since.
+
+    And what the API took in.
+    """
 
     ledger: Ledger
     shelf: ReleaseShelf
@@ -37,6 +41,7 @@ class Records:
     keys: KeyRegister
     overrides: Overrides
     erasures: Erasures
+    writes: Writes
 
 
 def open_records(settings: Settings) -> Records:
@@ -60,6 +65,7 @@ def in_folder(data: Path) -> Records:
         keys=KeyRegister(SqliteRecords(data / "keys.sqlite", KEY_TABLES)),
         overrides=Overrides(SqliteRecords(data / "overrides.sqlite", OVERRIDE_TABLES)),
         erasures=Erasures(SqliteRecords(data / "erasures.sqlite", ERASURE_TABLES)),
+        writes=Writes(SqliteRecords(data / "writes.sqlite", WRITES_TABLES)),
     )
 
 
@@ -69,7 +75,10 @@ def in_postgres(postgres: PostgresSettings) -> Records:
     from marketing_platform.stores.lock_postgres import postgres_lock
     from marketing_platform.stores.records_postgres import PostgresRecords
 
-    tables = (LEDGER_TABLES, SHELF_TABLES, NOTICE_TABLES, KEY_TABLES, OVERRIDE_TABLES, ERASURE_TABLES)
+    tables = (
+        *(LEDGER_TABLES, SHELF_TABLES, NOTICE_TABLES, KEY_TABLES),
+        *(OVERRIDE_TABLES, ERASURE_TABLES, WRITES_TABLES),
+    )
     database = PostgresRecords(postgres, {name: sql for each in tables for name, sql in each.items()})
     return Records(
         ledger=Ledger(database),
@@ -79,4 +88,5 @@ def in_postgres(postgres: PostgresSettings) -> Records:
         keys=KeyRegister(database),
         overrides=Overrides(database),
         erasures=Erasures(database),
+        writes=Writes(database),
     )

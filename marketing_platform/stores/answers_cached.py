@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import redis
 import structlog
+from prometheus_client import Counter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -34,6 +35,10 @@ _LOCK_MS = 1000  # a fetch that takes longer is no longer waited for
 _WAIT = 0.1  # seconds for somebody else's fetch
 _LOOK_AGAIN = 0.005
 _JITTER = 0.1  # share of the time to live, so that what was kept together does not expire together
+_LOOKED_UP = Counter(
+    "marketing_answers_cache", "Answers that the cache had, or that the store was asked for.", ["result"]
+)
+_HITS, _MISSES = _LOOKED_UP.labels("hit"), _LOOKED_UP.labels("miss")
 _log: Any = structlog.get_logger("stores.answers_cached")
 
 
@@ -108,7 +113,9 @@ class CachedAnswersReader:
             may_fetch = self._cache.may_fetch(cached)
             value = self._cache.get(cached) if may_fetch else self._cache.wait_for(cached)
         if value is None:
+            _MISSES.inc()
             return self._fetch(key, cached)
+        _HITS.inc()
         return None if value == _UNKNOWN else value
 
     def close(self) -> None:

@@ -16,17 +16,14 @@ from confluent_kafka import (
     Consumer,
     KafkaError,
     KafkaException,
-    TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
 
 from marketing_platform.errors import StoreUnavailable
 from marketing_platform.stores.kafka_settings import KafkaSettings
+from marketing_platform.stores.kafka_topics import topic_id
 from marketing_platform.stores.stream import Bookmark, Bounds, Message, Owner, Partition
 
-# An id is Base64; as Kafka's own tools show it, it can stand in a path.
-_FOR_NAMES = str.maketrans("+/", "-_")
 _UNKNOWN_TOPIC = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
 
 
@@ -190,11 +187,8 @@ class KafkaStream:
         self._unreached_since = None
 
     def _topic_id(self, topic: str) -> str:
-        """The id Kafka gave the topic when it was made, as Kafka's tools write it."""
-        seconds = self._settings.connect_seconds + self._settings.answer_seconds
-        with self._reaching(), AdminClient(self._settings.client()) as admin:
-            asked = admin.describe_topics(TopicCollection([topic]), request_timeout=seconds)
-            return str(asked[topic].result(seconds + 1).topic_id).translate(_FOR_NAMES)
+        with self._reaching():
+            return topic_id(self._settings, topic)
 
     @contextmanager
     def _reaching(self) -> Generator[None]:

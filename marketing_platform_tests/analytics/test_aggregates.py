@@ -45,6 +45,7 @@ CAMPAIGNS = [
 
 def computed(folder: Path, name: str, events: list[dict[str, Any]] = EVENTS) -> list[dict[str, Any]]:
     tables = {"events": rows_of("events", events), "campaigns": rows_of("campaigns", CAMPAIGNS)}
+    tables["feedback"] = rows_of("feedback", [])
     warehouse, refs = stored(folder, tables)
     declared = aggregate(name)
     return warehouse.query(Select(declared.query, [refs[read] for read in declared.reads])).to_pylist()
@@ -91,6 +92,7 @@ def test_nothing_gives_nothing(tmp_path: Path, name: str) -> None:
 def test_the_columns_are_the_declared_ones(tmp_path: Path, name: str) -> None:
     declared = aggregate(name)
     tables = {"events": rows_of("events", EVENTS), "campaigns": rows_of("campaigns", CAMPAIGNS)}
+    tables["feedback"] = rows_of("feedback", [])
     warehouse, refs = stored(tmp_path, tables)
     found = warehouse.query(Select(declared.query, [refs[read] for read in declared.reads])).schema
     assert found.names == list(declared.column_names)

@@ -34,6 +34,7 @@ def fold(
         "events": rows_of("events", [{"user_id": user} for user in seen]),
         "purchases": rows_of("purchases", [{"user_id": None}]),
         "interests": rows_of("interests", []),
+        "feedback": rows_of("feedback", []),
     }
     warehouse, refs = stored(folder, tables)
     landed_ref = TableRef("landed", refs["users"].parts, refs["users"].schema)

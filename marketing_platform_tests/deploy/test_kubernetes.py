@@ -41,6 +41,7 @@ def test_the_api_is_asked_nothing_before_it_serves_a_release() -> None:
     (container,) = _API["Deployment"]["spec"]["template"]["spec"]["containers"]
     assert container["readinessProbe"]["httpGet"]["path"] == "/health/ready"
     assert container["livenessProbe"]["httpGet"]["path"] == "/health/live"
+    assert container["startupProbe"]["httpGet"]["path"] == "/health/live"
     assert container["command"] == ours()["api"]["command"]
 
 

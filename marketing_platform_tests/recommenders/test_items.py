@@ -15,6 +15,7 @@ import pytest
 from marketing_platform.encoders.messages import text_table
 from marketing_platform.recommenders.answers import ProductRecommendationsAnswer, RankedCampaignsAnswer
 from marketing_platform.recommenders.families import FAMILIES
+from marketing_platform.recommenders.feedback import ToldByUsers, told_by_users
 from marketing_platform.recommenders.hybrid import SEGMENTS
 from marketing_platform.recommenders.item_batches import recommend_items, repeats_allowed
 from marketing_platform.recommenders.item_kinds import CAMPAIGNS, PRODUCTS, ItemKind
@@ -128,11 +129,15 @@ def known(folder: Path, rows: Rows, kind: ItemKind = PRODUCTS) -> Items:
 
 
 def answers(
-    items: Items, evaluated: Evaluated, rules: Sequence[Rule] = (), today: date = TODAY
+    items: Items,
+    evaluated: Evaluated,
+    rules: Sequence[Rule] = (),
+    told: ToldByUsers | None = None,
+    today: date = TODAY,
 ) -> dict[str, Any]:
     """What is stored for every user, read as the API documents it."""
     hybrid = hybrid_of(orjson.loads(orjson.dumps(evaluated.document())), items.training)
-    chunks = recommend_items(items, hybrid, rules, limit=LIMIT, today=today)
+    chunks = recommend_items(items, hybrid, rules, told, limit=LIMIT, today=today)
     return {
         key: ANSWERS[items.kind.name].model_validate_json(answer)
         for chunk in chunks
@@ -381,8 +386,6 @@ def test_engagement_is_what_is_taken_and_impressions_are_what_was_shown(tmp_path
     assert (items.training.users[0], taken[0].toarray().tolist()) == ("u00", [[0, 3.0, 0]])
     assert items.training.occurrences is not None
     assert sorted(items.training.occurrences.amount) == [1, 2]
-    assert items.shown is not None
-    assert (items.shown.rows.tolist(), items.shown.columns.tolist()) == ([0], [0])
 
 
 def test_what_a_user_was_shown_often_lately_rests_for_that_user(tmp_path: Path) -> None:
@@ -393,11 +396,25 @@ def test_what_a_user_was_shown_often_lately_rests_for_that_user(tmp_path: Path) 
     ]
     items = campaigns_known(tmp_path, rows)
     evaluated = evaluate_items(items, repeats=True)
-    rule = {"rule": "frequency_cap", "name": "rest", "times": 3, "days": 7}
-    found = answers(items, evaluated, of_campaigns(rule))
+    rules = of_campaigns({"rule": "frequency_cap", "name": "rest", "times": 3, "days": 7})
+    warehouse, refs = stored(
+        tmp_path / "told", {name: rows_of(name, rows.get(name, [])) for name in ("events", "feedback")}
+    )
+
+    def told(now: datetime) -> ToldByUsers:
+        return told_by_users(
+            lambda sql: warehouse.query(Select(sql, list(refs.values()))),
+            "campaign",
+            rules,
+            users=items.training.users,
+            items=items.training.items,
+            now=now,
+        )
+
+    found = answers(items, evaluated, rules, told(NOW))
     shown = {user: [item.campaign_id for item in answer.items] for user, answer in found.items()}
     assert {user for user, campaigns in shown.items() if "c0" not in campaigns} == {"u03"}
-    later = answers(items, evaluated, of_campaigns(rule), TODAY + timedelta(days=8))
+    later = answers(items, evaluated, rules, told(NOW + timedelta(days=8)))
     assert "c0" in [item.campaign_id for item in later["u03"].items]
 
 
@@ -415,7 +432,9 @@ def test_rules_of_campaigns_are_applied_as_of_the_day_of_the_release(tmp_path: P
         {"rule": "at_most", "name": "one each", "items": 1},
     )
     evaluated = evaluate_items(items, repeats=True)
-    last_day, day_after = (answers(items, evaluated, rules, TODAY + timedelta(days=days)) for days in (0, 1))
+    last_day, day_after = (
+        answers(items, evaluated, rules, today=TODAY + timedelta(days=days)) for days in (0, 1)
+    )
     assert last_day[rows["users"][3]["user_id"]].items == ()
     shown = [{item.campaign_id for item in answer.items} for answer in last_day.values() if answer.items]
     assert all("c0" in one and "c1" not in one and len(one) == 2 for one in shown)

@@ -72,6 +72,35 @@ class LedgerContract:
     def ledger(self, place: Place) -> Ledger:
         return place.open().ledger
 
+    def test_pages_and_objects_are_found(self, ledger: Ledger) -> None:
+        made = [
+            land(ledger, f"stream/t/id/{part}/{n:020}.ndjson", f"{part}-{n}")
+            for part in (1, 10)
+            for n in (0, 5)
+        ]
+        ledger.judge(made[0], BAD, now=NOW)
+        first = ledger.page(limit=3)
+        assert [batch.batch_id for batch in first] == made[:0:-1]
+        assert [batch.batch_id for batch in ledger.page(limit=3, before=first[-1].sequence)] == made[:1]
+        assert [batch.batch_id for batch in ledger.page(limit=9, state=State.HELD)] == made[:1]
+        assert len(ledger.page(limit=9, state=State.LANDED, source="events")) == 3
+        assert ledger.page(limit=9, source="other") == []
+        by_name = ledger.of_object(f"stream/t/id/1/{5:020}.ndjson")
+        assert by_name is not None
+        assert by_name.batch_id == made[1]
+        assert ledger.of_object("none") is None
+        for folder, offset, found in (
+            ("1", 0, made[0]),
+            ("1", 4, made[0]),
+            ("1", 7, made[1]),
+            ("10", 4, made[2]),
+            ("10", 9, made[3]),
+        ):
+            batch = ledger.last_before(f"stream/t/id/{folder}", f"stream/t/id/{folder}/{offset:020}.ndjson")
+            assert batch is not None
+            assert batch.batch_id == found
+        assert ledger.last_before("stream/t/id/0", f"stream/t/id/0/{9:020}.ndjson") is None
+
     def test_the_same_bytes_are_one_batch_under_any_name(self, ledger: Ledger) -> None:
         first = land(ledger, "a.csv", "x")
         again = ledger.register(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,9 +19,22 @@ from marketing_platform.analytics.report import build_report
 from marketing_platform.catalog import TableKind, tables
 from marketing_platform.catalog.entities import BATCHES, LANDED, entity_sql
 from marketing_platform.encoders.messages import SAID, TEXTS, WRITTEN
+from marketing_platform.features.loading import load_features
+from marketing_platform.features.queries import (
+    GIVEN_PAIRS,
+    TIMED,
+    every_entity,
+    given_pair,
+    last_moment_sql,
+    texts_sql,
+    unknown_sql,
+    values_sql,
+)
+from marketing_platform.features.spec import ENTITIES as FEATURED
+from marketing_platform.features.spec import Entity
 from marketing_platform.gates import profile_sql
 from marketing_platform.graph.model import RECORD_ID, graph_model
-from marketing_platform.recommenders.item_kinds import ENGAGEMENT, IMPRESSIONS, INTERESTS, PARTS, PURCHASES
+from marketing_platform.recommenders.item_kinds import ENGAGEMENT, INTERESTS, PARTS, PURCHASES
 from marketing_platform.sample import write_sample
 from marketing_platform.settings import load_settings
 from marketing_platform.sources import load_sources, match_source, project, read_rows
@@ -198,11 +211,32 @@ def test_documents(engines: tuple[Loaded, Loaded]) -> None:
     assert other == duckdb
 
 
-@pytest.mark.parametrize("sql", [PURCHASES, ENGAGEMENT, IMPRESSIONS, INTERESTS, PARTS, SAID])
+@pytest.mark.parametrize("sql", [PURCHASES, ENGAGEMENT, INTERESTS, PARTS, SAID])
 def test_what_recommendations_learn_from(engines: tuple[Loaded, Loaded], sql: str) -> None:
     duckdb, other = (engine.ask(sql) for engine in engines)
     assert duckdb
     assert other == duckdb  # in the same order: ties are learned in the order they come in
+
+
+@pytest.mark.parametrize("entity", FEATURED)
+def test_features_now_and_of_pairs(engines: tuple[Loaded, Loaded], entity: Entity) -> None:
+    features = load_features(load_settings().features_dir)[entity]
+    now = {"at": NOW}
+    assert_same(engines, values_sql(features, every_entity(features), pair=features.key), **now)
+    keys = [row["pair"] for row in engines[0].ask(every_entity(features), **now)][:40]
+    pairs = [
+        given_pair(number, key, NOW - timedelta(days=9 * number, microseconds=1))
+        for number, key in enumerate([*keys, "nobody"])
+    ]
+    assert_same(engines, values_sql(features, GIVEN_PAIRS), pairs=pairs)
+    assert_same(engines, unknown_sql(features), pairs=pairs)
+    for one in features.centroids:
+        assert_same(engines, texts_sql(features, one.table, one.column, GIVEN_PAIRS), pairs=pairs)
+
+
+def test_where_the_data_ends(engines: tuple[Loaded, Loaded]) -> None:
+    for name in TIMED:
+        assert_same(engines, last_moment_sql(name))
 
 
 def test_the_report(engines: tuple[Loaded, Loaded]) -> None:

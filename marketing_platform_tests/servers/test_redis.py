@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from prometheus_client import REGISTRY
 
 from marketing_platform.errors import StoreUnavailable
 from marketing_platform.stores.answers_cached import CachedAnswers
@@ -191,3 +192,15 @@ def test_a_cache_that_was_never_there(behind: SlowAnswers, settings: RedisSettin
     with within(0.5):
         assert reader.get("u1") == b"u1"
         assert reader.get("nobody") is None
+
+
+def test_what_the_cache_had_is_counted(behind: SlowAnswers, settings: RedisSettings) -> None:
+    def counted(result: str) -> float:
+        return REGISTRY.get_sample_value("marketing_answers_cache_total", {"result": result}) or 0
+
+    hits, misses = counted("hit"), counted("miss")
+    reader = CachedAnswers(behind, settings).open(NAME)
+    for _ in range(3):
+        reader.get("u3")
+        reader.get("nobody")
+    assert (counted("hit") - hits, counted("miss") - misses) == (4, 2)

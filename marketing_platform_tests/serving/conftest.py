@@ -20,6 +20,8 @@ from structlog.testing import capture_logs
 from marketing_platform.analytics import aggregates
 from marketing_platform.catalog import tables
 from marketing_platform.encoders import Encoder, open_encoder
+from marketing_platform.features.answers import feature_answers
+from marketing_platform.features.spec import FeatureFile, Features
 from marketing_platform.graph import project_graph
 from marketing_platform.recommenders.answers import (
     ANSWER_SCHEMA,
@@ -58,6 +60,7 @@ from serving.releases import (
     CAMPAIGNS,
     CONTENT,
     CROSS_CATEGORY,
+    FEATURES,
     PRODUCTS,
     RECOMMENDATIONS,
     SIMILAR_USERS,
@@ -191,11 +194,30 @@ class Platform:
             *_stored([_products(EVERYONE, generation)], generation),
             pa.table(exceptions, schema=ANSWER_SCHEMA),
         ]
-        entries = {}
+        entries = {FEATURES: self._features(generation)}
         for kind, chunks in tables.items():
             name = f"{kind}__gen{generation}"
             entries[kind] = AnswersEntry(name=name, rows=self.stores.answers.write(name, chunks))
         return entries
+
+    def _features(self, generation: int) -> AnswersEntry:
+        """Features that the real declarations do not name: any that are declared are served."""
+        text = {
+            "aggregate": "centroid",
+            "name": "meaning",
+            "description": "-",
+            "from": "events",
+            "column": "message",
+        }
+        count = {"aggregate": "count", "name": "generation", "description": "-", "from": "events"}
+        declared = FeatureFile.model_validate({"features": [count, text]}).features
+        rows = pa.table({"user_id": USERS, "generation": [generation] * len(USERS)})
+        vectors = pa.table(
+            {"user_id": USERS[:1], "vector": pa.array([[0.6, -0.8]], pa.list_(pa.float32(), 2))}
+        )
+        name = f"{FEATURES}__gen{generation}"
+        answers = feature_answers(Features("user", declared), [rows], vectors, dim=2, as_of=MORNING)
+        return AnswersEntry(name=name, rows=self.stores.answers.write(name, answers))
 
 
 @cache

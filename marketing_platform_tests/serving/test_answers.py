@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from marketing_platform_tests.serving.conftest import USERS, Platform, campaigns_of, products_of
-from serving.releases import CAMPAIGNS, PRODUCTS
+from serving.releases import CAMPAIGNS, FEATURES, PRODUCTS
 
 
 def test_every_answer_names_its_release_and_its_gate(client: TestClient) -> None:
@@ -17,6 +17,7 @@ def test_every_answer_names_its_release_and_its_gate(client: TestClient) -> None
         "/api/v1/users/u-1/recommendations?kind=campaign",
         "/api/v1/users/u-1/recommendations?kind=trending",
         "/api/v1/users/u-1/similar",
+        "/api/v1/users/u-1/features",
         "/recommendations/u-1?message=my card",
         "/graph/user-campaigns?user_id=u-1",
         "/analytics/user-engagement",
@@ -88,6 +89,23 @@ def test_a_release_older_than_recommendations_of_a_kind_serves_what_it_has(
         assert (refused.status_code, refused.json()["error_code"]) == (503, "not_ready")
         assert [answer.status_code for answer in found.values()] == [200]
         assert client.get("/recommendations/u-1").status_code == 200
+
+
+def test_features_of_a_user_are_the_prepared_ones(client: TestClient) -> None:
+    answer = client.get("/api/v1/users/u-1/features").json()
+    assert answer["as_of"] == "2026-11-20T09:00:00Z"
+    assert answer["features"] == {"generation": 1, "meaning": [0.6, -0.8]}
+    assert client.get("/api/v1/users/u-2/features").json()["features"] == {"generation": 1, "meaning": None}
+
+
+def test_a_release_older_than_features_serves_what_it_has(fresh_platform: Platform) -> None:
+    made = fresh_platform.build(1)
+    answers = {name: entry for name, entry in made.answers.items() if name != FEATURES}
+    fresh_platform.shelf.publish(made.model_copy(update={"answers": answers}), expected=None)
+    with fresh_platform.client() as client:
+        assert client.get("/api/v1/users/u-1/recommendations").status_code == 200
+        missing = client.get("/api/v1/users/u-1/features")
+        assert (missing.status_code, missing.json()["error_code"]) == (503, "not_ready")
 
 
 def test_nothing_is_sent_twice_while_the_release_stays(client: TestClient) -> None:

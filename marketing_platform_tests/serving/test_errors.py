@@ -35,6 +35,7 @@ def error_of(response: Response, status: int, code: str) -> dict[str, Any]:
         "/recommendations/nobody/at all",
         "/recommendations/nobody?message=hello",
         "/recommendations/similar-users?user_id=nobody",
+        "/api/v1/users/nobody/features",
         "/graph/user-campaigns?user_id=nobody",
         "/analytics/user-engagement?user_id=nobody",
     ],

@@ -11,6 +11,7 @@ from marketing_platform.cli.processes import api_command, free_port, running, wa
 from marketing_platform_tests.callers import new_key
 from marketing_platform_tests.serving.conftest import Platform
 
+_CONFIG = Path(__file__).with_name("fuzz.toml")
 # `make fuzz` sets more.
 _EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "8")
 
@@ -24,7 +25,13 @@ def test_the_api_does_what_its_document_says(fresh_platform: Platform, tmp_path:
         wait_for(f"{base}/openapi.json", processes["api"], seconds=60)
         found = subprocess.run(
             [
-                *(str(Path(sys.executable).parent / "schemathesis"), "run", f"{base}/openapi.json"),
+                *(
+                    str(Path(sys.executable).parent / "schemathesis"),
+                    "--config-file",
+                    str(_CONFIG),
+                    "run",
+                    f"{base}/openapi.json",
+                ),
                 *("--checks", "all", "--max-examples", _EXAMPLES, "--seed", "5", "--workers", "1"),
                 *("--header", f"Authorization: Bearer {new_key(fresh_platform.settings)}"),
                 *("--generation-database", "none", "--no-color"),

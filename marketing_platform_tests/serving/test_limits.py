@@ -233,7 +233,7 @@ def test_a_body_is_taken_up_to_its_cap() -> None:
 
 def test_records_that_are_streamed_may_be_longer() -> None:
     app = capped(body_bytes=10, bulk_bytes=20)
-    bulk = scope(method="POST", path="/api/v1/users/data")
+    bulk = scope(method="POST", path="/api/v1/data/bulk")
     assert code_of(app, bulk, piece(20, more=False)) == "ok"
     assert code_of(app, bulk, piece(21, more=False)) == "413 body_too_large"
 

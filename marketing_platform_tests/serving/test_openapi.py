@@ -18,6 +18,7 @@ REAL = {
     "/api/v1/users/{user_id}/recommendations": "",
     "/api/v1/users/{user_id}/similar": "",
     "/api/v1/suppressions": "",
+    "/api/v1/users/{user_id}/features": "",
     "/graph/user-campaigns": "?user_id=u-1",
     "/analytics/user-engagement": "",
     "/analytics/campaign-performance": "",
@@ -25,8 +26,18 @@ REAL = {
     "/api/v1/health": "",
     "/api/v1/health/live": "",
     "/api/v1/health/ready": "",
+    "/api/v1/batches": "",
+    "/api/v1/releases": "",
+    "/api/v1/releases/current": "",
+    "/metrics": "",
 }
+# Asked in tests of their own: their paths name what only a write makes.
 WRITES = {
+    ("/api/v1/batches/{batch_id}", "get"),
+    ("/api/v1/data/bulk", "post"),
+    ("/api/v1/receipts/{receipt_id}", "get"),
+    ("/api/v1/users/{user_id}/data", "post"),
+    ("/api/v1/users/{user_id}/feedback", "post"),
     ("/api/v1/suppressions", "post"),
     ("/api/v1/suppressions/{suppression_id}", "delete"),
     ("/api/v1/users/{user_id}", "delete"),
@@ -61,7 +72,7 @@ def test_every_response_has_an_example_that_fits(openapi: dict[str, Any]) -> Non
     for path, status, response in responses(openapi):
         if status == "304":
             continue
-        content = response["content"]["application/json"]
+        (content,) = response["content"].values()
         examples = [content["example"]] if "example" in content else []
         examples += [example["value"] for example in content.get("examples", {}).values()]
         assert examples, (path, status)
@@ -77,6 +88,8 @@ def test_every_error_has_its_status(openapi: dict[str, Any]) -> None:
 
 def test_real_answers_fit(client: TestClient, openapi: dict[str, Any]) -> None:
     for path, query in REAL.items():
+        if path == "/metrics":
+            continue  # no JSON; test_metrics.py reads it with a parser of its own
         answer = client.get(path.replace("{user_id}", "u-1") + query).json()
         schema = openapi["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         check(openapi, schema, answer)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
-import structlog
 from fastapi import Request, Security
 from fastapi.openapi.models import APIKey, HTTPBearer
 from fastapi.security.base import SecurityBase
@@ -19,8 +18,6 @@ from serving.errors import ApiError
 
 DENIALS = ("unauthenticated", "invalid_credentials", "forbidden_scope")  # of every protected route
 DENIALS_OF_USERS = (*DENIALS, "forbidden_user")  # of a route about one user
-
-_log: Any = structlog.get_logger("serving.security")
 
 
 class _Declared(SecurityBase):
@@ -43,40 +40,34 @@ _HEADER = _Declared(
 )
 
 
-def allowed(scope: Scope) -> Callable[..., Awaitable[Principal]]:
-    """A dependency: who calls, if the scope permits it and it is about a user whom they may read.
+def allowed(scope: Scope, *others: Scope) -> Callable[..., Awaitable[Principal]]:
+    """A dependency: who calls, if a scope permits it (any of them) and it is about a user whom they may read.
 
     The user is the parameter `user_id` of path or query. Who may read one user only is refused where a
     route names none: a route that takes users in its body needs `decide` with those.
     """
 
-    needed = [scope.value]  # OpenAPI 3.1 takes what a key has to permit for roles
+    needed = [each.value for each in (scope, *others)]  # OpenAPI 3.1 takes what a key has to permit for roles
 
     async def permitted(
         request: Request,
         _bearer: None = Security(_BEARER, scopes=needed),
         _header: None = Security(_HEADER, scopes=needed),
     ) -> Principal:
-        return permit(request, scope, _users_asked(request))
+        principal: Principal | None = request.scope["state"]["principal"]
+        held = principal.scopes if principal else frozenset[Scope]()
+        decisive = next((other for other in others if other in held), scope)
+        return permit(request, decisive, _users_asked(request))
 
     return permitted
 
 
 def permit(request: Request, scope: Scope, users: Collection[str]) -> Principal:
-    """Who calls, if they may; otherwise the denial is logged, and ApiError says 401, 403 or 503."""
+    """Who calls, if they may; otherwise ApiError says 401, 403 or 503."""
     state = request.scope["state"]
     decided = decide(state["principal"], state["refused"], scope, users)
     if isinstance(decided, Principal):
         return decided
-    principal, refused = state["principal"], state["refused"]
-    _log.warning(
-        "denied",
-        code=decided.code,
-        reason=refused.why.value if refused else None,
-        principal=principal.id if principal else refused.key_id,
-        scope=scope.value,
-        request_id=state["request_id"],
-    )
     raise decided
 
 

@@ -14,8 +14,10 @@ from serving import errors
 from serving.access.permission import DENIALS, allowed
 from serving.erasures import schemas
 from serving.errors import ApiError
-from serving.overrides import LiveOverrides, overrides_of, who_asks
+from serving.observability import security
+from serving.overrides import LiveOverrides, overrides_of
 from serving.parameters import Id, PathUserId
+from serving.principals import who_asks
 
 router = APIRouter(prefix="/api/v1", tags=["erasure"], dependencies=[Depends(allowed(Scope.ADMIN))])
 
@@ -42,6 +44,7 @@ async def erase(*, request: Request, overrides: Overrides, user_id: PathUserId) 
     The next release is made without what was landed before; `erased_from` of the proof fills meanwhile.
     """
     asked = await overrides.erase(user_id, who=who_asks(request))
+    security.done(request, "erasure", "asked")
     return _json(schemas.shown(asked, (), days=_days(request)), 202)
 
 

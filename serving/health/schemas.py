@@ -22,7 +22,14 @@ class HealthAnswer(responses.Answer):
     live_path: Literal["starting", "ready", "failed"] = Field(
         description="Whether `/recommendations/{user_id}?message=` can answer."
     )
-    degraded_reason: str | None = Field(description="What is wrong; null when nothing is.", examples=[None])
+    areas: dict[str, Literal["ok", "failing"]] = Field(
+        description="By what is asked: whether its datastores answered when they were last asked;"
+        " a failure is forgotten after half a minute."
+    )
+    degraded_reason: str | None = Field(
+        description="What is wrong; null when nothing is. Why, for callers with the scope `read:analytics`.",
+        examples=[None],
+    )
     circuits: dict[str, Literal["closed", "open", "half-open"]] = Field(
         description="By what is asked: whether its datastores are (closed), or are left alone for a while"
         " because they failed again and again (open), or are being tried again (half-open)."
@@ -54,6 +61,13 @@ def example() -> dict[str, Any]:
         "created_at": "2026-11-21T06:30:12Z",
         "age_seconds": 41.5,
         "live_path": "ready",
+        "areas": {
+            "recommendations": "ok",
+            "features": "ok",
+            "live path": "ok",
+            "graph": "ok",
+            "analytics": "ok",
+        },
         "degraded_reason": None,
         "circuits": {"recommendations": "closed", "graph": "closed"},
         "limits_shared": None,

@@ -113,8 +113,9 @@ def _require_json(content_type: str) -> None:
 
 
 def _problem(found: Any) -> str:
-    # The one message of pydantic that repeats what was sent.
-    return "No such kind" if found["type"] == "union_tag_invalid" else found["msg"]
+    if found["type"] == "union_tag_invalid":  # the one message of pydantic that repeats what was sent
+        return "No such kind"
+    return found["msg"].removeprefix("Value error, ")
 
 
 def _place(location: tuple[int | str, ...], declared: frozenset[str]) -> str:

@@ -25,6 +25,7 @@ from serving import errors
 from serving.limits.paths import is_probe
 from serving.limits.settings import LimitSettings
 from serving.limits.shedding import ARRIVED
+from serving.observability import metrics, security
 
 _LINGER_SECONDS = 2.0  # for a client to read an answer that came before its body was sent
 _LINGER_BYTES = 1 << 20
@@ -124,6 +125,7 @@ class GuardedProtocol(HttpToolsProtocol):
         `Shedding` has the same bound, but sees a request only when its turn has come.
         """
         if len(self.tasks) >= self._settings.at_once and not is_probe(self.url.partition(b"?")[0].decode()):
+            metrics.shed("overload")
             self._give_up("overloaded")
         self._in_head, self._head_bytes = False, 0
         self._in_body = self._answering = True
@@ -189,7 +191,10 @@ class GuardedProtocol(HttpToolsProtocol):
         request_id = uuid.uuid4().hex
         answer = errors.render(code, request_id)
         status = HTTPStatus(answer.status_code)
-        _log.info("request", request_id=request_id, method=None, route=None, status=int(status), error=code)
+        security.refused_unseen(status, code, self.client[0] if self.client else None)
+        _log.info(
+            "request", request_id=request_id, method=None, route=None, status=int(status), error_code=code
+        )
         head = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode())]
         head += [name + b": " + value for name, value in answer.raw_headers]
         head += [b"x-request-id: " + request_id.encode(), b"connection: close", b"", b""]

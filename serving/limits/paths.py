@@ -4,9 +4,9 @@ from __future__ import annotations
 
 # Asked by load balancers, which must not take overload for death.
 PROBES = frozenset(
-    {"/health/live", "/health/ready", "/api/v1/health/live", "/api/v1/health/ready", "/api/v1/health"}
+    prefix + path for prefix in ("", "/api/v1") for path in ("/health", "/health/live", "/health/ready")
 )
-BULK = frozenset({"/api/v1/users/data"})  # where records are streamed in
+BULK = frozenset({"/api/v1/data/bulk"})  # where records are streamed in
 # Whose answers are no JSON.
 OTHER_MEDIA = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/metrics"})
 

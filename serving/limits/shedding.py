@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serving import errors
 from serving.limits.paths import is_probe
 from serving.limits.settings import LimitSettings
+from serving.observability import metrics
 
 ARRIVED = "arrived"  # in the scope's state: when the head was there, on the loop's clock
 
@@ -47,6 +48,7 @@ class Shedding:
         load = self._load
         if load.in_flight >= self._settings.at_once or self._late(scope):
             load.shed += 1
+            metrics.shed("overload")
             await errors.refuse(scope, "overloaded")(scope, receive, send)
             return
         load.in_flight += 1

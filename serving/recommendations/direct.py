@@ -1,9 +1,8 @@
-"""The whole prepared answer for a user, given below the framework, whose handling of a route costs several times
-what the look-up does.
+"""The whole prepared answer for a user, given below the framework, which would cost more than the look-up.
 
-Only the plain question is taken here: `GET /api/v1/users/{user_id}/recommendations`, at most with `kind`. It is
-permitted, looked up and written by the same functions as the route in `endpoints.py`, and whatever does not end
-in an answer is handed to that route, which says what is wrong. A test holds the two together.
+Only the plain question is taken here: `GET /api/v1/users/{user_id}/recommendations`, at most with `kind`.
+It is permitted, looked up and written by the same functions as the route in `endpoints.py`, and whatever
+does not end in an answer is handed to that route, which says what is wrong. A test holds the two together.
 """
 
 from __future__ import annotations

@@ -15,8 +15,10 @@ from serving.access.permission import DENIALS, allowed
 from serving.errors import ApiError
 from serving.limits import bodies
 from serving.limits.bodies import strict_json
-from serving.overrides import LiveOverrides, overrides_of, who_asks
+from serving.observability import security
+from serving.overrides import LiveOverrides, overrides_of
 from serving.parameters import Id
+from serving.principals import who_asks
 from serving.suppressions import schemas
 
 router = APIRouter(
@@ -62,6 +64,7 @@ async def suppress(*, request: Request, overrides: Overrides, question: Question
     Past answers (`release=`) stay as they were made.
     """
     made, new = await overrides.suppress(Wish(**question.root.model_dump()), who=who_asks(request))
+    security.done(request, "suppression", question.root.reason)
     return _json(schemas.shown(made), 201 if new else 200)
 
 
@@ -84,6 +87,7 @@ async def lift(*, request: Request, overrides: Overrides, suppression_id: Suppre
         lifted = await overrides.lift(suppression_id, who=who_asks(request))
     except UnknownSuppression:
         raise ApiError("unknown_suppression", parameter="suppression_id") from None
+    security.done(request, "suppression", "lifted")
     return _json(schemas.shown(lifted))
 
 

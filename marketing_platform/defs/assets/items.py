@@ -17,6 +17,7 @@ from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import DOCUMENT, Prepared, latest_made_of
 from marketing_platform.defs.metadata import bars, markdown_table
 from marketing_platform.defs.pools import stored_in
+from marketing_platform.recommenders.feedback import told_by_users
 from marketing_platform.recommenders.item_batches import recommend_items, repeats_allowed
 from marketing_platform.recommenders.item_kinds import ItemKind
 from marketing_platform.recommenders.item_learning import Evaluated, K, evaluate_items, hybrid_of
@@ -27,7 +28,7 @@ from marketing_platform.recommenders.suppressing import with_suppressions
 from marketing_platform.releases.overrides import Overrides, suppressed
 from marketing_platform.releases.version import code_version
 from marketing_platform.settings import Settings
-from marketing_platform.stores.protocols import StoredTable
+from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores
 
 EVALUATION = "{}_evaluation"
@@ -103,7 +104,10 @@ def recommendations_asset(kind: ItemKind) -> dg.AssetsDefinition:
         description=f"For each user the {kind.name} that the hybrid ranks first and the rules allow, each"
         " with its reason.",
         group_name=GROUP,
-        ins={**{table: dg.AssetIn() for table in kind.reads}, "evaluation": dg.AssetIn(evaluated)},
+        ins={
+            **{table: dg.AssetIn() for table in (*kind.reads, "feedback")},
+            "evaluation": dg.AssetIn(evaluated),
+        },
         **stored_in("answers"),
         kinds={"sqlite", "json", "scipy"},
         owners=_OWNERS,
@@ -119,12 +123,23 @@ def recommendations_asset(kind: ItemKind) -> dg.AssetsDefinition:
         **tables: StoredTable,
     ) -> Prepared:
         items = suppressed_items(kind, context, stores, overrides, tables)
+        rules, now = load_rules(settings.rules_dir).of(kind.name), datetime.now(UTC)
+        refs = [stored.ref for stored in tables.values()]
+        told = told_by_users(
+            lambda sql: stores.warehouse.query(Select(sql, refs)),
+            kind.words.noun,
+            rules,
+            users=items.training.users,
+            items=items.training.items,
+            now=now,
+        )
         answers = recommend_items(
             items,
             hybrid_of(evaluation, items.training),
-            load_rules(settings.rules_dir).of(kind.name),
+            rules,
+            told,
             limit=settings.recommendations + SPARES,
-            today=datetime.now(UTC).date(),
+            today=now.date(),
             say=context.log.info,
         )
         return Prepared(with_spares(answers, shown=settings.recommendations, categories=items.category_of))

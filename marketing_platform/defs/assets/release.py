@@ -10,12 +10,14 @@ from marketing_platform.analytics import aggregates
 from marketing_platform.analytics.enrichment import ENRICHED_EVENTS
 from marketing_platform.catalog import tables
 from marketing_platform.defs import evidence
+from marketing_platform.defs.assets.features import LOOKUP, table_of
 from marketing_platform.defs.assets.ingestion import NO_RELEASE
 from marketing_platform.defs.assets.items import EVALUATION, RECOMMENDATIONS
 from marketing_platform.defs.assets.product_lists import PRODUCT_LISTS
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import latest_figure, latest_metadata, latest_name, latest_sets
 from marketing_platform.errors import ReleaseRefused
+from marketing_platform.features.spec import ENTITIES
 from marketing_platform.gates import DeclaredCheck, declared_checks, load_suites
 from marketing_platform.recommenders.item_kinds import KINDS
 from marketing_platform.releases.ledger import Batch, Ledger
@@ -42,12 +44,15 @@ from marketing_platform.stores.registry import Stores
 
 GROUP = "release"
 
-TABLES = (*tables(), *aggregates(), "user_vectors", "similar_users")
+FEATURES = tuple(table_of(entity) for entity in ENTITIES)
+# The vectors of texts are kept too: training sets make centroids of earlier moments of them.
+TABLES = (*tables(), *aggregates(), *FEATURES, "text_embeddings", "user_vectors", "similar_users")
 ANSWERS = (
     "recommendations",
     *(RECOMMENDATIONS.format(kind.words.noun) for kind in KINDS),
     *PRODUCT_LISTS,
     "similar_users_lookup",
+    LOOKUP,
 )
 REPORTS = ("analytics_report", *(EVALUATION.format(kind.words.noun) for kind in KINDS))
 # Not `validated_records`: which batches were judged, and how, says the ledger that `admitted_batches` read,
@@ -55,7 +60,6 @@ REPORTS = ("analytics_report", *(EVALUATION.format(kind.words.noun) for kind in 
 CONSISTS_OF = (
     "admitted_batches",
     *TABLES,
-    "text_embeddings",
     "message_embeddings",
     "knowledge_graph",
     ENRICHED_EVENTS,
@@ -63,7 +67,14 @@ CONSISTS_OF = (
     *ANSWERS,
 )
 # What nothing of it is computed from: everything else of a release lies above these.
-LAST = ("message_embeddings", "knowledge_graph", ENRICHED_EVENTS, "analytics_report", *ANSWERS)
+LAST = (
+    "message_embeddings",
+    "knowledge_graph",
+    ENRICHED_EVENTS,
+    "analytics_report",
+    *(table_of(entity) for entity in ("campaign", "product")),
+    *ANSWERS,
+)
 
 
 def release_asset(checks: Sequence[dg.AssetChecksDefinition]) -> dg.AssetsDefinition:

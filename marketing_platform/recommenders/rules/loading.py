@@ -77,15 +77,15 @@ def _unfit(path: KeyPath, kind: Kind, rule: Rule, written: Mapping[str, Any]) ->
             yield Problem((*path, "where", name), *one_of(name, columns))
         else:
             column = table(kind).column(name)
-            yield from _unfit_values((*path, "where", name), column, condition, written["where"][name])
+            yield from unfit_values((*path, "where", name), column, condition, written["where"][name])
     if isinstance(rule, AtMost) and rule.per not in columns:
         yield Problem((*path, "per"), *one_of(rule.per, columns))
     if isinstance(rule, Exclude) and _ONLY_FOR.get(rule.when or "", kind) != kind:
         yield Problem((*path, "when"), f"this only among {_ONLY_FOR[rule.when or '']}", repr(rule.when))
 
 
-def _unfit_values(path: KeyPath, column: Column, condition: Condition, written: Any) -> Iterator[Problem]:
-    """Values that no value of the column can equal or be compared with."""
+def unfit_values(path: KeyPath, column: Column, condition: Condition, written: Any) -> Iterator[Problem]:
+    """Values that no value of the column can equal or be compared with; also for other declarations."""
     expected = _expected(column.type)
     for value in (*(condition.one_of or ()), *(condition.none_of or ())):
         if not _fits(column.type, value):

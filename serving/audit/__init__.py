@@ -1,0 +1,1 @@
+"""What landed and what was released: the same records that the command line shows."""

@@ -1,0 +1,1 @@
+"""Features of users, as the pipeline prepared them."""

@@ -1,0 +1,1 @@
+"""What applications write: it lands, and the next release shows it."""
