@@ -72,9 +72,10 @@ _TAGS = [
     {"name": "audit", "description": "Releases and batches: what landed, what was refused, what serves."},
     {"name": "health", "description": "Whether the API can answer, and how fresh its answers are."},
 ]
+# Erasure is behind what else is below a user's path: an id may contain slashes.
 _ROUTERS = (
-    *(batches, recommendations, users, features, suppressions, erasures, graph, analytics),
-    *(writes, audit, health, observability),
+    *(batches, recommendations, users, features, writes, erasures, suppressions),
+    *(graph, analytics, audit, health, observability),
 )
 
 

@@ -62,11 +62,8 @@ def example() -> dict[str, Any]:
         "age_seconds": 41.5,
         "live_path": "ready",
         "areas": {
-            "recommendations": "ok",
-            "features": "ok",
-            "live path": "ok",
-            "graph": "ok",
-            "analytics": "ok",
+            **{"recommendations": "ok", "features": "ok", "live path": "ok"},
+            **{"graph": "ok", "analytics": "ok"},
         },
         "degraded_reason": None,
         "circuits": {"recommendations": "closed", "graph": "closed"},
