@@ -48,7 +48,7 @@ def ask_of(rows: Rows) -> Ask:
         "campaigns": [{"campaign_id": "c"}],
         "products": [{"product_id": "p", "category": "Camping"}, {"product_id": "q", "category": "Pets"}],
     }
-    names = ("events", "purchases", "interests")
+    names = ("events", "purchases", "interests", "feedback")
     tables = {name: rows_of(name, rows.get(name, known.get(name, []))) for name in (*names, *known)}
     vectors = pa.array([[1.0, 0.0], [0.0, 1.0]], pa.list_(pa.float32(), 2))
     tables["text_embeddings"] = pa.table({"text": ["one", "other"], "text_embedding": vectors})
