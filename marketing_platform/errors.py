@@ -38,6 +38,10 @@ class RuleError(MarketingPlatformError):
     """A rule about recommendations is wrong; the message starts with `file:line: key`."""
 
 
+class KpiError(MarketingPlatformError):
+    """A KPI is declared wrongly, or asked for in a way that has no answer."""
+
+
 class InputError(MarketingPlatformError):
     """A file or value that somebody gave cannot be used; the message says which and why."""
 

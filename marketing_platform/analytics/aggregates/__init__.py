@@ -31,7 +31,8 @@ class Aggregate(Table):
             f"SELECT '{event_type}' AS event_type, CAST({weight} AS DECIMAL(9, 3)) AS weight"
             for event_type, weight in engagement_weights().items()
         )
-        return f"WITH engagement_weights AS ({rows})\n{self.sql}"
+        own = self.sql.removeprefix("WITH ")
+        return f"WITH engagement_weights AS ({rows}){',' if own != self.sql else ''}\n{own}"
 
 
 @cache
