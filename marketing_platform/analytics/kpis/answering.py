@@ -132,9 +132,7 @@ class _Answering:
         return Answer(
             question=question,
             lines=tuple(lines),
-            total=Line(
-                (), self._values(_added(sums, 0), _added(sums, 1) if question.against else None, None)
-            ),
+            total=self._total(sums),
             currency=currency,
             last_day=last_day,
             missing_days=tuple(question.period.missing(known)),
