@@ -7,6 +7,7 @@ MarketingPlatformError
 ├── InputError           a file or value that somebody gave cannot be used (file, row, field)
 ├── UnknownBatch         no batch of that name
 ├── UnknownRelease       no release of that name, or it has been collected
+├── UnknownKey           no API key of that id, or it has ended
 ├── ReleaseRefused       the release's requirements do not hold; nothing was published
 ├── ReleaseConflict      somebody else moved the pointer first; nothing was published
 ├── UnknownName          a store has nothing complete under that name
@@ -52,6 +53,10 @@ class UnknownBatch(MarketingPlatformError):
 
 class UnknownRelease(MarketingPlatformError):
     """No release of that name, or it has been collected."""
+
+
+class UnknownKey(MarketingPlatformError):
+    """No API key of that id, or it has ended."""
 
 
 class ReleaseRefused(MarketingPlatformError):

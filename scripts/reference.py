@@ -16,6 +16,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from marketing_platform.access.api_settings import ApiSecretSettings
+from marketing_platform.access.token_settings import TokenSettings
 from marketing_platform.analytics import Aggregate, aggregates
 from marketing_platform.catalog import Table, TableKind, tables
 from marketing_platform.cli.app import app
@@ -111,6 +113,14 @@ Read from the environment when a command starts. Options of the command line go 
         ("variable", "default", "allowed", "meaning"),
         _variables(Settings),
     )
+    yield """
+# Who may call
+
+The secret that API keys are stored under, and the issuer whose tokens are taken beside them
+([who may call](../access.md))."""
+    for kind, model in (("API keys", ApiSecretSettings), ("Tokens", TokenSettings)):
+        yield from ("", f"## {kind}", "")
+        yield from grid(("variable", "default", "allowed", "meaning"), _variables(model))
     yield """
 # Servers
 

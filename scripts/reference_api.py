@@ -29,6 +29,7 @@ A running API shows the same at `/docs`, with examples."""
         for method, operation in methods.items():
             yield from ("", f"## {method.upper()} {path}", "", operation["description"], "")
             yield from _parameters(operation.get("parameters", []))
+            yield from _needed(operation.get("security", []))
             yield f"Answers {_schema_name(operation['responses']['200'])}. Errors: {_error_codes(operation)}."
     yield from ("", "# Answers")
     for name, schema in schemas.items():
@@ -62,6 +63,13 @@ def _parameters(parameters: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         ),
     )
     yield ""
+
+
+def _needed(security: Sequence[Mapping[str, Sequence[str]]]) -> Iterator[str]:
+    """The scopes that a key or token has to have; any of the ways to send it will do."""
+    if security:
+        yield f"Needs the scope {code(security[0][next(iter(security[0]))])}."
+        yield ""
 
 
 def _type(schema: Mapping[str, Any]) -> str:

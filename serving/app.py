@@ -16,6 +16,8 @@ from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings, load_settings
 from marketing_platform.stores.registry import Stores, open_stores
 from serving import errors, openapi
+from serving.access.gatekeeper import gatekeeper
+from serving.access.middleware import AccessMiddleware
 from serving.analytics.endpoints import router as analytics
 from serving.duckdb_sharing import shared_duckdb
 from serving.graph.endpoints import router as graph
@@ -29,6 +31,8 @@ from serving.releases import OpenRelease, ReleaseHolder
 
 _DESCRIPTION = """
 Recommendations, graph and figures of a marketing platform, each from exactly one **release**.
+
+Whoever asks sends an API key, or a token of the issuer that is set: `Authorization: Bearer …`.
 
 Every answer names its `release_id` (also in `X-Release-Id`) and says that the release passed its
 gates. Errors share one body: `error_code`, `message`, `details`, `timestamp`, `request_id`.
@@ -55,7 +59,9 @@ def create_app(
 ) -> FastAPI:
     """The API over the releases of `settings`; keyword arguments put something else in a place."""
     settings = settings or load_settings()
-    shelf = shelf or open_records(settings).shelf
+    records = open_records(settings)
+    shelf = shelf or records.shelf
+    access = gatekeeper(settings, records.keys)
     stores = stores or open_stores(settings, connect=shared_duckdb(settings.duckdb_memory))
     live = LivePath(
         encoder or partial(configured_encoder, settings, live=True),
@@ -79,6 +85,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as cleanups:
+            await cleanups.enter_async_context(access.running())
             await cleanups.enter_async_context(holder.running())
             await cleanups.enter_async_context(lookups.running())
             await cleanups.enter_async_context(live.running(holder))
@@ -93,11 +100,13 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
     )
+    app.state.access = access
     app.state.holder = holder
     app.state.live = live
     app.state.lookups = lookups
     errors.install(app)
-    app.add_middleware(RequestMiddleware)
+    app.add_middleware(AccessMiddleware, gatekeeper=access)
+    app.add_middleware(RequestMiddleware)  # the last one added is the first to see a request
     routers = (recommendations, users, graph, analytics, health)
     for router in routers:
         app.include_router(router)

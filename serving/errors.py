@@ -40,9 +40,31 @@ class ErrorKind:
     message: str
     example: Mapping[str, Any]
     retry_after: int | None = None  # seconds
+    challenge: str | None = None  # WWW-Authenticate: RFC 9110, section 11.6.1, and RFC 6750, section 3
 
 
 ERRORS: Mapping[str, ErrorKind] = {
+    "unauthenticated": ErrorKind(
+        401,
+        "Send an API key: `Authorization: Bearer mp_…` or `X-API-Key: mp_…`.",
+        {},
+        challenge='Bearer realm="marketing-platform"',
+    ),
+    "invalid_credentials": ErrorKind(
+        401,
+        "The key or token that was sent is not good, or no longer; details say why.",
+        {"reason": "expired"},
+        challenge='Bearer realm="marketing-platform", error="invalid_token"',
+    ),
+    "forbidden_scope": ErrorKind(
+        403,
+        "The key or token is good, but lacks the scope that this needs.",
+        {"scope": "read:analytics"},
+        challenge='Bearer realm="marketing-platform", error="insufficient_scope"',
+    ),
+    "forbidden_user": ErrorKind(
+        403, "The token is a user's, and reads what is about that user alone.", {"parameter": "user_id"}
+    ),
     "unknown_user": ErrorKind(404, "The release knows no such user.", {"parameter": "user_id"}),
     "unknown_campaign": ErrorKind(404, "The release knows no such campaign.", {"parameter": "campaign_id"}),
     "unknown_route": ErrorKind(404, "There is nothing at this path; /docs lists what there is.", {}),
@@ -111,11 +133,13 @@ def render(
         "timestamp": datetime.now(UTC),
         "request_id": request_id,
     }
-    retry = {"Retry-After": str(kind.retry_after)} if kind.retry_after else {}
+    own = {"Retry-After": str(kind.retry_after)} if kind.retry_after else {}
+    if kind.challenge:
+        own["WWW-Authenticate"] = kind.challenge
     return Response(
         orjson.dumps(body, option=orjson.OPT_UTC_Z),
         kind.status,
-        {"Cache-Control": "no-store", **retry, **(headers or {})},
+        {"Cache-Control": "no-store", **own, **(headers or {})},
         "application/json",
     )
 
@@ -137,6 +161,10 @@ def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
             "summary": kind.message,
             "value": _example(code),
         }
+        if kind.challenge:
+            entry["headers"] = {
+                "WWW-Authenticate": {"description": "How to say who calls.", "schema": {"type": "string"}}
+            }
         if kind.retry_after:
             entry["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
     return responses

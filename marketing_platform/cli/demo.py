@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from marketing_platform.cli.keys import demo_key
 from marketing_platform.cli.options import DataDir, settings_of
 from marketing_platform.cli.output import console, emit_json, emit_table
+from marketing_platform.settings import Settings
 
 _START_SECONDS = 60
+_Get = Callable[[str], dict[str, Any]]
 
 
 def demo(data_dir: DataDir = None) -> None:
@@ -37,24 +42,41 @@ def demo(data_dir: DataDir = None) -> None:
     with running({"api": api_command("127.0.0.1", port)}, settings, log=log) as processes:
         base = f"http://127.0.0.1:{port}"
         wait_for(f"{base}/api/v1/health", processes["api"], seconds=_START_SECONDS)
-        _ask(base)
+        key = demo_key(settings)
+        user = _ask(partial(_get, base, key))
     console.print("\nNext: [bold]make up[/] starts the Dagster UI, the daemon and the API on this data.")
+    _show_how_to_ask(settings, key, user)
     emit_json({**summary, "seconds": round(time.monotonic() - started, 2)})
 
 
-def _ask(base: str) -> None:
-    campaigns = _get(base, "/analytics/campaign-performance?limit=500")["items"]
+def _ask(get: _Get) -> str:
+    """Show three answers; the user they are about."""
+    campaigns = get("/analytics/campaign-performance?limit=500")["items"]
     names = {campaign["campaign_id"]: campaign["name"] for campaign in campaigns}
-    top = _get(base, "/analytics/user-engagement?sort=engagement_score&order=desc&limit=1")["items"]
-    for user in top:
-        _show_recommendations(base, user["user_id"], names)
-        _show_graph(base, user["user_id"], names)
-    _show_analytics(base)
+    (top,) = get("/analytics/user-engagement?sort=engagement_score&order=desc&limit=1")["items"]
+    user = top["user_id"]
+    _show_recommendations(get, user, names)
+    _show_graph(get, user, names)
+    _show_analytics(get)
+    return user
 
 
-def _show_recommendations(base: str, user: str, names: dict[str, str]) -> None:
+def _show_how_to_ask(settings: Settings, key: str, user: str) -> None:
+    """Lines to paste once the API is up; who calls needs a key, and this one is for trying things."""
+    base = f"http://{settings.api_host}:{settings.api_port}"
+    path = f"/api/v1/users/{quote(user, safe='')}/recommendations?limit=3"
+    console.print(
+        "\nAsk it yourself once it is up. Every question needs a key; this is the demo's:", soft_wrap=True
+    )
+    console.print(f"  export MARKETING_KEY={key}", highlight=False, soft_wrap=True)
+    console.print(
+        f'  curl -H "Authorization: Bearer $MARKETING_KEY" "{base}{path}"', highlight=False, soft_wrap=True
+    )
+
+
+def _show_recommendations(get: _Get, user: str, names: dict[str, str]) -> None:
     path = f"/recommendations/{quote(user, safe='')}?limit=3"
-    answer = _get(base, path)
+    answer = get(path)
     console.print(f"\n[bold]What should we show {user}?[/]  GET {path}")
     emit_table(
         "",
@@ -63,9 +85,9 @@ def _show_recommendations(base: str, user: str, names: dict[str, str]) -> None:
     )
 
 
-def _show_graph(base: str, user: str, names: dict[str, str]) -> None:
+def _show_graph(get: _Get, user: str, names: dict[str, str]) -> None:
     path = f"/graph/user-campaigns?user_id={quote(user)}&limit=5"
-    answer = _get(base, path)
+    answer = get(path)
     console.print(f"\n[bold]What has {user} to do with our campaigns?[/]  GET {path}")
     emit_table(
         "",
@@ -77,9 +99,9 @@ def _show_graph(base: str, user: str, names: dict[str, str]) -> None:
     )
 
 
-def _show_analytics(base: str) -> None:
+def _show_analytics(get: _Get) -> None:
     path = "/analytics/campaign-performance?sort=engagement_score&order=desc&limit=5"
-    answer = _get(base, path)
+    answer = get(path)
     console.print(f"\n[bold]Which campaigns work?[/]  GET {path}")
     emit_table(
         "",
@@ -98,6 +120,7 @@ def _show_analytics(base: str) -> None:
     )
 
 
-def _get(base: str, path: str) -> dict[str, Any]:
-    with urllib.request.urlopen(base + path, timeout=10) as response:  # noqa: S310 -- our own API on loopback
+def _get(base: str, key: str, path: str) -> dict[str, Any]:
+    request = urllib.request.Request(base + path, headers={"Authorization": f"Bearer {key}"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 -- our own API on loopback
         return json.load(response)

@@ -91,6 +91,8 @@ def _warnings(environment: Mapping[str, str]) -> list[str]:
     """Variables that nobody reads, and files that keep their secret badly."""
     from pathlib import Path
 
+    from marketing_platform.access.api_settings import ApiSecretSettings
+    from marketing_platform.access.token_settings import TokenSettings
     from marketing_platform.encoders.provider_settings import ProviderSettings
     from marketing_platform.settings import Settings
     from marketing_platform.stores.credentials import loose
@@ -98,7 +100,8 @@ def _warnings(environment: Mapping[str, str]) -> list[str]:
     from marketing_platform.stores.server_settings import variables
 
     known: set[str] = set(_NOT_OURS)
-    for kind in (Settings, ProviderSettings, *(server.settings() for server in SERVERS)):
+    ours = (Settings, ApiSecretSettings, TokenSettings, ProviderSettings)
+    for kind in (*ours, *(server.settings() for server in SERVERS)):
         known |= variables(kind).keys()
     told: list[str] = []
     for name in sorted(environment):
@@ -107,7 +110,7 @@ def _warnings(environment: Mapping[str, str]) -> list[str]:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             told.append(f"nobody reads {name}" + (f"; did you mean {near[0]}?" if near else ""))
-        elif name.endswith(("_PASSWORD_FILE", "_KEY_FILE", "_CREDENTIALS_FILE")):
+        elif name.endswith(("_PASSWORD_FILE", "_SECRET_FILE", "_KEY_FILE", "_CREDENTIALS_FILE")):
             reason = loose(Path(environment[name]))
             told += [f"{name}: {reason}"] if reason else []
     return told

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from marketing_platform.cli.keys import say_how_to_make_one
 from marketing_platform.cli.options import DataDir, InputDir, SourcesDir, settings_of
 from marketing_platform.cli.output import console
 from marketing_platform.errors import StoreUnavailable
@@ -41,6 +42,7 @@ def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> Non
     import serving
 
     settings = settings_of(data_dir)
+    say_how_to_make_one(settings)
     given = {"api_host": host, "api_port": port}
     serving.run(
         settings.model_copy(update={name: value for name, value in given.items() if value is not None})
@@ -102,6 +104,7 @@ def _run_all(settings: Settings, lock: int) -> None:
                 console.print(f"Dagster UI   {ui}")
                 console.print(f"API          {api}/docs")
                 console.print(f"drop files   {settings.landing_dir}")
+                say_how_to_make_one(settings)
                 console.print("Ctrl-C ends all of them")
                 watch({**code_server, **processes}, meanwhile=_Notices(settings).show)
 

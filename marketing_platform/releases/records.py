@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from marketing_platform.access.register import KEY_TABLES, KeyRegister
 from marketing_platform.releases.ledger import LEDGER_TABLES, Ledger
 from marketing_platform.releases.notices import NOTICE_TABLES, DatabaseNotices, FileNotices, Notices
 from marketing_platform.releases.pointer import ReleaseShelf
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Records:
-    """What landed, what was released, who may write, and what people were told."""
+    """What landed, what was released, who may write, what people were told, and who may call the API."""
 
     ledger: Ledger
     shelf: ReleaseShelf
     writer: WriterLock
     notices: Notices
+    keys: KeyRegister
 
 
 def open_records(settings: Settings) -> Records:
@@ -51,6 +53,7 @@ def in_folder(data: Path) -> Records:
         shelf=FolderShelf(data / "releases"),
         writer=folder_lock(data / ".writer.lock"),
         notices=FileNotices(data / "notices.jsonl"),
+        keys=KeyRegister(SqliteRecords(data / "keys.sqlite", KEY_TABLES)),
     )
 
 
@@ -60,10 +63,11 @@ def in_postgres(postgres: PostgresSettings) -> Records:
     from marketing_platform.stores.lock_postgres import postgres_lock
     from marketing_platform.stores.records_postgres import PostgresRecords
 
-    database = PostgresRecords(postgres, {**LEDGER_TABLES, **SHELF_TABLES, **NOTICE_TABLES})
+    database = PostgresRecords(postgres, {**LEDGER_TABLES, **SHELF_TABLES, **NOTICE_TABLES, **KEY_TABLES})
     return Records(
         ledger=Ledger(database),
         shelf=DatabaseShelf(database),
         writer=WriterLock(postgres.where, partial(postgres_lock, postgres)),
         notices=DatabaseNotices(database),
+        keys=KeyRegister(database),
     )

@@ -24,6 +24,7 @@ from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, TableRef
 from marketing_platform.stores.registry import open_stores
+from marketing_platform_tests.callers import client_of
 from serving.app import create_app
 
 
@@ -158,5 +159,5 @@ class Installation:
     @contextmanager
     def api(self) -> Generator[TestClient]:
         """The API on this installation, without the live path."""
-        with TestClient(create_app(self.settings, poll_seconds=0.05)) as client:
+        with client_of(self.settings, create_app(self.settings, poll_seconds=0.05)) as client:
             yield client

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 from pydantic_settings import BaseSettings
 
-from marketing_platform import encoders, settings, stores
+from marketing_platform import access, encoders, settings, stores
 
 
 def known() -> set[str]:
     """Names of environment variables, of all settings models there are."""
     names = [
         f"{package.__name__}.{module.name}"
-        for package in (stores, encoders)
+        for package in (access, stores, encoders)
         for module in pkgutil.iter_modules(package.__path__)
         if module.name.endswith("settings")
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ def _shared_start(name: str) -> Callable[[], AbstractContextManager[Running]]:
 
 def environment(settings: Mapping[str, BaseSettings]) -> dict[str, str]:
     """The variables that say the same as these settings."""
-    variables = {"MARKETING_PROFILE": "servers"}
+    variables = {"MARKETING_PROFILE": "servers", "MARKETING_API_SECRET": secrets.token_hex(24)}
     for name, given in settings.items():
         prefix = f"MARKETING_{KINDS[name].prefix}_"
         for field, value in given.model_dump(exclude_none=True, exclude_defaults=True).items():

@@ -20,6 +20,7 @@ from marketing_platform.defs.execution import Progress
 from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.installation import Finished, Installation
 from marketing_platform_tests.acceptance.landed import conversation, csv
+from marketing_platform_tests.callers import client_of
 from marketing_platform_tests.servers import profile
 from marketing_platform_tests.servers.profile import Restartable
 from serving.app import create_app
@@ -116,9 +117,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Wo
         installation = profile.installation(
             folder / "servers", models, profile="servers", api_seconds=API_SECONDS
         )
-        with TestClient(
-            create_app(installation.settings, poll_seconds=0.05), raise_server_exceptions=False
-        ) as api:
+        app = create_app(installation.settings, poll_seconds=0.05)
+        with client_of(installation.settings, app, raise_server_exceptions=False) as api:
             made = World(installation, twin, servers, folder / "landed", api)
             made.land()
             assert made.run().code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def on_servers(
     }
     if request.param == "bigquery":
         given["BIGQUERY"] = bigquery.settings(shared(bigquery.running))
+    monkeypatch.setenv("MARKETING_API_SECRET", secrets.token_hex(24))
     for prefix, settings in given.items():
         for name, value in settings.model_dump(exclude_none=True, exclude_defaults=True).items():
             monkeypatch.setenv(f"MARKETING_{prefix}_{name.upper()}", str(value))

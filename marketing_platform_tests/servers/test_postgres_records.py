@@ -12,7 +12,6 @@ from pathlib import Path
 import dagster as dg
 import psycopg
 import pytest
-from fastapi.testclient import TestClient
 
 from marketing_platform.defs.jobs import COLLECT, INGEST, PUBLISH
 from marketing_platform.defs.resources import build_resources
@@ -173,7 +172,7 @@ def test_the_api_answers_from_the_release_it_holds(restartable: Restartable, tmp
     platform.publish(1)
     shelf = in_postgres(postgres_settings).shelf
     app = create_app(settings, shelf=shelf, encoder=encoder, poll_seconds=0.05)
-    with TestClient(app) as client:
+    with platform.client(app) as client:
 
         def health() -> dict[str, object]:
             return client.get("/api/v1/health").json()

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from marketing_platform_tests.acceptance.installation import Installation
 from marketing_platform_tests.acceptance.landed import conversation, csv
+from marketing_platform_tests.callers import client_of
 from marketing_platform_tests.servers import profile
 from marketing_platform_tests.servers.slow_network import Line, slow_network
 from serving.app import create_app
@@ -82,7 +83,7 @@ def slowed(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[S
         _land(installation, folder, "first")
         installation.run()
         app = create_app(installation.settings, poll_seconds=0.05)
-        yield Slowed(installation, lines, stack.enter_context(TestClient(app)), folder)
+        yield Slowed(installation, lines, stack.enter_context(client_of(installation.settings, app)), folder)
 
 
 def _land(installation: Installation, folder: Path, name: str) -> None:

@@ -48,6 +48,7 @@ from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores, open_stores
+from marketing_platform_tests.callers import client_of
 from serving.app import create_app
 from serving.releases import PRODUCTS, RECOMMENDATIONS, SIMILAR_USERS
 
@@ -117,6 +118,10 @@ class Platform:
 
     def app(self) -> FastAPI:
         return create_app(self.settings, encoder=encoder, poll_seconds=0.02)
+
+    def client(self, app: FastAPI | None = None, **options: Any) -> TestClient:
+        """A client of the API (or of another application over the same records) that may do everything."""
+        return client_of(self.settings, app or self.app(), **options)
 
     def _tables(self, generation: int) -> dict[str, StoredTable]:
         rows = _rows(generation)
@@ -284,7 +289,7 @@ def _platform(folder: Path) -> Platform:
 def client(platform: Platform) -> Iterator[TestClient]:
     """The API over one release, generation 1, with the live path open."""
     platform.publish(1)
-    with TestClient(platform.app(), raise_server_exceptions=False) as opened:
+    with platform.client(raise_server_exceptions=False) as opened:
         await_until(lambda: opened.get("/api/v1/health").json()["live_path"] == "ready")
         yield opened
 

@@ -74,7 +74,7 @@ def test_a_release_older_than_product_recommendations_serves_what_it_has(fresh_p
     made = fresh_platform.build(1)
     answers = {name: entry for name, entry in made.answers.items() if name != PRODUCTS}
     fresh_platform.shelf.publish(made.model_copy(update={"answers": answers}), expected=None)
-    with TestClient(fresh_platform.app()) as client:
+    with fresh_platform.client() as client:
         url = "/api/v1/users/u-1/recommendations"
         assert client.get(url, params={"kind": "campaign"}).status_code == 200
         missing = client.get(url)

@@ -141,7 +141,7 @@ def test_a_crash_is_a_500_whose_story_is_in_the_log(fresh_platform: Platform, lo
     def crash() -> None:
         raise ZeroDivisionError("secret of the house")
 
-    with TestClient(app) as client:
+    with fresh_platform.client(app) as client:
         response = client.get("/crash")
     body = error_of(response, 500, "internal_error")
     assert "secret" not in response.text
@@ -159,7 +159,7 @@ def test_the_log_has_a_line_per_request_and_no_personal_data(client: TestClient,
 
 
 def test_without_a_release_everything_says_when_to_come_back(fresh_platform: Platform) -> None:
-    with TestClient(fresh_platform.app()) as client:
+    with fresh_platform.client() as client:
         for url in ("/recommendations/u-1", "/analytics/daily-activity", "/graph/user-campaigns?user_id=u-1"):
             response = client.get(url)
             error_of(response, 503, "no_release")

@@ -64,7 +64,7 @@ def test_before_the_encoder_is_open_only_the_live_path_waits(fresh_platform: Pla
         may_open.wait(20)
         return encoder()
 
-    with TestClient(create_app(fresh_platform.settings, encoder=slow)) as client:
+    with fresh_platform.client(create_app(fresh_platform.settings, encoder=slow)) as client:
         try:
             early = client.get("/recommendations/u-1?message=hello")
             assert (early.status_code, early.json()["error_code"]) == (503, "not_ready")
@@ -81,7 +81,7 @@ def test_an_encoder_that_cannot_be_opened_degrades_but_serves(fresh_platform: Pl
         raise OSError("disk full at /somewhere")
 
     fresh_platform.publish(1)
-    with TestClient(create_app(fresh_platform.settings, encoder=broken)) as client:
+    with fresh_platform.client(create_app(fresh_platform.settings, encoder=broken)) as client:
         await_until(lambda: client.get("/api/v1/health").json()["live_path"] == "failed")
         health = client.get("/api/v1/health").json()
         assert health["status"] == "degraded"

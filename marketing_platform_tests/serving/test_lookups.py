@@ -56,7 +56,8 @@ def gate(fresh_platform: Platform) -> Gate:
 def client(fresh_platform: Platform, gate: Gate) -> Iterator[TestClient]:
     settings = fresh_platform.settings.model_copy(update={"api_seconds": _SECONDS})
     stores = replace(fresh_platform.stores, graphs=gate)  # type: ignore[arg-type]
-    with TestClient(create_app(settings, stores=stores, encoder=encoder, poll_seconds=0.02)) as opened:
+    app = create_app(settings, stores=stores, encoder=encoder, poll_seconds=0.02)
+    with fresh_platform.client(app) as opened:
         await_until(lambda: opened.get("/api/v1/health").json()["live_path"] == "ready")
         yield opened
         gate.way.set()

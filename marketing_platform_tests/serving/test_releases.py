@@ -48,7 +48,7 @@ def release_of(client: TestClient) -> str:
 def test_swaps_under_load_drop_and_mix_nothing(fresh_platform: Platform) -> None:
     fresh_platform.publish(1)
     later = [fresh_platform.build(generation) for generation in (2, 3)]
-    with TestClient(fresh_platform.app()) as client:
+    with fresh_platform.client() as client:
         await_until(lambda: client.get("/api/v1/health").json()["live_path"] == "ready")
         done = threading.Event()
 
@@ -77,7 +77,7 @@ def test_the_last_good_release_stays_when_a_newer_one_is_broken(fresh_platform: 
     broken = fresh_platform.build(2)
     name = broken.answers["recommendations"].name
     fresh_platform.stores.answers.drop(name)
-    with TestClient(fresh_platform.app()) as client:
+    with fresh_platform.client() as client:
         fresh_platform.shelf.publish(broken, expected="r-gen1")
         await_until(lambda: client.get("/api/v1/health").json()["status"] == "degraded")
         health = client.get("/api/v1/health").json()
@@ -94,7 +94,7 @@ def test_the_last_good_release_stays_when_a_newer_one_is_broken(fresh_platform: 
 
 def test_a_release_that_did_not_pass_its_gates_is_never_served(fresh_platform: Platform) -> None:
     fresh_platform.publish(1)
-    with TestClient(fresh_platform.app()) as client:
+    with fresh_platform.client() as client:
         fresh_platform.publish(2, passed=False)
         await_until(lambda: client.get("/api/v1/health").json()["status"] == "degraded")
         health = client.get("/api/v1/health").json()
@@ -105,7 +105,7 @@ def test_a_release_that_did_not_pass_its_gates_is_never_served(fresh_platform: P
 def test_an_unreadable_pointer_keeps_what_is_open(fresh_platform: Platform) -> None:
     fresh_platform.publish(1)
     pointer = fresh_platform.settings.data_dir / "releases" / "current.json"
-    with TestClient(fresh_platform.app()) as client:
+    with fresh_platform.client() as client:
         content = pointer.read_bytes()
         pointer.write_bytes(b"{")
         await_until(lambda: client.get("/api/v1/health").json()["status"] == "degraded")
@@ -115,7 +115,7 @@ def test_an_unreadable_pointer_keeps_what_is_open(fresh_platform: Platform) -> N
 
 
 def test_the_first_release_is_found_while_running(fresh_platform: Platform) -> None:
-    with TestClient(fresh_platform.app()) as client:
+    with fresh_platform.client() as client:
         assert client.get("/recommendations/u-2").status_code == 503
         fresh_platform.publish(1)
         await_until(lambda: client.get("/recommendations/u-2").status_code == 200)
@@ -124,7 +124,7 @@ def test_the_first_release_is_found_while_running(fresh_platform: Platform) -> N
 def test_nothing_at_all_of_a_release_still_says_why(fresh_platform: Platform) -> None:
     fresh_platform.publish(1)
     shutil.rmtree(fresh_platform.settings.data_dir / "warehouse")
-    with TestClient(fresh_platform.app()) as client:
+    with fresh_platform.client() as client:
         response = client.get("/api/v1/health")
     assert response.status_code == 503
     assert "user_engagement" in response.json()["details"]["reason"]

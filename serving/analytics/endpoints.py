@@ -7,14 +7,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AfterValidator
 
+from marketing_platform.access import Scope
 from marketing_platform.analytics import aggregate
 from serving import errors, responses
+from serving.access.permission import DENIALS, allowed
 from serving.analytics import schemas, service
 from serving.errors import ApiError
 from serving.lookups import Lookups, lookups_of
 from serving.parameters import Day, OnlyCampaignId, OnlyChannel, OnlyUserId
 
-router = APIRouter(prefix="/analytics", tags=["analytics"])
+_MAY = [Depends(allowed(Scope.READ_ANALYTICS))]
+router = APIRouter(prefix="/analytics", tags=["analytics"], dependencies=_MAY)
 
 Ask = Annotated[Lookups, Depends(lookups_of)]
 Order = Annotated[service.Order, Query(description="Rows without a value come last either way.")]
@@ -46,7 +49,7 @@ def _sort(table: str) -> object:
     responses={
         **responses.documented(schemas.example("user_engagement"), "A page of users."),
         **errors.documented(
-            "unknown_user", "invalid_parameter", "no_release", "store_unavailable", "internal_error"
+            *DENIALS, "unknown_user", "invalid_parameter", "no_release", "store_unavailable", "internal_error"
         ),
     },
 )
@@ -72,7 +75,12 @@ async def user_engagement(
     responses={
         **responses.documented(schemas.example("campaign_performance"), "A page of campaigns."),
         **errors.documented(
-            "unknown_campaign", "invalid_parameter", "no_release", "store_unavailable", "internal_error"
+            *DENIALS,
+            "unknown_campaign",
+            "invalid_parameter",
+            "no_release",
+            "store_unavailable",
+            "internal_error",
         ),
     },
 )
@@ -99,7 +107,9 @@ async def campaign_performance(
     response_model=schemas.DailyActivityAnswer,
     responses={
         **responses.documented(schemas.example("daily_activity"), "A page of days and channels."),
-        **errors.documented("invalid_parameter", "no_release", "store_unavailable", "internal_error"),
+        **errors.documented(
+            *DENIALS, "invalid_parameter", "no_release", "store_unavailable", "internal_error"
+        ),
     },
 )
 async def daily_activity(

@@ -6,12 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from marketing_platform.access import Scope
 from serving import errors, responses
+from serving.access.permission import DENIALS_OF_USERS, allowed
 from serving.graph import schemas, service
 from serving.lookups import Lookups, lookups_of
 from serving.parameters import QueryUserId
 
-router = APIRouter(prefix="/graph", tags=["graph"])
+_MAY = [Depends(allowed(Scope.READ_RECOMMENDATIONS))]
+router = APIRouter(prefix="/graph", tags=["graph"], dependencies=_MAY)
 
 Ask = Annotated[Lookups, Depends(lookups_of)]
 Limit = Annotated[int, Query(description="At most so many campaigns.", ge=1, le=500)]
@@ -24,7 +27,12 @@ Limit = Annotated[int, Query(description="At most so many campaigns.", ge=1, le=
     responses={
         **responses.documented(schemas.example(), "Campaigns of the user, most engaged first."),
         **errors.documented(
-            "unknown_user", "invalid_parameter", "no_release", "store_unavailable", "internal_error"
+            *DENIALS_OF_USERS,
+            "unknown_user",
+            "invalid_parameter",
+            "no_release",
+            "store_unavailable",
+            "internal_error",
         ),
     },
 )

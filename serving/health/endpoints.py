@@ -29,5 +29,6 @@ async def health(request: Request) -> Response:
         raise ApiError("no_release", reason=holder.problem)
     state = request.app.state
     return responses.passing(
-        release.manifest, service.health(holder, state.live, state.lookups, release.manifest)
+        release.manifest,
+        service.health(holder, state.access, state.live, state.lookups, release.manifest),
     )

@@ -14,7 +14,7 @@ class HealthAnswer(responses.Answer):
     """A release is being served."""
 
     status: Literal["ok", "degraded"] = Field(
-        description="degraded: answers come from the last good release, the live path cannot be opened,"
+        description="degraded: answers come from the last good release, keys or live path cannot be read,"
         " or a datastore did not answer in the last half minute."
     )
     created_at: datetime = Field(description="When the release was made, UTC.")

@@ -6,14 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from marketing_platform.access import Scope
 from serving import errors, responses
+from serving.access.permission import DENIALS_OF_USERS, allowed
 from serving.live import LivePath
 from serving.lookups import Lookups, lookups_of
 from serving.parameters import PathUserId, QueryUserId, TypedMessage
 from serving.recommendations import schemas, service
 
-router = APIRouter(prefix="/recommendations", tags=["recommendations"])
-users = APIRouter(prefix="/api/v1/users", tags=["recommendations"])
+_MAY = [Depends(allowed(Scope.READ_RECOMMENDATIONS))]
+router = APIRouter(prefix="/recommendations", tags=["recommendations"], dependencies=_MAY)
+users = APIRouter(prefix="/api/v1/users", tags=["recommendations"], dependencies=_MAY)
 
 Ask = Annotated[Lookups, Depends(lookups_of)]
 Limit = Annotated[
@@ -30,7 +33,12 @@ Explain = Annotated[bool, Query(description="Whether items carry contributions a
     responses={
         **responses.documented(schemas.similar_users_example(), "Similar users, best first."),
         **errors.documented(
-            "unknown_user", "invalid_parameter", "no_release", "store_unavailable", "internal_error"
+            *DENIALS_OF_USERS,
+            "unknown_user",
+            "invalid_parameter",
+            "no_release",
+            "store_unavailable",
+            "internal_error",
         ),
     },
 )
@@ -49,6 +57,7 @@ async def similar_users(
     responses={
         **responses.documented(schemas.recommendations_example(), "Campaigns, best first."),
         **errors.documented(
+            *DENIALS_OF_USERS,
             "unknown_user",
             "invalid_parameter",
             "no_release",
@@ -85,6 +94,7 @@ async def recommendations(
     responses={
         **responses.documented(schemas.products_example(), "Products or campaigns, best first."),
         **errors.documented(
+            *DENIALS_OF_USERS,
             "unknown_user",
             "invalid_parameter",
             "no_release",
