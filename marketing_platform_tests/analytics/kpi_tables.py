@@ -23,8 +23,9 @@ def asking(
     purchases: Sequence[Mapping[str, Any]] = (),
     events: Sequence[Mapping[str, Any]] = (),
     source: str = "exports",
+    time_zone: str = "UTC",
 ) -> Ask:
-    """A way to ask tables that hold these rows, all of one batch of `source`."""
+    """A way to ask tables that hold these rows, all of one batch of `source`; days are of the time zone."""
     batches = pa.table({"batch_id": ["a.csv@0123456789ab"], "source": [source]})
     given = {
         "ad_spend": rows_of("ad_spend", ads),
@@ -36,7 +37,7 @@ def asking(
     for name in MADE:
         declared = aggregate(name)
         reads = [refs[read] for read in declared.reads]
-        refs[name] = warehouse.create(f"{name}__1", Select(declared.query, reads)).ref
+        refs[name] = warehouse.create(f"{name}__1", Select(declared.query_in(time_zone), reads)).ref
 
     def ask(sql: str, tables: Sequence[str], parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         return warehouse.query(Select(sql, [refs[name] for name in tables], parameters)).to_pylist()

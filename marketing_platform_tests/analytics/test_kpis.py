@@ -287,3 +287,13 @@ def test_the_year_before_keeps_ends_of_months(first: date, days: int) -> None:
     assert abs(earlier.days - period.days) <= 1
     assert not ends or (earlier.last + timedelta(days=1)).day == 1
     assert period.before().days == period.days
+
+
+def test_days_of_moments_begin_at_midnight_of_the_workspace(tmp_path: Path) -> None:
+    late = {**bought("ann", "o1", 1), "timestamp": datetime(2025, 6, 1, 22, 30, tzinfo=UTC)}
+    for time_zone, day in (("UTC", 1), ("Europe/Berlin", 2), ("America/New_York", 1)):
+        ask = asking(tmp_path / time_zone.replace("/", "-"), purchases=[late], time_zone=time_zone)
+        lines = answer(REGISTRY, Question(("orders",), JUNE, by=("day",)), ask).lines
+        assert [line.key for line in lines] == [(f"2025-06-{day:02d}",)]
+        (bought_on,) = ask("SELECT day FROM buyer_days", ["buyer_days"], {})
+        assert bought_on["day"] == date(2025, 6, day)

@@ -75,10 +75,11 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Known:
-    """Which days there are figures for."""
+class Coverage:
+    """Which days a release has figures for, and which levels of ad lines; it never changes."""
 
     days: Mapping[str, frozenset[date]]  # by fact
+    levels: Sequence[Mapping[str, Any]]  # rows of LEVELS_SQL
 
     def of(self, facts: Iterable[str]) -> frozenset[date]:
         """Days with lines of any of these facts; customers are known from sales."""
@@ -87,27 +88,27 @@ class Known:
         )
 
 
-def known_days(ask: Ask) -> Known:
-    """Which days the release has figures for, by fact."""
+def coverage_of(ask: Ask) -> Coverage:
+    """What the release has figures for; worth keeping by whoever asks one release more than once."""
     found: dict[str, set[date]] = {}
     for row in ask(DAYS_SQL, (COVERAGE,), {}):
         found.setdefault(row["fact"], set()).add(row["day"])
-    return Known({fact: frozenset(days) for fact, days in found.items()})
+    return Coverage({fact: frozenset(days) for fact, days in found.items()}, ask(LEVELS_SQL, (COVERAGE,), {}))
 
 
-def answer(registry: Registry, question: Question, ask: Ask) -> Answer:
-    """What the release knows.
+def answer(registry: Registry, question: Question, ask: Ask, coverage: Coverage | None = None) -> Answer:
+    """What the release knows; its coverage is read unless it is given.
 
     Raises:
         KpiError: The question has no answer: unknown names, dimensions that a KPI does not have, money of
             several currencies without rates.
     """
-    return _Answering(registry, question.checked(registry), ask).run()
+    return _Answering(registry, question.checked(registry), ask, coverage or coverage_of(ask)).run()
 
 
 class _Answering:
-    def __init__(self, registry: Registry, question: Question, ask: Ask) -> None:
-        self._registry, self._question, self._ask = registry, question, ask
+    def __init__(self, registry: Registry, question: Question, ask: Ask, coverage: Coverage) -> None:
+        self._registry, self._question, self._ask, self._coverage = registry, question, ask, coverage
         self._kpis = [registry.kpi(name) for name in question.kpis]
         self._bucket: Bucket | None = next((name for name in question.by if name in TIME_BUCKETS), None)  # pyright: ignore[reportAttributeAccessIssue]
         self._queries: list[Compiled] = []
@@ -117,7 +118,7 @@ class _Answering:
     def run(self) -> Answer:
         question = self._question
         facts = self._facts()
-        known = known_days(self._ask).of(facts)
+        known = self._coverage.of(facts)
         last_day = max(known, default=None)
         now, before = self._spans(question.period, last_day), self._spans(question.against, last_day)
         sums: dict[tuple[Key, int], _Sums] = {}
@@ -154,7 +155,7 @@ class _Answering:
         if counted and self._question.by:
             # A customer of two countries is one customer: lines do not add up.
             whole = replace(self._question, by=(), order_by=None)
-            return _Answering(self._registry, whole, self._ask).run().total
+            return _Answering(self._registry, whole, self._ask, self._coverage).run().total
         return Line(
             (), self._values(_added(sums, 0), _added(sums, 1) if self._question.against else None, None)
         )
@@ -167,9 +168,8 @@ class _Answering:
     def _levels(self, fact: Fact) -> Levels | None:
         if fact.fact != "ads":
             return None
-        rows = self._ask(LEVELS_SQL, (COVERAGE,), {})
         asked = [*self._question.by, *self._question.filters]
-        chosen = levels(rows, asked)
+        chosen = levels(self._coverage.levels, asked)
         for platform, account in chosen.left_out:
             who = f"{platform or 'a platform'}, account {account}" if account else platform or "a platform"
             self._notes[f"{who}: left out, its exports do not say {' and '.join(asked)}"] = None
