@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from marketing_platform.analytics.kpis.answering import Coverage
@@ -19,8 +19,11 @@ from marketing_platform.errors import KpiError
 
 DEFAULT_DAYS = 30
 PREVIOUS, YEAR_BEFORE, NOTHING = "previous", "year-before", "none"
-AGAINST = f"^({PREVIOUS}|{YEAR_BEFORE}|{NOTHING}|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}\\.\\.[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})$"
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+# Patterns for those who check what is sent before they ask.
+AGAINST = rf"^({PREVIOUS}|{YEAR_BEFORE}|{NOTHING}|{_DAY}\.\.{_DAY})$"
 FILTER = "^[a-z_]+!?=.+$"
+_ANY = Period(date(2000, 1, 1), date(2000, 1, 1))  # names are judged before days are looked for
 _FILTER = re.compile("([a-z_]+)(!?=)(.+)", re.DOTALL)
 
 
@@ -43,17 +46,17 @@ def question_of(registry: Registry, wanted: Wanted, coverage: Coverage) -> Quest
     """The complete question; KpiError says what cannot be meant."""
     filters = _filters(wanted.filters)
     names = wanted.kpis or _with_dimensions(registry, [*wanted.by, *filters])
-    period = _period(registry, names, wanted, coverage)
-    return Question(
+    question = Question(
         kpis=names,
-        period=period,
-        against=_against(wanted.against, period),
+        period=_ANY,
         by=wanted.by,
         filters=filters,
         order_by=wanted.order_by,
         order=wanted.order,
         limit=wanted.limit,
     ).checked(registry)
+    period = _period(registry, names, wanted, coverage)
+    return replace(question, period=period, against=_against(wanted.against, period))
 
 
 def _with_dimensions(registry: Registry, dimensions: Iterable[str]) -> tuple[str, ...]:
@@ -90,7 +93,7 @@ def _against(word: str, period: Period) -> Period | None:
         return Period(date.fromisoformat(first), date.fromisoformat(last))
     except ValueError:
         raise KpiError(
-            f"compared with {word!r}: expected {PREVIOUS}, {YEAR_BEFORE}, {NOTHING}, or days such as"
+            f"what to compare with: expected {PREVIOUS}, {YEAR_BEFORE}, {NOTHING}, or days such as"
             " 2025-05-01..2025-05-31"
         ) from None
 
@@ -100,7 +103,7 @@ def _filters(written: Iterable[str]) -> dict[str, Filter]:
     for one in written:
         parts = _FILTER.fullmatch(one)
         if parts is None:
-            raise KpiError(f"the filter {one!r}: expected dimension=value or dimension!=value")
+            raise KpiError("a filter: expected dimension=value or dimension!=value")
         dimension, sign, value = parts.groups()
         before = found.get(dimension, Filter())
         only, never = (value,) * (sign == "="), (value,) * (sign == "!=")
