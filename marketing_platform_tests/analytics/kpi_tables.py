@@ -26,14 +26,21 @@ def asking(
     time_zone: str = "UTC",
 ) -> Ask:
     """A way to ask tables that hold these rows, all of one batch of `source`; days are of the time zone."""
-    batches = pa.table({"batch_id": ["a.csv@0123456789ab"], "source": [source]})
     given = {
         "ad_spend": rows_of("ad_spend", ads),
         "purchases": rows_of("purchases", purchases),
         "events": rows_of("events", events),
-        "admitted_batches": batches,
     }
-    warehouse, refs = stored(folder, given)
+    return asking_tables(folder, given, {"a.csv@0123456789ab": source}, time_zone)
+
+
+def asking_tables(
+    folder: Path, tables: Mapping[str, pa.Table], sources: Mapping[str, str], time_zone: str = "UTC"
+) -> Ask:
+    """The same for canonical tables; `sources` says which source each of their batches came from."""
+    batches = pa.table({"batch_id": list(sources), "source": list(sources.values())})
+    empty = {name: rows_of(name, []) for name in ("ad_spend", "purchases", "events")}
+    warehouse, refs = stored(folder, {**empty, **tables, "admitted_batches": batches})
     for name in MADE:
         declared = aggregate(name)
         reads = [refs[read] for read in declared.reads]

@@ -168,11 +168,15 @@ class _Answering:
     def _levels(self, fact: Fact) -> Levels | None:
         if fact.fact != "ads":
             return None
-        asked = [*self._question.by, *self._question.filters]
-        chosen = levels(self._coverage.levels, asked)
+        chosen = levels(self._coverage.levels, self._question)
         for platform, account in chosen.left_out:
-            who = f"{platform or 'a platform'}, account {account}" if account else platform or "a platform"
-            self._notes[f"{who}: left out, its exports do not say {' and '.join(asked)}"] = None
+            said = " and ".join(chosen.needed)
+            self._notes[f"{_account(platform, account)}: left out, its exports do not say {said}"] = None
+        for platform, account, level in chosen.shorter:
+            self._notes[
+                f"{_account(platform, account)}: only lines of level {level} are counted; there are days that"
+                " only other levels have"
+            ] = None
         return chosen
 
     def _spans(self, period: Period | None, last_day: date | None) -> list[Span]:
@@ -258,6 +262,11 @@ class _Answering:
 
     def _values(self, now: _Sums, earlier: _Sums | None, total: _Sums | None) -> dict[str, Value]:
         return {kpi.kpi: _value(kpi, now, earlier, total) for kpi in self._kpis}
+
+
+def _account(platform: str | None, account: str | None) -> str:
+    who = platform or "a platform"
+    return f"{who}, account {account}" if account else who
 
 
 def _sides(question: Question) -> list[tuple[Question, int]]:
