@@ -135,6 +135,15 @@ def test_conversions_stand_for_revenue_where_a_source_declares_their_value(tmp_p
     unvalued = answer(REGISTRY, Question(("revenue",), JUNE), asking(tmp_path / "b", ads=ads))
     assert unvalued.total.values["revenue"].value == 30
     assert unvalued.notes[0].startswith("2 conversions have no revenue")
+    # Of days without any revenue there is no revenue, rather than none made; and one note says it all.
+    ads = [ad(1, conversions=2.0), ad(2, conversions=3.0)]
+    by_day = answer(
+        valued,
+        Question(("roas", "revenue"), JUNE, by=("day",)),
+        asking(tmp_path / "c", ads=ads, source="others"),
+    )
+    assert {line.values["revenue"].reason for line in by_day.lines} == {"there is no data"}
+    assert [note[:13] for note in by_day.notes] == ["5 conversions"]
 
 
 def test_levels_of_one_account_are_never_added_up(tmp_path: Path) -> None:
@@ -315,7 +324,8 @@ def test_a_level_answers_for_its_own_days_and_accounts_not_asked_about_are_not_m
     whole = answer(REGISTRY, Question(("spend",), JUNE), ask)
     assert whole.total.values["spend"].value == 13
     assert whole.notes == (
-        "Meta, account A: only lines of level campaign are counted; there are days that only other levels have",
+        "Meta, account A: only lines of level campaign are counted;"
+        " there are days that only other levels have",
     )
     by_country = Question(("spend",), JUNE, by=("country",))
     assert answer(REGISTRY, by_country, ask).notes == (

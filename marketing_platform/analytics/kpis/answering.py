@@ -114,6 +114,11 @@ class _Answering:
         self._queries: list[Compiled] = []
         self._notes: dict[str, None] = {}
         self._money = _Money(registry)
+        # A source without lines is not asked for.
+        sources = {row["source"] for row in coverage.levels}
+        values = registry.workspace.value_per_conversion
+        self._valued = {source: value for source, value in values.items() if source in sources}
+        self._unvalued = Decimal(0)  # conversions that nobody said the worth of
 
     def run(self) -> Answer:
         question = self._question
@@ -121,13 +126,14 @@ class _Answering:
         known = self._coverage.of(facts)
         last_day = max(known, default=None)
         now, before = self._spans(question.period, last_day), self._spans(question.against, last_day)
+        labels = self._labels(now, before)
         sums: dict[tuple[Key, int], _Sums] = {}
         for fact, measures in facts.items():
             for asked, earlier in _sides(question):
                 compiled = self._compiled(asked, self._registry.facts[fact], measures)
                 self._queries.append(compiled)
                 for row in self._ask(compiled.sql, compiled.tables, compiled.parameters):
-                    self._add(sums, row, measures, (now, before), earlier or int(row[EARLIER]))
+                    self._add(sums, row, measures, labels, earlier or int(row[EARLIER]))
         currency = self._money.settle(sums)
         lines = self._lines(sums, {span.label: span.partial for span in now})
         return Answer(
@@ -138,9 +144,16 @@ class _Answering:
             last_day=last_day,
             missing_days=tuple(question.period.missing(known)),
             missing_before=tuple(question.against.missing(known)) if question.against else (),
-            notes=(*self._notes, *self._money.notes),
+            notes=(*self._notes, *self._unvalued_notes(), *self._money.notes),
             queries=tuple(self._queries),
         )
+
+    def _unvalued_notes(self) -> Iterable[str]:
+        if self._unvalued > 0:
+            yield (
+                f"{self._unvalued.normalize():f} conversions have no revenue; value_per_conversion in"
+                " kpis/workspace.yaml can say what one is worth"
+            )
 
     def _facts(self) -> dict[str, list[Measure]]:
         """The measures that are needed, each once, by fact."""
@@ -163,7 +176,7 @@ class _Answering:
     def _compiled(self, question: Question, fact: Fact, measures: Sequence[Measure]) -> Compiled:
         if measures[0].orders_at_least is not None:
             return compile_customers(question, fact, measures)
-        return compile_sums(self._registry, question, fact, measures, self._levels(fact))
+        return compile_sums(question, fact, measures, self._valued, self._levels(fact))
 
     def _levels(self, fact: Fact) -> Levels | None:
         if fact.fact != "ads":
@@ -184,22 +197,26 @@ class _Answering:
             return []
         return spans(period, self._bucket, last_day=last_day or period.last)
 
+    def _labels(self, now: Sequence[Span], before: Sequence[Span]) -> dict[str, str]:
+        """What the buckets of the days compared with are laid over; those without counterpart stay."""
+        return {
+            span.label: now[place].label if place < len(now) else span.label
+            for place, span in enumerate(before)
+        }
+
     def _add(
         self,
         sums: dict[tuple[Key, int], _Sums],
         row: Mapping[str, Any],
         measures: Sequence[Measure],
-        buckets: tuple[Sequence[Span], Sequence[Span]],
+        labels: Mapping[str, str],
         earlier: int,
     ) -> None:
         """Add a row of a query to the sums of its key; earlier days go to the same place in their period."""
-        now, before = buckets
         key = tuple(row[name] if name not in TIME_BUCKETS else None for name in self._question.by)
         if self._bucket is not None:
             label = label_of(row[DAY], self._bucket)
-            if earlier:
-                place = [span.label for span in before].index(label)
-                label = now[place].label if place < len(now) else label
+            label = labels[label] if earlier else label
             key = tuple(
                 label if name in TIME_BUCKETS else key[at] for at, name in enumerate(self._question.by)
             )
@@ -217,17 +234,13 @@ class _Answering:
         amount = _decimal(row[measure.measure])
         if measure.measure != "revenue":
             return amount
-        values = self._registry.workspace.value_per_conversion
         unvalued = _decimal(row[UNVALUED]) or Decimal(0)
-        for number, value in enumerate(values.values()):
-            valued = _decimal(row[f"valued_{number}"]) or Decimal(0)
-            unvalued -= valued
-            amount = (amount or Decimal(0)) + valued * value
-        if unvalued > 0:
-            self._notes[
-                f"{unvalued.normalize():f} conversions have no revenue; value_per_conversion in"
-                " kpis/workspace.yaml can say what one is worth"
-            ] = None
+        for number, value in enumerate(self._valued.values()):
+            valued = _decimal(row[f"valued_{number}"])
+            if valued is not None:
+                unvalued -= valued
+                amount = (amount or Decimal(0)) + valued * value
+        self._unvalued += unvalued
         return amount
 
     def _lines(self, sums: Mapping[tuple[Key, int], _Sums], partial: Mapping[str, bool]) -> list[Line]:

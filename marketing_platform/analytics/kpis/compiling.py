@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from marketing_platform.analytics.kpis.question import Filter, Question
-from marketing_platform.analytics.kpis.spec import TIME_BUCKETS, Fact, Measure, Registry
+from marketing_platform.analytics.kpis.spec import TIME_BUCKETS, Fact, Measure
 
 CURRENCY, DAY, EARLIER = "currency", "day", "earlier"
 UNVALUED = "unvalued_conversions"
@@ -99,11 +99,16 @@ def _covered(rows: Sequence[Mapping[str, Any]], level: str | None, question: Que
 
 
 def compile_sums(
-    registry: Registry, question: Question, fact: Fact, measures: Sequence[Measure], chosen: Levels | None
+    question: Question,
+    fact: Fact,
+    measures: Sequence[Measure],
+    valued: Iterable[str],
+    chosen: Levels | None,
 ) -> Compiled:
     """The sums of a fact's measures; columns are dimensions, day, currency, earlier (0 or 1) and measures.
 
-    The days compared with must not overlap with those asked about.
+    The days compared with must not overlap with those asked about. With revenue come its unvalued
+    conversions, and those of each source of `valued` as valued_0, valued_1, …
     """
     build = _Builder(question, fact)
     build.add_where("fact = $fact", fact=fact.fact)
@@ -115,7 +120,7 @@ def compile_sums(
         sums.append(f"SUM({measure.measure}) AS {measure.measure}")
         if measure.measure == "revenue":
             sums.append(f"SUM({UNVALUED}) AS {UNVALUED}")
-            sums += build.valued(registry.workspace.value_per_conversion)
+            sums += build.valued(valued)
     columns = ", ".join([*groups, f"{build.side} AS {EARLIER}", *sums])
     return build.finished(
         f"SELECT {columns} FROM {fact.table} WHERE {{where}}"  # noqa: S608 -- declared names
@@ -177,10 +182,10 @@ class _Builder:
         ]
         self._where.append(f"({' OR '.join(parts)})" if parts else "FALSE")
 
-    def valued(self, values: Mapping[str, Any]) -> list[str]:
+    def valued(self, sources: Iterable[str]) -> list[str]:
         """Unvalued conversions of each source that has a declared value, as `valued_0`, `valued_1`, …"""
         columns: list[str] = []
-        for number, source in enumerate(values):
+        for number, source in enumerate(sources):
             self._parameters[f"valued_{number}"] = source
             columns.append(f"SUM(CASE WHEN source = $valued_{number} THEN {UNVALUED} END) AS valued_{number}")
         return columns
