@@ -2,7 +2,8 @@
 
 A client opens a view (cards, a trend, a breakdown, the table of campaigns, activity by day: five requests
 at once, as a browser sends them), reads for one to three seconds, and opens another, with another period or
-filter. Most look at the period everybody looks at, some at their own country. No warm-up is left out.
+filter. Most look at the period everybody looks at, some at their own country. Clients come within the time
+that one reads; nothing is asked before them, and what the first ones wait for counts.
 """
 
 from __future__ import annotations
@@ -107,6 +108,7 @@ async def _all(base: str, key: str, clients: int, seconds: float) -> Seen:
 
 
 async def _client(session: httpx.AsyncClient, chance: random.Random, until: float, seen: Seen) -> None:
+    await asyncio.sleep(chance.uniform(0, _READS[1]))
     while time.perf_counter() < until:
         await asyncio.gather(*(_request(session, url, query, seen) for url, query in _view(chance)))
         await asyncio.sleep(chance.uniform(*_READS))

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Callable, Collection, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Concatenate, Literal, ParamSpec
 
 import structlog
@@ -31,6 +32,15 @@ _REMEMBERED = 30.0  # seconds for which health tells of a failure that no succes
 _log: Any = structlog.get_logger("serving.lookups")
 
 
+@dataclass
+class _Begun:
+    """A question that a thread has, or will have, and how many requests wait for its answer."""
+
+    work: Future[bytes]
+    answer: asyncio.Future[bytes]
+    waiting: int = 0
+
+
 class Lookups:
     """Asks the release that serves; an answer that takes longer than `seconds` becomes a 503.
 
@@ -47,6 +57,7 @@ class Lookups:
         self._pools: dict[Area, ThreadPoolExecutor] = {}
         self._failures: dict[Area, tuple[float, str]] = {}
         self._unfinished: set[asyncio.Future[bytes]] = set()
+        self._coming: dict[Hashable, _Begun] = {}
 
     @property
     def problem(self) -> str | None:
@@ -85,14 +96,40 @@ class Lookups:
                 if area in self._at_once:
                     body = question(release, *args, **named)
                 else:
-                    body = await self._in_time(area, lease.pop_all(), question, release, *args, **named)
+                    begun = self._begin(area, lease.pop_all(), question, release, *args, **named)
+                    body = await self._in_time(area, begun)
             except (StoreUnavailable, StoreBusy) as error:
                 self._note(area, str(error))
                 raise
             self._failures.pop(area, None)
             return responses.answer(request, release.manifest, body)
 
-    async def _in_time(
+    async def answer_once(
+        self,
+        request: Request,
+        area: Area,
+        question: Question[Asked],
+        /,
+        *args: Asked.args,
+        **named: Asked.kwargs,
+    ) -> Response:
+        """The same for questions that many ask alike: each is worked out once per release.
+
+        `args`, which must be hashable, tell questions apart; `named` are the same for all of them.
+        """
+        with ExitStack() as lease:
+            release = lease.enter_context(self._holder.lease())
+            body = release.remembered.get((question, *args))
+            if body is None:
+                try:
+                    body = await self._once(area, lease, question, release, *args, **named)
+                except (StoreUnavailable, StoreBusy) as error:
+                    self._note(area, str(error))
+                    raise
+                self._failures.pop(area, None)
+            return responses.answer(request, release.manifest, body)
+
+    async def _once(
         self,
         area: Area,
         lease: ExitStack,
@@ -101,6 +138,38 @@ class Lookups:
         *args: Asked.args,
         **named: Asked.kwargs,
     ) -> bytes:
+        """Wait for the answer that another request waits for already, or be the first to want it."""
+        key = (release.manifest.release_id, question, *args)
+        begun = self._coming.get(key)
+        if begun is None:
+            begun = first = self._begin(area, lease.pop_all(), question, release, *args, **named)
+            self._coming[key] = first
+
+            def came(answer: asyncio.Future[bytes]) -> None:
+                self._forget(key, first)
+                if not answer.cancelled() and answer.exception() is None:
+                    release.remembered.keep((question, *args), answer.result())
+
+            begun.answer.add_done_callback(came)
+        try:
+            return await self._in_time(area, begun)
+        finally:
+            if begun.work.cancelled():
+                self._forget(key, begun)  # who asks now, asks anew
+
+    def _forget(self, key: Hashable, begun: _Begun) -> None:
+        if self._coming.get(key) is begun:
+            del self._coming[key]
+
+    def _begin(
+        self,
+        area: Area,
+        lease: ExitStack,
+        question: Question[Asked],
+        release: OpenRelease,
+        *args: Asked.args,
+        **named: Asked.kwargs,
+    ) -> _Begun:
         work = self._pool(area).submit(question, release, *args, **named)
         answer = asyncio.wrap_future(work)
         self._unfinished.add(answer)
@@ -113,10 +182,18 @@ class Lookups:
 
         # A thread cannot be stopped: the release stays open until it is done.
         answer.add_done_callback(finished)
-        await asyncio.wait([answer], timeout=self._seconds)
-        if answer.done():
-            return answer.result()
-        work.cancel()  # if it has not begun
+        return _Begun(work, answer)
+
+    async def _in_time(self, area: Area, begun: _Begun) -> bytes:
+        begun.waiting += 1
+        try:
+            await asyncio.wait([begun.answer], timeout=self._seconds)
+        finally:
+            begun.waiting -= 1
+        if begun.answer.done():
+            return begun.answer.result()
+        if not begun.waiting:
+            begun.work.cancel()  # if it has not begun
         self._note(area, f"no answer within {self._seconds:g} s")
         raise ApiError("store_unavailable", part=area)
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from fastapi.testclient import TestClient
 
 from marketing_platform.access import Scope
 from marketing_platform.analytics.kpis.reading import KPI_TABLES
+from marketing_platform.errors import StoreUnavailable
+from marketing_platform.stores.protocols import Select, StoredTable, Warehouse
 from marketing_platform_tests.callers import client_of
-from marketing_platform_tests.serving.conftest import Platform
+from marketing_platform_tests.serving.conftest import Platform, await_until, encoder
+from serving.app import create_app
 from serving.remembered import Remembered
 
 URL = "/api/v1/kpis"
@@ -102,35 +109,87 @@ def test_it_takes_the_scope_for_figures(platform: Platform, client: TestClient) 
         assert other.get(URL).status_code == 403
 
 
-def test_equal_questions_at_the_same_time_are_worked_out_once() -> None:
-    remembered, started, way = Remembered(), threading.Event(), threading.Event()
-    worked: list[str] = []
+class Counting:
+    """A warehouse that waits until it may answer, and counts what it is asked about ads by day."""
 
-    def slowly() -> bytes:
-        worked.append("slowly")
-        started.set()
-        way.wait(20)
-        return b"answer"
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self.asked = 0
+        self.way = threading.Event()
+        self.fails = False
 
-    found: list[bytes] = []
-    askers = [threading.Thread(target=lambda: found.append(remembered.body("q", slowly))) for _ in range(5)]
-    for asker in askers:
-        asker.start()
-    started.wait(20)
-    way.set()
-    for asker in askers:
-        asker.join()
-    assert (found, worked) == ([b"answer"] * 5, ["slowly"])
+    def open(self, part: str) -> StoredTable:
+        return self._warehouse.open(part)
+
+    def query(self, select: Select) -> pa.Table:
+        if "FROM kpi_daily" in select.sql:
+            self.asked += 1
+            self.way.wait(20)
+            if self.fails:
+                raise StoreUnavailable("the warehouse is gone; start it")
+        return self._warehouse.query(select)
 
 
-def test_what_failed_is_tried_again_and_old_answers_are_forgotten() -> None:
+@pytest.fixture
+def counting(fresh_platform: Platform) -> Counting:
+    fresh_platform.publish(1)
+    return Counting(fresh_platform.stores.warehouse)
+
+
+@pytest.fixture
+def counted(fresh_platform: Platform, counting: Counting) -> Iterator[TestClient]:
+    stores = replace(fresh_platform.stores, warehouse=counting)  # type: ignore[arg-type]
+    settings = fresh_platform.settings.model_copy(update={"api_seconds": 2.0})
+    app = create_app(settings, stores=stores, encoder=encoder, poll_seconds=0.02)
+    with fresh_platform.client(app) as opened:
+        yield opened
+
+
+def test_what_many_ask_at_the_same_time_is_worked_out_once(counted: TestClient, counting: Counting) -> None:
+    with ThreadPoolExecutor(24) as askers:
+        answers = [askers.submit(counted.get, URL, params={"kpi": "spend"}) for _ in range(24)]
+        await_until(lambda: counting.asked > 0)
+        counting.way.set()
+        bodies = {answer.result().text for answer in answers}
+    assert (len(bodies), counting.asked) == (1, 1)
+    assert counted.get(URL, params={"kpi": "spend"}).status_code == 200
+    assert counting.asked == 1
+    assert counted.get(URL, params={"kpi": "clicks"}).status_code == 200
+    assert counting.asked == 2
+
+
+def test_what_failed_is_asked_again(counted: TestClient, counting: Counting) -> None:
+    counting.way.set()
+    counting.fails = True
+    assert counted.get(URL, params={"kpi": "spend"}).status_code == 503
+    counting.fails = False
+    assert counted.get(URL, params={"kpi": "spend"}).status_code == 200
+
+
+def test_what_came_too_late_is_there_the_next_time(counted: TestClient, counting: Counting) -> None:
+    late = counted.get(URL, params={"kpi": "spend"})
+    assert (late.status_code, late.json()["error_code"]) == (503, "store_unavailable")
+    counting.way.set()
+    await_until(lambda: counted.get(URL, params={"kpi": "spend"}).status_code == 200)
+    assert counting.asked == 1
+
+
+def test_a_new_release_has_answers_of_its_own(fresh_platform: Platform) -> None:
+    fresh_platform.publish(1)
+    with fresh_platform.client() as client:
+        query = {"kpi": "clicks", "by": "campaign"}
+        first = client.get(URL, params=query).json()
+        fresh_platform.publish(2)
+        await_until(lambda: client.get(URL, params=query).json()["release_id"] == "r-gen2")
+        second = client.get(URL, params=query).json()
+    assert second["total"]["clicks"]["value"] == 2 * first["total"]["clicks"]["value"]
+    assert second["lines"][0]["key"] == {"campaign": "c-1-gen2"}
+
+
+def test_what_was_not_asked_for_the_longest_is_forgotten() -> None:
     remembered = Remembered(most_bytes=10)
-
-    def fail() -> bytes:
-        raise ValueError("not this time")
-
-    with pytest.raises(ValueError, match="not this time"):
-        remembered.body("q", fail)
-    assert remembered.body("q", lambda: b"123456") == b"123456"
-    assert remembered.body("other", lambda: b"123456") == b"123456"
-    assert remembered.body("q", lambda: b"made anew") == b"made anew"
+    for question in ("first", "second", "first"):
+        remembered.keep(question, b"1234")
+    assert remembered.get("second") == b"1234"
+    remembered.keep("third", b"1234")
+    assert [remembered.get(name) for name in ("first", "second", "third")] == [None, b"1234", b"1234"]

@@ -98,4 +98,4 @@ async def kpis(
         problem = {"in": "query", "name": "to", "problem": "must not lie before from"}
         raise ApiError("invalid_parameter", problems=[problem])
     wanted = Wanted(tuple(kpi), tuple(by), first, last, against, tuple(conditions), order_by, order, limit)
-    return await lookups.answer(request, "analytics", service.values, registry, wanted)
+    return await lookups.answer_once(request, "analytics", service.values, wanted, registry=registry)

@@ -13,18 +13,14 @@ from serving.errors import ApiError
 from serving.releases import OpenRelease
 
 
-def values(release: OpenRelease, registry: Registry, wanted: Wanted) -> bytes:
-    """What is wanted, with all it takes to check it; equal questions are worked out once per release.
+def values(release: OpenRelease, wanted: Wanted, *, registry: Registry) -> bytes:
+    """What is wanted, with all it takes to check it.
 
     Raises:
         ApiError: `not_ready` for a release older than KPIs, `unanswerable` when there is no answer.
             `invalid_parameter` for names that nothing has.
     """
     _check_names(registry, wanted)
-    return release.remembered.body(("kpis", wanted), lambda: _worked_out(release, registry, wanted))
-
-
-def _worked_out(release: OpenRelease, registry: Registry, wanted: Wanted) -> bytes:
     coverage = release.coverage()
     try:
         question = question_of(registry, wanted, coverage)
