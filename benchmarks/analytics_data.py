@@ -36,7 +36,8 @@ SELECT
   CAST(luck * 1.1 AS DECIMAL(18, 6)) AS revenue, CAST(NULL AS DOUBLE) AS unvalued_conversions,
   CAST(NULL AS DECIMAL(18, 6)) AS sales, CAST(NULL AS BIGINT) AS orders,
   CAST(NULL AS DECIMAL(18, 6)) AS engagement
-FROM lines"""
+FROM lines
+ORDER BY day"""
 _COUNTS = ", ".join(
     f"CAST(hash(i) % 9999 AS BIGINT) AS {name}" for name in aggregate("daily_activity").column_names[2:]
 )

@@ -62,4 +62,4 @@ def _days(period: Period | None) -> dict[str, Any] | None:
 
 
 def _values(line: Line) -> dict[str, dict[str, Any]]:
-    return {name: asdict(value) for name, value in line.values.items()}
+    return {name: vars(value) for name, value in line.values.items()}
