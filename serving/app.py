@@ -83,6 +83,7 @@ def create_app(
         holder,
         seconds=settings.api_seconds,
         at_once=["recommendations"] if settings.profile == "embedded" else [],
+        worked_out=["analytics"] if settings.profile == "embedded" else [],
     )
 
     @asynccontextmanager

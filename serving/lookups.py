@@ -8,6 +8,7 @@ the `service.py` of its area; how long a datastore itself may take is said in it
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -48,12 +49,22 @@ class Lookups:
         holder: Where the release comes from.
         seconds: For one answer, waiting for a thread included.
         at_once: Areas that only look into local files: a thread would cost more than the look-up.
+        worked_out: Areas whose answers this process works out itself: more threads than cores would only
+            hold up each other, and everything else.
     """
 
-    def __init__(self, holder: ReleaseHolder, *, seconds: float, at_once: Collection[Area] = ()) -> None:
+    def __init__(
+        self,
+        holder: ReleaseHolder,
+        *,
+        seconds: float,
+        at_once: Collection[Area] = (),
+        worked_out: Collection[Area] = (),
+    ) -> None:
         self._holder = holder
         self._seconds = seconds
         self._at_once = frozenset(at_once)
+        self._worked_out = frozenset(worked_out)
         self._pools: dict[Area, ThreadPoolExecutor] = {}
         self._failures: dict[Area, tuple[float, str]] = {}
         self._unfinished: set[asyncio.Future[bytes]] = set()
@@ -199,7 +210,8 @@ class Lookups:
 
     def _pool(self, area: Area) -> ThreadPoolExecutor:
         if area not in self._pools:
-            self._pools[area] = ThreadPoolExecutor(_THREADS, thread_name_prefix=area)
+            threads = min(_THREADS, 1 + (os.cpu_count() or 1)) if area in self._worked_out else _THREADS
+            self._pools[area] = ThreadPoolExecutor(threads, thread_name_prefix=area)
         return self._pools[area]
 
     def _note(self, area: Area, why: str) -> None:

@@ -170,7 +170,7 @@ class _Answering:
             whole = replace(self._question, by=(), order_by=None)
             return _Answering(self._registry, whole, self._ask, self._coverage).run().total
         return Line(
-            (), self._values(_added(sums, 0), _added(sums, 1) if self._question.against else None, None)
+            (), self._values(_added(sums, 0), _added(sums, 1) if self._question.against else None, {})
         )
 
     def _compiled(self, question: Question, fact: Fact, measures: Sequence[Measure]) -> Compiled:
@@ -247,7 +247,7 @@ class _Answering:
         question = self._question
         if not question.by:
             return []
-        totals = _added(sums, 0)
+        totals = self._wholes(_added(sums, 0))
         lines: list[Line] = []
         for key in dict.fromkeys(key for key, _ in sums):
             earlier = sums.get((key, 1), {}) if question.against else None
@@ -273,8 +273,14 @@ class _Answering:
 
         return sorted(lines, key=place)
 
-    def _values(self, now: _Sums, earlier: _Sums | None, total: _Sums | None) -> dict[str, Value]:
-        return {kpi.kpi: _value(kpi, now, earlier, total) for kpi in self._kpis}
+    def _wholes(self, total: _Sums) -> dict[str, float | None]:
+        """What shares are shares of: the totals of the KPIs that are plain sums."""
+        return {kpi.kpi: _worked_out(kpi, total)[0] for kpi in self._kpis if kpi.denominator is None}
+
+    def _values(
+        self, now: _Sums, earlier: _Sums | None, wholes: Mapping[str, float | None]
+    ) -> dict[str, Value]:
+        return {kpi.kpi: _value(kpi, now, earlier, wholes.get(kpi.kpi)) for kpi in self._kpis}
 
 
 def _account(platform: str | None, account: str | None) -> str:
@@ -327,12 +333,9 @@ class _Money:
         return rates
 
 
-def _value(kpi: Kpi, now: _Sums, earlier: _Sums | None, total: _Sums | None) -> Value:
+def _value(kpi: Kpi, now: _Sums, earlier: _Sums | None, whole: float | None) -> Value:
     value, reason = _worked_out(kpi, now)
-    share = None
-    if kpi.denominator is None and total is not None and value is not None:
-        whole, _ = _worked_out(kpi, total)
-        share = value / whole if whole else None
+    share = value / whole if whole and value is not None else None
     if earlier is None:
         return Value(value, reason, share=share)
     before, _ = _worked_out(kpi, earlier)
