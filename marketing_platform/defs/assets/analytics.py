@@ -58,10 +58,10 @@ def analytics_report(
     campaign_performance: StoredTable,
     daily_activity: StoredTable,
     purchases: StoredTable,
-    ad_spend: StoredTable,
+    kpi_daily: StoredTable,
 ) -> dict[str, Any]:
     """What a marketer wants to know first about this data, as a file to read."""
-    tables = (admitted_batches, user_engagement, campaign_performance, daily_activity, purchases, ad_spend)
+    tables = (admitted_batches, user_engagement, campaign_performance, daily_activity, purchases, kpi_daily)
     refs = [stored.ref for stored in tables]
     report = build_report(lambda sql: stores.warehouse.query(Select(sql, refs)).to_pylist())
     top = report["campaigns"]["most_engaging"]
