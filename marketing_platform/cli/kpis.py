@@ -42,7 +42,7 @@ def list_kpis(folder: KpisDir = None, as_json: JsonOption = False) -> None:
         emit_json([described_kpi(registry, kpi) for kpi in registry.kpis.values()])
         return
     rows = [
-        (kpi.kpi, kpi.name, _formula(kpi), kpi.unit, kpi.direction, ", ".join(registry.dimensions_of(kpi)))
+        (kpi.kpi, kpi.name, kpi.formula, kpi.unit, kpi.direction, ", ".join(registry.dimensions_of(kpi)))
         for kpi in registry.kpis.values()
     ]
     emit_table(f"{len(rows)} KPIs", ["kpi", "name", "is", "unit", "good is", "dimensions"], rows)
@@ -127,11 +127,6 @@ def _registry(folder: Path | None) -> Registry:
     from marketing_platform.analytics.kpis import load_registry
 
     return load_registry((folder or settings_of().kpis_dir).resolve())
-
-
-def _formula(kpi: Kpi) -> str:
-    scaled = f"{kpi.scale:g} x " if kpi.scale != 1 else ""
-    return f"{scaled}{kpi.numerator}" + (f" / {kpi.denominator}" if kpi.denominator else "")
 
 
 def _print(registry: Registry, found: Answer) -> None:

@@ -65,6 +65,12 @@ class Kpi(Declared):
     undefined: str | None = None  # what to say when the denominator is 0
     also: tuple[str, ...] = ()  # what people call it, beside `kpi` and `name`
 
+    @property
+    def formula(self) -> str:
+        """What it is made of, for people."""
+        scaled = f"{self.scale:g} x " if self.scale != 1 else ""
+        return f"{scaled}{self.numerator}" + (f" / {self.denominator}" if self.denominator else "")
+
 
 class Definitions(Declared):
     """`kpis/registry.yaml`."""
