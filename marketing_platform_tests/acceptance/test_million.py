@@ -1,4 +1,4 @@
-"""A million rows in one landed file: one batch, every row valid or quarantined, and figures of all of them."""
+"""A million rows in one landed file: one batch, every row valid or quarantined, figures of all of them."""
 
 from __future__ import annotations
 
