@@ -26,15 +26,13 @@ from marketing_platform.analytics.kpis.compiling import (
     compile_sums,
     levels,
 )
+from marketing_platform.analytics.kpis.money import Key, Money, Sums
 from marketing_platform.analytics.kpis.periods import Bucket, Period, Span, label_of, spans
 from marketing_platform.analytics.kpis.question import Question
 from marketing_platform.analytics.kpis.spec import TIME_BUCKETS, Fact, Kpi, Measure, Registry
-from marketing_platform.errors import KpiError
 
 # Runs SQL over named tables of a release with bound parameters.
 Ask = Callable[[str, Sequence[str], Mapping[str, Any]], list[dict[str, Any]]]
-Key = tuple[str | None, ...]
-_Sums = dict[str, Decimal]
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ class _Answering:
         self._bucket: Bucket | None = next((name for name in question.by if name in TIME_BUCKETS), None)  # pyright: ignore[reportAttributeAccessIssue]
         self._queries: list[Compiled] = []
         self._notes: dict[str, None] = {}
-        self._money = _Money(registry)
+        self._money = Money(registry)
         # A source without lines is not asked for.
         sources = {row["source"] for row in coverage.levels}
         values = registry.workspace.value_per_conversion
@@ -127,7 +125,7 @@ class _Answering:
         last_day = max(known, default=None)
         now, before = self._spans(question.period, last_day), self._spans(question.against, last_day)
         labels = self._labels(now, before)
-        sums: dict[tuple[Key, int], _Sums] = {}
+        sums: dict[tuple[Key, int], Sums] = {}
         for fact, measures in facts.items():
             for asked, earlier in _sides(question):
                 compiled = self._compiled(asked, self._registry.facts[fact], measures)
@@ -163,7 +161,7 @@ class _Answering:
                 found.setdefault(measure.fact, {})[measure.measure] = measure
         return {fact: list(measures.values()) for fact, measures in found.items()}
 
-    def _total(self, sums: Mapping[tuple[Key, int], _Sums]) -> Line:
+    def _total(self, sums: Mapping[tuple[Key, int], Sums]) -> Line:
         counted = any(m.orders_at_least for kpi in self._kpis for m in self._registry.needs(kpi))
         if counted and self._question.by:
             # A customer of two countries is one customer: lines do not add up.
@@ -206,7 +204,7 @@ class _Answering:
 
     def _add(
         self,
-        sums: dict[tuple[Key, int], _Sums],
+        sums: dict[tuple[Key, int], Sums],
         row: Mapping[str, Any],
         measures: Sequence[Measure],
         labels: Mapping[str, str],
@@ -243,7 +241,7 @@ class _Answering:
         self._unvalued += unvalued
         return amount
 
-    def _lines(self, sums: Mapping[tuple[Key, int], _Sums], partial: Mapping[str, bool]) -> list[Line]:
+    def _lines(self, sums: Mapping[tuple[Key, int], Sums], partial: Mapping[str, bool]) -> list[Line]:
         question = self._question
         if not question.by:
             return []
@@ -273,12 +271,12 @@ class _Answering:
 
         return sorted(lines, key=place)
 
-    def _wholes(self, total: _Sums) -> dict[str, float | None]:
+    def _wholes(self, total: Sums) -> dict[str, float | None]:
         """What shares are shares of: the totals of the KPIs that are plain sums."""
         return {kpi.kpi: _worked_out(kpi, total)[0] for kpi in self._kpis if kpi.denominator is None}
 
     def _values(
-        self, now: _Sums, earlier: _Sums | None, wholes: Mapping[str, float | None]
+        self, now: Sums, earlier: Sums | None, wholes: Mapping[str, float | None]
     ) -> dict[str, Value]:
         return {kpi.kpi: _value(kpi, now, earlier, wholes.get(kpi.kpi)) for kpi in self._kpis}
 
@@ -296,44 +294,7 @@ def _sides(question: Question) -> list[tuple[Question, int]]:
     return [(replace(question, against=None), 0), (replace(question, period=against, against=None), 1)]
 
 
-class _Money:
-    """Amounts by currency until all are seen; then all in one."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._own, self._rates = registry.workspace.currency, registry.workspace.rates
-        self._kept: dict[tuple[tuple[Key, int], str, str], Decimal] = {}
-        self.notes: list[str] = []
-
-    def keep(self, place: tuple[Key, int], measure: str, currency: str | None, amount: Decimal) -> None:
-        """Add an amount; exports that do not say their currency are in the workspace's."""
-        slot = (place, measure, currency or self._own)
-        self._kept[slot] = self._kept.get(slot, Decimal(0)) + amount
-
-    def settle(self, sums: dict[tuple[Key, int], _Sums]) -> str | None:
-        """Put all amounts among the sums and return their currency; KpiError when they cannot be added."""
-        found = sorted({currency for _, _, currency in self._kept})
-        if not found:
-            return None
-        rates = {found[0]: Decimal(1)} if len(found) == 1 else self._all_rates(found)
-        for (place, measure, currency), amount in self._kept.items():
-            of_place = sums.setdefault(place, {})
-            of_place[measure] = of_place.get(measure, Decimal(0)) + amount * rates[currency]
-        return found[0] if len(found) == 1 else self._own
-
-    def _all_rates(self, found: Sequence[str]) -> dict[str, Decimal]:
-        rates = {self._own: Decimal(1), **self._rates}
-        lacking = [currency for currency in found if currency not in rates]
-        if lacking:
-            raise KpiError(
-                f"money in {', '.join(found)} is not added up without rates: declare what one"
-                f" {' and one '.join(lacking)} is in {self._own} under `rates` in kpis/workspace.yaml"
-            )
-        converted = ", ".join(f"1 {one} = {rates[one]:f} {self._own}" for one in found if one != self._own)
-        self.notes.append(f"converted: {converted}")
-        return rates
-
-
-def _value(kpi: Kpi, now: _Sums, earlier: _Sums | None, whole: float | None) -> Value:
+def _value(kpi: Kpi, now: Sums, earlier: Sums | None, whole: float | None) -> Value:
     value, reason = _worked_out(kpi, now)
     share = value / whole if whole and value is not None else None
     if earlier is None:
@@ -346,7 +307,7 @@ def _value(kpi: Kpi, now: _Sums, earlier: _Sums | None, whole: float | None) -> 
     return Value(value, reason, before, change, 100 * change / before if before else None, better, share)
 
 
-def _worked_out(kpi: Kpi, sums: _Sums) -> tuple[float | None, str | None]:
+def _worked_out(kpi: Kpi, sums: Sums) -> tuple[float | None, str | None]:
     numerator = sums.get(kpi.numerator)
     if kpi.denominator is None:
         return (None, "there is no data") if numerator is None else (float(numerator) * kpi.scale, None)
@@ -360,8 +321,8 @@ def _worked_out(kpi: Kpi, sums: _Sums) -> tuple[float | None, str | None]:
     return float(numerator / denominator) * kpi.scale, None
 
 
-def _added(sums: Mapping[tuple[Key, int], _Sums], earlier: int) -> _Sums:
-    found: _Sums = {}
+def _added(sums: Mapping[tuple[Key, int], Sums], earlier: int) -> Sums:
+    found: Sums = {}
     for (_, side), amounts in sums.items():
         if side == earlier:
             for name, amount in amounts.items():
