@@ -411,7 +411,7 @@ def _worked_out(rows: list[tuple[Decimal | None, float | None]]) -> dict[str, fl
 
 
 @given(lines=_MIXED, question=_QUESTIONS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_answers_are_those_of_adding_up_by_hand(lines: list[dict[str, Any]], question: Question) -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = answer(REGISTRY, question, asking(Path(folder), ads=lines))
