@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="*", default=[1_000_000, 10_000_000])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--clients", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--seconds", type=float, default=60.0)
     options = parser.parse_args()
     result: dict[str, float | None] = {}
     table = Table("rows", "question", "engine, ms", "by hand, ms", "ratio")
