@@ -23,6 +23,7 @@ REAL = {
     "/analytics/user-engagement": "",
     "/analytics/campaign-performance": "",
     "/analytics/daily-activity": "",
+    "/api/v1/kpis": "?by=country&by=week",
     "/api/v1/health": "",
     "/api/v1/health/live": "",
     "/api/v1/health/ready": "",

@@ -5,10 +5,12 @@ from typing import Any
 import dagster as dg
 
 from marketing_platform.analytics import Aggregate, aggregates
+from marketing_platform.analytics.kpis import load_registry
 from marketing_platform.analytics.report import build_report
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.metadata import bars, line
 from marketing_platform.defs.pools import stored_in
+from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores
 
@@ -33,8 +35,9 @@ def _aggregate(declared: Aggregate) -> dg.AssetsDefinition:
         automation_condition=follow_upstream(),
         metadata={"sql": dg.MetadataValue.md(f"```sql\n{declared.sql}\n```")},
     )
-    def aggregate(**upstream: StoredTable) -> Select:
-        return Select(declared.query, [stored.ref for stored in upstream.values()])
+    def aggregate(settings: dg.ResourceParam[Settings], **upstream: StoredTable) -> Select:
+        time_zone = load_registry(settings.kpis_dir).workspace.time_zone
+        return Select(declared.query_in(time_zone), [stored.ref for stored in upstream.values()])
 
     return aggregate
 
@@ -55,10 +58,10 @@ def analytics_report(
     campaign_performance: StoredTable,
     daily_activity: StoredTable,
     purchases: StoredTable,
-    ad_spend: StoredTable,
+    kpi_daily: StoredTable,
 ) -> dict[str, Any]:
     """What a marketer wants to know first about this data, as a file to read."""
-    tables = (admitted_batches, user_engagement, campaign_performance, daily_activity, purchases, ad_spend)
+    tables = (admitted_batches, user_engagement, campaign_performance, daily_activity, purchases, kpi_daily)
     refs = [stored.ref for stored in tables]
     report = build_report(lambda sql: stores.warehouse.query(Select(sql, refs)).to_pylist())
     top = report["campaigns"]["most_engaging"]
