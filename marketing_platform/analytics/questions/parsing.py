@@ -1,0 +1,332 @@
+"""A question as text to an intent: by rules alone, and rather refused than guessed.
+
+Everything that carries meaning must have found its place; how is in `lexing.py` (which word means what) and
+`reading.py` (which part it plays). Here days become dates, the question before fills in what a short one
+leaves out, and the intent is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from marketing_platform.analytics.kpis import Period, Registry
+from marketing_platform.analytics.kpis.spec import TIME_BUCKETS
+from marketing_platform.analytics.questions.checking import checked, clock_of
+from marketing_platform.analytics.questions.dates import DateWords
+from marketing_platform.analytics.questions.facts import Facts
+from marketing_platform.analytics.questions.intent import AskedPeriod, Comparison, Intent, Ranking, Values
+from marketing_platform.analytics.questions.lexing import lex
+from marketing_platform.analytics.questions.names import Names
+from marketing_platform.analytics.questions.periods import (
+    Clock,
+    Unit,
+    before,
+    compared,
+    moved,
+    named,
+    unit_of,
+    within_data,
+    year_before,
+)
+from marketing_platform.analytics.questions.reading import Mention, Pieces, pieces_of
+from marketing_platform.analytics.questions.refusal import Declined, NotUnderstood
+from marketing_platform.analytics.questions.text import LONGEST, tokens
+
+_DAYS_BY_DAY, _DAYS_BY_WEEK = 31, 184  # a trend over so many days shows days, weeks, else months
+_CALENDAR = ("week", "month", "quarter", "half", "year")
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """An intent, and what was decided on the way that the question did not say."""
+
+    intent: Intent
+    notes: tuple[str, ...] = ()
+
+
+class Reader:
+    """Understands questions over one registry and one release; threads may share it."""
+
+    def __init__(self, registry: Registry, facts: Facts) -> None:
+        self.registry, self.facts = registry, facts
+        self._names = Names(registry, facts)
+
+    def parse(
+        self, text: str, *, today: date | None = None, context: Intent | None = None
+    ) -> Parsed | Declined:
+        """What a question asks for.
+
+        Args:
+            text: As somebody typed it.
+            today: What `yesterday` is a day before; the last day of data unless given.
+            context: The intent of the question before, for “and on mobile?”.
+        """
+        try:
+            return self._parse(text, today, context)
+        except NotUnderstood as refusal:
+            found = refusal.declined
+            return found if found.suggestions else Declined(found.reason, self.examples())
+
+    def examples(self) -> tuple[str, ...]:
+        """Questions that this release can answer."""
+        names = [kpi.name for kpi in self.registry.kpis.values() if self._has_data(kpi.kpi)]
+        dimensions = [name for name, values in self.facts.values.items() if len(values) > 1]
+        if not names:
+            return ()
+        ratio = next((name for name in names if self.registry.kpis[name.lower()].denominator), names[0]) if all(
+            name.lower() in self.registry.kpis for name in names
+        ) else names[0]
+        found = [f"{names[0]} last month", f"{ratio} by week"]
+        return (*found, *(f"{ratio} by {dimension} last 30 days" for dimension in dimensions[1:3]))
+
+    def _has_data(self, name: str) -> bool:
+        return all(one.fact in self.facts.days for one in self.registry.needs(self.registry.kpi(name)))
+
+    def _parse(self, text: str, today: date | None, context: Intent | None) -> Parsed:
+        if len(text) > LONGEST:
+            raise NotUnderstood(f"a question of {len(text):,} characters; {LONGEST:,} are read at most")
+        found = tokens(text)
+        if not found:
+            raise NotUnderstood("there is no question in it")
+        lexed = lex(found, self._names)
+        pieces = pieces_of(lexed.items, self.registry)
+        notes = [f"read “{written}” as “{meant}”" for written, meant in lexed.corrections.items()]
+        making = _Making(self.registry, self.facts, pieces, today, self._context(pieces, context), notes)
+        intent = checked(making.intent(), self.registry, self.facts, today)
+        return Parsed(intent, tuple(notes))
+
+    @staticmethod
+    def _context(pieces: Pieces, context: Intent | None) -> Intent | None:
+        """The question before, when this one is about it."""
+        asks = bool(pieces.metrics or pieces.overview)
+        return context if pieces.follows or not asks else None
+
+
+class _Making:
+    def __init__(
+        self,
+        registry: Registry,
+        facts: Facts,
+        pieces: Pieces,
+        today: date | None,
+        context: Intent | None,
+        notes: list[str],
+    ) -> None:
+        self._registry, self._facts, self._pieces = registry, facts, pieces
+        self._context, self._notes = context, notes
+        self._metrics = self._asked_metrics()
+        self._clock = clock_of(self._metrics, registry, facts, today)
+
+    def intent(self) -> Intent:
+        pieces, context = self._pieces, self._context
+        by = self._by()
+        filters, highlight = self._filters(by)
+        period, against = self._days()
+        if pieces.trend and not any(name in TIME_BUCKETS for name in by):
+            by = (*by, _bucket(period.days))
+        ranking = self._ranking(by)
+        why = pieces.why or bool(context and context.why and not pieces.metrics)
+        share = pieces.share or bool(context and context.share and not pieces.metrics and by)
+        if share and not by:
+            raise NotUnderstood("the share of what? say by which dimension", self._shares())
+        if why and against is None:
+            against = before(period, self._clock)
+        self._check_compare(by, against)
+        return Intent(
+            metrics=self._metrics,
+            by=by,
+            filters=filters,
+            highlight=highlight,
+            period=period,
+            comparison=against,
+            ranking=None if why else ranking,
+            share=share and not why,
+            why=why,
+            said=pieces.said if (why or against) else None,
+        )
+
+    def _asked_metrics(self) -> tuple[str, ...]:
+        found = list(self._pieces.metrics)
+        if not found and self._pieces.overview:
+            found = list(self._registry.workspace.overview)
+        if not found and self._context is not None:
+            return self._context.metrics
+        if not found:
+            kpis = [kpi.name for kpi in self._registry.kpis.values()]
+            raise NotUnderstood("which KPI is asked for?", (f"there are {', '.join(kpis)}",))
+        return tuple(found)
+
+    def _by(self) -> tuple[str, ...]:
+        found = list(self._pieces.by)
+        if not found and self._context is not None:
+            found = list(self._context.by)
+        mentions = self._pieces.mentions
+        for dimension in dict.fromkeys(one.dimension for one in mentions if not one.never):
+            own = [one for one in mentions if one.dimension == dimension and not one.never]
+            side_by_side = any(one.opposed for one in own) or (self._pieces.compare and len(own) > 1)
+            if side_by_side and dimension not in found:
+                found.append(dimension)
+        if self._pieces.share and not found:
+            named = dict.fromkeys(one.dimension for one in mentions if not one.never)
+            if len(named) > 1:
+                raise NotUnderstood("the share of what in what? say by which dimension", self._shares())
+            found = list(named)
+        return tuple(found)
+
+    def _shares(self) -> tuple[str, ...]:
+        dimensions = self._registry.dimensions_of(self._registry.kpi(self._metrics[0]))
+        kpi = self._registry.kpi(self._metrics[0]).name
+        return tuple(f"share of {kpi} by {name}" for name in dimensions if name not in TIME_BUCKETS)
+
+    def _filters(self, by: Sequence[str]) -> tuple[dict[str, Values], dict[str, tuple[str, ...]]]:
+        """Values that count, and those that a share is asked of: these lines are shown among all others."""
+        context = self._context
+        highlight = dict(context.highlight) if context and set(context.highlight) <= set(by) else {}
+        filters = dict(context.filters) if context else {}
+        for dimension in dict.fromkeys(one.dimension for one in self._pieces.mentions):
+            own = [one for one in self._pieces.mentions if one.dimension == dimension]
+            only = self._values([one for one in own if not one.never])
+            never = self._values([one for one in own if one.never])
+            if self._pieces.share and dimension in by and only and not never:
+                highlight[dimension] = only
+            else:
+                filters[dimension] = Values(only=only, never=never)
+        return filters, highlight
+
+    def _values(self, mentions: Sequence[Mention]) -> tuple[str, ...]:
+        for one in mentions:
+            if one.absent and one.never:
+                self._notes.append(f"{one.text} is not in the data, so leaving it out changes nothing")
+        return tuple(dict.fromkeys(value for one in mentions for value in one.values))
+
+    def _ranking(self, by: Sequence[str]) -> Ranking | None:
+        pieces, context = self._pieces, self._context
+        if pieces.order is None:
+            kept = context.ranking if context else None
+            if kept is None or not by:
+                return None
+            return kept if kept.metric in self._metrics else kept.model_copy(update={"metric": self._metrics[0]})
+        places = [name for name in by if name not in TIME_BUCKETS]
+        if not places:
+            offered = self._registry.dimensions_of(self._registry.kpi(self._metrics[0]))
+            raise NotUnderstood(
+                "the best or the most of what? say by which dimension",
+                tuple(f"top 5 {name} by {self._registry.kpi(self._metrics[0]).name}" for name in offered[1:4]),
+            )
+        metric = pieces.order_by or (self._metrics[0] if len(self._metrics) == 1 else None)
+        if metric is None:
+            names = [self._registry.kpi(name).name for name in self._metrics]
+            raise NotUnderstood(f"ordered by which of {', '.join(names)}?")
+        limit = pieces.limit if pieces.limit and pieces.limit > 0 else None
+        return Ranking(metric=metric, order=pieces.order, limit=limit)
+
+    def _check_compare(self, by: Sequence[str], against: Comparison | None) -> None:
+        if self._pieces.compare and not by and against is None:
+            raise NotUnderstood("compare what with what? two periods, two values, or a dimension")
+
+    # ---- days
+
+    def _days(self) -> tuple[AskedPeriod, Comparison | None]:
+        pieces, context = self._pieces, self._context
+        dates, against = list(pieces.dates), list(pieces.against)
+        if pieces.compare and len(dates) == 2 and not against:  # noqa: PLR2004 -- this with that
+            against = [dates.pop()]
+            if not pieces.literal_order:
+                dates, against = self._later_first(dates[0], against[0])
+        dates, against = self._ends_of_change(dates, against)
+        if len(dates) > 1:
+            said = " and ".join(one.words for one in dates)
+            raise NotUnderstood(
+                f"two periods: {said}", (f"{dates[0].words} vs {dates[1].words}", f"from {dates[0].words} to …")
+            )
+        if len(against) > 1:
+            raise NotUnderstood("a question compares with one period; this names more")
+        period = self._period(dates, against)
+        if against:
+            return period, self._against(period, against[0], dates)
+        if pieces.before is not None or pieces.change:
+            return period, self._before(period)
+        if context is not None and context.comparison is not None:
+            return period, self._kept(period, context.comparison, moved_on=bool(dates))
+        return period, None
+
+    def _period(self, dates: Sequence[DateWords], against: Sequence[DateWords]) -> AskedPeriod:
+        clock = self._clock
+        if dates:
+            return within_data(*dates[0].resolve(clock), clock)
+        if self._context is not None:
+            return self._context.period
+        unit: Unit | None = self._pieces.before_unit or (against[0].back if against else None)
+        if unit is not None:
+            return within_data(unit, unit_of(clock.today, unit), clock)
+        days = self._registry.workspace.default_days
+        period = Period(clock.today - timedelta(days=days - 1), clock.today)
+        self._notes.append(f"no days were named: the last {days} days until {clock.today}")
+        return within_data("days", period, clock)
+
+    def _before(self, period: AskedPeriod) -> Comparison:
+        unit = self._pieces.before_unit
+        if unit is not None and period.kind != unit:
+            raise NotUnderstood(
+                f"{named(period.days)} is no {unit}; compare it with days of its own, or with the period before"
+            )
+        if self._pieces.before == "year_before":
+            return year_before(period, self._clock)
+        return before(period, self._clock)
+
+    def _against(self, period: AskedPeriod, words: DateWords, dates: Sequence[DateWords]) -> Comparison:
+        clock = self._clock
+        if words.back is not None:
+            return self._back(period, words, words.back)
+        if words.count is not None:
+            if words.count == period.days.days:
+                return before(period, clock)
+            return compared("explicit", Period(period.first - timedelta(days=words.count), period.first - timedelta(days=1)), clock)
+        year_said = dates[0].year_said if dates else None
+        own = clock if words.year_said or not year_said else Clock(period.last, clock.first_day, clock.last_day)
+        _, found = words.resolve(own)
+        return compared("explicit", found, clock)
+
+    def _back(self, period: AskedPeriod, words: DateWords, unit: Unit) -> Comparison:
+        """Compared with last month, the previous month, last year."""
+        clock = self._clock
+        relative = words.words.split()[0] != "last"
+        if unit == "year" and period.kind != "year":
+            return year_before(period, clock)
+        if relative or period.kind not in _CALENDAR:
+            if period.kind == unit:
+                return before(period, clock)
+            return compared("explicit", moved(period.first, unit, -1), clock)
+        return compared("explicit", words.resolve(clock)[1], clock)
+
+    def _kept(self, period: AskedPeriod, kept: Comparison, *, moved_on: bool) -> Comparison | None:
+        if not moved_on:
+            return kept
+        if kept.kind == "explicit":
+            self._notes.append("other days than before: nothing is compared")
+            return None
+        return before(period, self._clock) if kept.kind == "previous" else year_before(period, self._clock)
+
+    def _later_first(self, one: DateWords, other: DateWords) -> tuple[list[DateWords], list[DateWords]]:
+        first, second = one.resolve(self._clock)[1], other.resolve(self._clock)[1]
+        return ([one], [other]) if first > second else ([other], [one])
+
+    def _ends_of_change(
+        self, dates: list[DateWords], against: list[DateWords]
+    ) -> tuple[list[DateWords], list[DateWords]]:
+        """`rose from April to May` compares May with April; `rose from 3 to 17 June` does not."""
+        changes = self._pieces.why or self._pieces.change
+        if changes and len(dates) == 1 and not against and dates[0].ends is not None:
+            first, last = dates[0].ends
+            kinds = {one.resolve(self._clock)[0] for one in (first, last)}
+            if len(kinds) == 1 and kinds <= set(_CALENDAR):
+                return [last], [first]
+        return dates, against
+
+
+def _bucket(period: Period) -> str:
+    if period.days <= _DAYS_BY_DAY:
+        return "day"
+    return "week" if period.days <= _DAYS_BY_WEEK else "month"
