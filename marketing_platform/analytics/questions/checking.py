@@ -52,7 +52,9 @@ def _check_values(intent: Intent, facts: Facts) -> None:
             raise NotUnderstood(f"every {dimension} is left out, so nothing remains")
     for dimension, values in intent.highlight.items():
         if dimension not in intent.by:
-            raise NotUnderstood(f"{', '.join(values)} cannot be singled out: the answer is not by {dimension}")
+            raise NotUnderstood(
+                f"{', '.join(values)} cannot be singled out: the answer is not by {dimension}"
+            )
         _known(dimension, values, facts)
 
 
@@ -74,11 +76,15 @@ def _check_parts(intent: Intent, registry: Registry) -> None:
             if kpi.denominator is not None or counted:
                 raise NotUnderstood(
                     f"{kpi.name} is a ratio and has no shares; sums have",
-                    tuple(f"share of {one.name}" for one in registry.kpis.values() if one.denominator is None)[:3],
+                    tuple(
+                        f"share of {one.name}" for one in registry.kpis.values() if one.denominator is None
+                    )[:3],
                 )
     if intent.why:
         if len(kpis) > 1:
-            raise NotUnderstood("why can be asked of one KPI at a time", tuple(f"why did {k.name} change" for k in kpis))
+            raise NotUnderstood(
+                "why can be asked of one KPI at a time", tuple(f"why did {k.name} change" for k in kpis)
+            )
         if any(name in TIME_BUCKETS for name in intent.by):
             raise NotUnderstood("a change is explained by what it is made of, not by days")
     if intent.ranking is not None and intent.ranking.metric not in intent.metrics:

@@ -87,7 +87,9 @@ class _Reading:
         if word in ("between", "from", "starting"):
             start = self._skip(at + 1, "from", "on", "in")
             return self._short(start, at) or self._joined(start, at, word) or self._onwards(start, at, word)
-        if word in ("since", "after", "until", "till", "before") or (word == "up" and self._key(at + 1) == "to"):
+        if word in ("since", "after", "until", "till", "before") or (
+            word == "up" and self._key(at + 1) == "to"
+        ):
             return self._open(at, word)
         return self._short(at, at) or self._joined(at, at, word)
 
@@ -185,7 +187,9 @@ class _Reading:
             unit = _UNITS[following]
             return DateWords(f"this {unit}", lambda clock: (unit, unit_of(clock.today, unit))), at + 2
         if word in ("next", "coming", "upcoming"):
-            raise NotUnderstood(f"“{word} …” lies after the last day of data, and what is to come is not known")
+            raise NotUnderstood(
+                f"“{word} …” lies after the last day of data, and what is to come is not known"
+            )
         return None
 
     def _back(self, at: int, word: str) -> Match | None:
@@ -196,12 +200,16 @@ class _Reading:
                 raise NotUnderstood(f"{word} {counted} {unit}s: say a number between 1 and {_LONGEST_COUNT}")
             said = f"{word} {counted} {unit}s"
             days = counted * {"day": 1, "week": 7}.get(unit, 0) or None
-            return DateWords(said, lambda clock: ("days", rolling(clock.today, unit, counted)), count=days), at + 3
+            return DateWords(
+                said, lambda clock: ("days", rolling(clock.today, unit, counted)), count=days
+            ), at + 3
         following = self._key(at + 1)
         if following in _UNITS and not following.endswith("s"):
             unit = _UNITS[following]
             if word in ("past", "recent"):
-                return DateWords(f"past {unit}", lambda clock: ("days", rolling(clock.today, unit, 1))), at + 2
+                return DateWords(
+                    f"past {unit}", lambda clock: ("days", rolling(clock.today, unit, 1))
+                ), at + 2
             return DateWords(
                 f"{word} {unit}", lambda clock: (unit, moved(clock.today, unit, -1)), back=unit
             ), at + 2
@@ -425,7 +433,10 @@ def _latest(number: int, of_month: int, today: date, said: str) -> date:
 
 def _days_of(first: int, last: int, of_month: int, of_year: int | None, said: str) -> DateWords:
     def resolve(clock: Clock) -> Found:
-        chosen = of_year or _of_year("", "month", None, lambda year_: month(year_, of_month)).resolve(clock)[1].first.year
+        chosen = (
+            of_year
+            or _of_year("", "month", None, lambda year_: month(year_, of_month)).resolve(clock)[1].first.year
+        )
         return "range", _ordered(
             _day(chosen, of_month, first, said), _day(chosen, of_month, last, said), said
         )
@@ -446,7 +457,9 @@ def _range(first: DateWords, last: DateWords, said: str) -> DateWords:
 
 def _in_year(first: DateWords, start: Period, end: Period, last: DateWords, said: str) -> Period:
     """The start of a range in the year of its end, or the year before when its month comes later."""
-    later = last.month_said is not None and first.month_said is not None and first.month_said > last.month_said
+    later = (
+        last.month_said is not None and first.month_said is not None and first.month_said > last.month_said
+    )
     chosen = end.first.year - int(later)
     whole_month = start.days > 1
     if whole_month:

@@ -54,7 +54,9 @@ class Lexed:
 def lex(tokens: Sequence[Token], names: Names) -> Lexed:
     """The items of a question; misspelt words are read as the only word that is near, if there is one."""
     items = _Lexer(tokens, names).items()
-    unknown = {token.key for item in items if item.sort == "unknown" for token in tokens if token.text == item.text}
+    unknown = {
+        token.key for item in items if item.sort == "unknown" for token in tokens if token.text == item.text
+    }
     slips = {key for key in unknown if not names.knows_word(key)}
     if not slips or len(slips) > _MOST_UNKNOWN:
         return Lexed(items)
@@ -79,7 +81,11 @@ class _Lexer:
     def __init__(self, tokens: Sequence[Token], names: Names) -> None:
         self._tokens, self._names = tokens, names
         self._items: list[Item] = []
-        words = [token.text for token in tokens if token.kind == "word" and token.text.upper() != token.text.lower()]
+        words = [
+            token.text
+            for token in tokens
+            if token.kind == "word" and token.text.upper() != token.text.lower()
+        ]
         self._capitals = len(words) > _SHORT_OF_ALL_CAPITALS and all(word.isupper() for word in words)
         compares = {phrase.split()[0] for phrase in word_groups()["compare"]}
         self._ranges = not any(token.key in compares for token in tokens)
@@ -104,7 +110,9 @@ class _Lexer:
                 self._items.append(Item("date", "", self._said(at, date_end), date=dated))
             return date_end
         if refusal is not None:
-            self._items.append(Item("refused", refusal.declined.reason, token.text, candidates=refusal.declined.suggestions))
+            self._items.append(
+                Item("refused", refusal.declined.reason, token.text, candidates=refusal.declined.suggestions)
+            )
             return at + 1
         if token.key == ",":
             self._items.append(Item("word", "and", ","))

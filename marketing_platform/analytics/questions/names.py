@@ -137,7 +137,9 @@ class Names:
                 present[code].append(value)
         for code, names in country_names().items():
             found = present.get(code)
-            meaning = Meaning("value", "country", tuple(found)) if found else Meaning("absent", "country", (code,))
+            meaning = (
+                Meaning("value", "country", tuple(found)) if found else Meaning("absent", "country", (code,))
+            )
             for phrase in {code, *names}:
                 key = _key(phrase)
                 own = [one for one in self.meanings(key) if one.name == "country" and one.sort == "value"]

@@ -71,15 +71,17 @@ class Reader:
 
     def examples(self) -> tuple[str, ...]:
         """Questions that this release can answer."""
-        names = [kpi.name for kpi in self.registry.kpis.values() if self._has_data(kpi.kpi)]
-        dimensions = [name for name, values in self.facts.values.items() if len(values) > 1]
-        if not names:
+        known = [kpi for kpi in self.registry.kpis.values() if self._has_data(kpi.kpi)]
+        if not known:
             return ()
-        ratio = next((name for name in names if self.registry.kpis[name.lower()].denominator), names[0]) if all(
-            name.lower() in self.registry.kpis for name in names
-        ) else names[0]
-        found = [f"{names[0]} last month", f"{ratio} by week"]
-        return (*found, *(f"{ratio} by {dimension} last 30 days" for dimension in dimensions[1:3]))
+        ratio = next((kpi for kpi in known if kpi.denominator), known[0])
+        dimensions = [
+            name
+            for name in self.registry.dimensions_of(ratio)
+            if name not in TIME_BUCKETS and len(self.facts.values.get(name, ())) > 1
+        ]
+        found = [f"{known[0].name} last month", f"{ratio.name} by week"]
+        return (*found, *(f"{ratio.name} by {dimension} last 30 days" for dimension in dimensions[:2]))
 
     def _has_data(self, name: str) -> bool:
         return all(one.fact in self.facts.days for one in self.registry.needs(self.registry.kpi(name)))
@@ -165,7 +167,8 @@ class _Making:
         mentions = self._pieces.mentions
         for dimension in dict.fromkeys(one.dimension for one in mentions if not one.never):
             own = [one for one in mentions if one.dimension == dimension and not one.never]
-            side_by_side = any(one.opposed for one in own) or (self._pieces.compare and len(own) > 1)
+            apart = self._pieces.compare or self._pieces.repeats
+            side_by_side = any(one.opposed for one in own) or (apart and len(own) > 1)
             if side_by_side and dimension not in found:
                 found.append(dimension)
         if self._pieces.share and not found:
@@ -207,13 +210,17 @@ class _Making:
             kept = context.ranking if context else None
             if kept is None or not by:
                 return None
-            return kept if kept.metric in self._metrics else kept.model_copy(update={"metric": self._metrics[0]})
+            return (
+                kept if kept.metric in self._metrics else kept.model_copy(update={"metric": self._metrics[0]})
+            )
         places = [name for name in by if name not in TIME_BUCKETS]
         if not places:
             offered = self._registry.dimensions_of(self._registry.kpi(self._metrics[0]))
             raise NotUnderstood(
                 "the best or the most of what? say by which dimension",
-                tuple(f"top 5 {name} by {self._registry.kpi(self._metrics[0]).name}" for name in offered[1:4]),
+                tuple(
+                    f"top 5 {name} by {self._registry.kpi(self._metrics[0]).name}" for name in offered[1:4]
+                ),
             )
         metric = pieces.order_by or (self._metrics[0] if len(self._metrics) == 1 else None)
         if metric is None:
@@ -239,7 +246,8 @@ class _Making:
         if len(dates) > 1:
             said = " and ".join(one.words for one in dates)
             raise NotUnderstood(
-                f"two periods: {said}", (f"{dates[0].words} vs {dates[1].words}", f"from {dates[0].words} to …")
+                f"two periods: {said}",
+                (f"{dates[0].words} vs {dates[1].words}", f"from {dates[0].words} to …"),
             )
         if len(against) > 1:
             raise NotUnderstood("a question compares with one period; this names more")
@@ -283,9 +291,15 @@ class _Making:
         if words.count is not None:
             if words.count == period.days.days:
                 return before(period, clock)
-            return compared("explicit", Period(period.first - timedelta(days=words.count), period.first - timedelta(days=1)), clock)
+            return compared(
+                "explicit",
+                Period(period.first - timedelta(days=words.count), period.first - timedelta(days=1)),
+                clock,
+            )
         year_said = dates[0].year_said if dates else None
-        own = clock if words.year_said or not year_said else Clock(period.last, clock.first_day, clock.last_day)
+        own = (
+            clock if words.year_said or not year_said else Clock(period.last, clock.first_day, clock.last_day)
+        )
         _, found = words.resolve(own)
         return compared("explicit", found, clock)
 

@@ -56,6 +56,7 @@ class Pieces:
     order_by: str | None = None
     limit: int | None = None
     follows: bool = False
+    repeats: bool = False  # a KPI is named twice: mobile clicks and desktop clicks
 
 
 def pieces_of(items: Sequence[Item], registry: Registry) -> Pieces:
@@ -139,7 +140,12 @@ class _Reader:
                 raise NotUnderstood(f"“{self._by_text} {item.text}”: a KPI by a KPI is not defined")
         elif self._rank_at is not None and self._found.order_by is None and self._near_rank(at):
             self._found.order_by = item.name
+        if at > 1 and self._items[at - 1].key == "of" and self._items[at - 2].sort == "kpi":
+            raise NotUnderstood(
+                f"“{self._items[at - 2].text} of {item.text}” is no KPI; both by themselves are"
+            )
         self._count = self._mean = self._waits_versus = False
+        self._found.repeats = self._found.repeats or item.name in self._found.metrics
         if item.name not in self._found.metrics:
             self._found.metrics.append(item.name)
 
@@ -162,7 +168,9 @@ class _Reader:
             raise NotUnderstood(f"compared with which {item.text}?")
         self._never = False
         if item.name in TIME_BUCKETS and not self._waits_by and not self._found.by:
-            raise NotUnderstood(f"I do not know which {item.text} is meant", (f"by {item.text}", f"last {item.text}"))
+            raise NotUnderstood(
+                f"I do not know which {item.text} is meant", (f"by {item.text}", f"last {item.text}")
+            )
         singular = not item.key.endswith("s")
         if self._rank_at is not None and singular and not self._waits_by and self._found.limit is None:
             self._found.limit = 1
@@ -233,7 +241,9 @@ class _Reader:
             raise NotUnderstood(f"without what? behind “{self._items[at - 1].text}” stands “{item.text}”")
         previous = self._items[at - 1]
         if item.name == "only" and previous.sort == "value" and self._found.mentions[-1].never:
-            raise NotUnderstood(f"“{previous.text} {item.text}” behind what is left out can be read in two ways")
+            raise NotUnderstood(
+                f"“{previous.text} {item.text}” behind what is left out can be read in two ways"
+            )
         self._never = False
 
     def _of_group(self, group: str, at: int, item: Item) -> None:  # noqa: PLR0912 -- one line for each group
