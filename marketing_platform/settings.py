@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     rules_dir: Path = Field(
         PROJECT_DIR / "rules", description="Rules about recommendations: `recommendations.yaml`."
     )
+    kpis_dir: Path = Field(
+        PROJECT_DIR / "kpis", description="KPIs, the workspace they hold for, and golden questions."
+    )
     chunk_rows: int = Field(
         50_000, ge=100, le=1_000_000, description="Rows handled at once while reading and checking."
     )

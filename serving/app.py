@@ -25,6 +25,8 @@ from serving.health.endpoints import router as health
 from serving.live import LivePath
 from serving.lookups import Lookups
 from serving.middleware import RequestMiddleware
+from serving.questions.endpoints import router as questions
+from serving.questions.service import Questions
 from serving.recommendations.endpoints import router as recommendations
 from serving.recommendations.endpoints import users
 from serving.releases import OpenRelease, ReleaseHolder
@@ -45,6 +47,7 @@ _TAGS = [
     },
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
     {"name": "analytics", "description": "Figures by user, campaign and day; sorted, filtered, in pages."},
+    {"name": "questions", "description": "Questions about KPIs in plain English."},
     {"name": "health", "description": "Whether the API can answer, and how fresh its answers are."},
 ]
 
@@ -104,10 +107,11 @@ def create_app(
     app.state.holder = holder
     app.state.live = live
     app.state.lookups = lookups
+    app.state.questions = Questions(settings.kpis_dir)
     errors.install(app)
     app.add_middleware(AccessMiddleware, gatekeeper=access)
     app.add_middleware(RequestMiddleware)  # the last one added is the first to see a request
-    routers = (recommendations, users, graph, analytics, health)
+    routers = (recommendations, users, graph, analytics, questions, health)
     for router in routers:
         app.include_router(router)
     openapi.install(app, routers)

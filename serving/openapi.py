@@ -22,7 +22,8 @@ def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
         if app.openapi_schema is None:
             document = describe()
             for route in routes:
-                _restore(document["paths"][route.path_format]["get"]["responses"], route)
+                for method in route.methods or ():
+                    _restore(document["paths"][route.path_format][method.lower()]["responses"], route)
         return describe()
 
     app.openapi = openapi

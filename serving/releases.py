@@ -32,6 +32,8 @@ PRODUCTS = "product_recommendations"
 KNOWLEDGE_GRAPH = "knowledge_graph"
 MESSAGE_EMBEDDINGS = "message_embeddings"
 AGGREGATES = ("user_engagement", "campaign_performance", "daily_activity", "user_campaign_engagement")
+# Releases made before there were KPIs can be gone back to.
+KPI_TABLES = ("kpi_daily", "buyer_days", "kpi_coverage")
 
 _LONGEST_PAUSE = 30.0  # seconds between attempts to open a release that fails
 # Anonymous events count for a campaign, not for recommending it.
@@ -68,7 +70,8 @@ class OpenRelease:
                 entry = _entry(self.manifest, "answers", name)
                 self._answers[name] = self._stores.answers.open(entry.name)
                 opening.callback(self._answers[name].close)
-            for name in AGGREGATES:
+            kpis = [name for name in KPI_TABLES if name in self.manifest.tables]
+            for name in (*AGGREGATES, *kpis):
                 entry = _entry(self.manifest, "tables", name)
                 for part in entry.parts:
                     self._stores.warehouse.open(part)
@@ -90,7 +93,13 @@ class OpenRelease:
         return self._answers[kind].get(user_id)
 
     def rows(self, sql: str, tables: Sequence[str], parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The result of a query over some of `AGGREGATES`; `sql` is ours, values come as parameters."""
+        """The result of a query over some of `AGGREGATES` and `KPI_TABLES`; values come as parameters.
+
+        Raises ApiError (`not_ready`) when the release is older than one of the tables.
+        """
+        lacking = [name for name in tables if name not in self._tables]
+        if lacking:
+            raise ApiError("not_ready", part=f"a release with {', '.join(lacking)}")
         select = Select(sql, [self._tables[table] for table in tables], parameters)
         return self._stores.warehouse.query(select).to_pylist()
 

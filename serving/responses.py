@@ -31,6 +31,8 @@ class Answer(BaseModel):
 
 def answer(request: Request, manifest: Manifest, body: bytes) -> Response:
     """A ready JSON object `body` with the release's head spliced in before its first field."""
+    if request.method != "GET":  # the address alone does not say what was asked
+        return passing(manifest, body)
     # An ETag is per URL, and a release never changes: its id and the version of the code are enough.
     etag = f'"{manifest.release_id}/{__version__}"'
     headers = {"X-Release-Id": manifest.release_id, "ETag": etag, "Cache-Control": "private, no-cache"}

@@ -1,4 +1,4 @@
-"""Questions in plain English: a text becomes an intent over the KPIs, and the intent an answer that can be checked.
+"""Questions in plain English: a text becomes an intent over KPIs, and the intent an answer to be checked.
 
 The way of a question: `text` (tokens), `dates` and `names` (what stretches of it mean), `lexing` (one meaning
 each), `reading` (the part each plays), `parsing` (an `intent`, checked by `checking`), `answers` (figures by

@@ -56,7 +56,8 @@ class Asked:
         return {
             "interpretation": self.interpretation,
             "understood_by": self.understood_by,
-            "intent": {"kind": intent.kind, **intent.model_dump(mode="json")} if intent else None,
+            "kind": intent.kind if intent else None,
+            "intent": intent.model_dump(mode="json") if intent else None,
             "period": intent.period.model_dump(mode="json") if intent else None,
             "against": against.model_dump(mode="json") if against else None,
             "currency": found.currency if found else None,

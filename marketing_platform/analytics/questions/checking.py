@@ -1,4 +1,4 @@
-"""Whether an intent can be answered, whoever made it: names that exist, values that the data has, days with data."""
+"""Whether an intent can be answered, whoever made it: names, values and days that are there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def checked(intent: Intent, registry: Registry, facts: Facts, today: date | None
     """The intent itself, its days cut where data ends.
 
     Raises:
-        NotUnderstood: It cannot be answered: names, values or days that are not there, or parts of what has none.
+        NotUnderstood: It cannot be answered: something is not there, or parts are asked of what has none.
     """
     try:
         intent.question(registry)
@@ -48,7 +48,8 @@ def _check_values(intent: Intent, facts: Facts) -> None:
         if twice:
             raise NotUnderstood(f"{', '.join(sorted(twice))} is asked for and left out at once")
         _known(dimension, values.only, facts)
-        if set(values.never) >= set(facts.values.get(dimension, ())):
+        present = facts.values.get(dimension, ())
+        if present and set(values.never) >= set(present):
             raise NotUnderstood(f"every {dimension} is left out, so nothing remains")
     for dimension, values in intent.highlight.items():
         if dimension not in intent.by:

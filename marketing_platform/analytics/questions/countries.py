@@ -1,4 +1,4 @@
-"""Names of countries and their ISO 3166-1 codes, from the CLDR as Babel ships it, and what else people say."""
+"""Names of countries and their ISO 3166-1 codes, from the CLDR as Babel ships it, and more."""
 
 from __future__ import annotations
 

@@ -8,18 +8,30 @@ ambiguous (03/04/2025, last May) or impossible (30 February, Q5) is refused with
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 
 from marketing_platform.analytics.kpis.periods import Period, month, quarter, year
-from marketing_platform.analytics.questions.intent import PeriodKind
-from marketing_platform.analytics.questions.periods import Clock, Unit, half, moved, named, rolling, unit_of
+from marketing_platform.analytics.questions.date_words import (
+    DateWords,
+    Found,
+    between,
+    day_of_month,
+    day_or_refused,
+    days_of_month,
+    fixed,
+    iso_week,
+    numeric_date,
+    part_of_year,
+    since,
+    single_day,
+    until,
+    week_or_none,
+)
+from marketing_platform.analytics.questions.periods import Clock, Unit, half, moved, rolling, unit_of
 from marketing_platform.analytics.questions.refusal import NotUnderstood
 from marketing_platform.analytics.questions.text import Token
-from marketing_platform.errors import KpiError
 
-Found = tuple[PeriodKind, Period]
 _MONTH_NAMES = [
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
@@ -45,19 +57,6 @@ _BACK = ("last", "past", "previous", "prior", "preceding", "recent")
 _TO = ("to", "until", "till", "through", "thru", "and")
 _FROM_YEAR, _TO_YEAR = 1990, 2100
 _LONGEST_COUNT = 4_000
-
-
-@dataclass(frozen=True)
-class DateWords:
-    """Some tokens that say when."""
-
-    words: str
-    resolve: Callable[[Clock], Found]
-    back: Unit | None = None  # last month, previous week: seen from what they are compared with, if anything
-    count: int | None = None  # of days in `last 30 days`
-    ends: tuple[DateWords, DateWords] | None = None  # from May to June
-    year_said: int | None = None
-    month_said: int | None = None
 
 
 Match = tuple[DateWords, int]  # and the place of the token behind
@@ -104,7 +103,7 @@ class _Reading:
         last = self.single(first[1] + 1)
         if last is None:
             return None
-        return _range(first[0], last[0], self._said(at, last[1])), last[1]
+        return between(first[0], last[0], self._said(at, last[1])), last[1]
 
     def _onwards(self, start: int, at: int, word: str) -> Match | None:
         first = self.single(start)
@@ -112,7 +111,7 @@ class _Reading:
             return None
         end = self._skip(first[1], "on", "onward", "onwards", limit=1)
         if end > first[1] or word == "starting":
-            return _since(first[0], self._said(at, end), following=False), end
+            return since(first[0], self._said(at, end), following=False), end
         if word == "between":
             raise NotUnderstood(f"between {first[0].words} and when?")
         raise NotUnderstood(
@@ -127,8 +126,8 @@ class _Reading:
             return None
         said = self._said(at, one[1])
         if word in ("since", "after"):
-            return _since(one[0], said, following=word == "after"), one[1]
-        return _until(one[0], said, leading=word == "before"), one[1]
+            return since(one[0], said, following=word == "after"), one[1]
+        return until(one[0], said, leading=word == "before"), one[1]
 
     def _short(self, start: int, at: int) -> Match | None:
         """3 to 17 June, 3-17 June 2025, June 3 to 17."""
@@ -140,12 +139,12 @@ class _Reading:
             number = MONTHS.get(self._key(end))
             if second is not None and number is not None:
                 of_year, end = self._year(end + 1)
-                return _days_of(first, second, number, of_year, self._said(at, end)), end
+                return days_of_month(first, second, number, of_year, self._said(at, end)), end
         number = MONTHS.get(self._key(start))
         first, second = self._day_number(start + 1), self._day_number(start + 3)
         if number and first and second and self._is_to(start + 2) and self._key(start + 4) not in MONTHS:
             of_year, end = self._year(start + 4)
-            return _days_of(first, second, number, of_year, self._said(at, end)), end
+            return days_of_month(first, second, number, of_year, self._said(at, end)), end
         return None
 
     def single(self, at: int) -> Match | None:
@@ -163,23 +162,25 @@ class _Reading:
     def _iso(self, at: int) -> Match | None:
         kind, text = self._kind(at), self._key(at)
         if kind == "numeric":
-            return _numeric(text), at + 1
+            return numeric_date(text), at + 1
         if kind != "iso":
             return None
         if "w" in text:
             of_year, number = text.replace("-", "").split("w")
-            return _iso_week(int(of_year), int(number), text), at + 1
+            return iso_week(int(of_year), int(number), text), at + 1
         parts = [int(part) for part in text.split("-")]
         if len(parts) == 2:  # noqa: PLR2004 -- year and month
-            return _fixed("month", text, lambda: month(parts[0], parts[1]), year_said=parts[0]), at + 1
-        day = _day(parts[0], parts[1], parts[2], text)
-        return _fixed("day", text, lambda: Period(day, day), year_said=day.year, month_said=day.month), at + 1
+            return fixed("month", text, lambda: month(parts[0], parts[1]), year_said=parts[0]), at + 1
+        day = day_or_refused(parts[0], parts[1], parts[2], text)
+        return fixed("day", text, lambda: Period(day, day), year_said=day.year, month_said=day.month), at + 1
 
     def _relative(self, at: int) -> Match | None:
         word = self._key(at)
         if word in ("today", "yesterday"):
             back = int(word == "yesterday")
-            return DateWords(word, lambda clock: ("day", _only(clock.today - timedelta(days=back)))), at + 1
+            return DateWords(
+                word, lambda clock: ("day", single_day(clock.today - timedelta(days=back)))
+            ), at + 1
         if word in _BACK:
             return self._back(at, word)
         following = self._key(at + 1)
@@ -239,7 +240,7 @@ class _Reading:
         said = self._said(at, end)
         if not 1 <= number <= 4:  # noqa: PLR2004
             raise NotUnderstood(f"{said}: a year has four quarters")
-        return _of_year(said, "quarter", of_year, lambda chosen: quarter(chosen, number)), end
+        return part_of_year(said, "quarter", of_year, lambda chosen: quarter(chosen, number)), end
 
     def _half(self, at: int) -> Match | None:
         number, end = self._named_number(at, "h", "half")
@@ -249,7 +250,7 @@ class _Reading:
         said = self._said(at, end)
         if number not in (1, 2):
             raise NotUnderstood(f"{said}: a year has two halves")
-        return _of_year(said, "half", of_year, lambda chosen: half(chosen, number)), end
+        return part_of_year(said, "half", of_year, lambda chosen: half(chosen, number)), end
 
     def _named_number(self, at: int, letter: str, name: str) -> tuple[int | None, int]:
         """q2, quarter 2, second quarter."""
@@ -275,13 +276,13 @@ class _Reading:
         of_year, end = self._year(self._skip(end, "of"))
         said = self._said(at, end)
         if of_year is not None:
-            return _iso_week(of_year, number, said), end
+            return iso_week(of_year, number, said), end
         if not 1 <= number <= 53:  # noqa: PLR2004
             raise NotUnderstood(f"{said}: weeks go from 1 to 53")
 
         def resolve(clock: Clock) -> Found:
             for candidate in range(clock.today.isocalendar()[0], clock.today.year - 7, -1):
-                found = _week_or_none(candidate, number)
+                found = week_or_none(candidate, number)
                 if found is not None and found.first <= clock.today:
                     return "week", found
             raise NotUnderstood(f"{said}: no year lately had such a week")
@@ -304,7 +305,7 @@ class _Reading:
             return None
         after_comma = self._skip(end, ",")
         of_year, later = self._year(after_comma)
-        return _one_day(number, of_month, of_year, self._said(at, later if of_year else end)), (
+        return day_of_month(number, of_month, of_year, self._said(at, later if of_year else end)), (
             later if of_year else end
         )
 
@@ -319,14 +320,14 @@ class _Reading:
         if of_year is None:
             end = start + 1
         said = self._said(at, end)
-        return _of_year(said, "month", of_year, lambda chosen: month(chosen, number), number), end
+        return part_of_year(said, "month", of_year, lambda chosen: month(chosen, number), number), end
 
     def _of_year(self, at: int) -> Match | None:
         start = at + 1 if self._key(at) == "year" else at
         of_year, end = self._year(start)
         if of_year is None:
             return None
-        return _fixed("year", str(of_year), lambda: year(of_year), year_said=of_year), end
+        return fixed("year", str(of_year), lambda: year(of_year), year_said=of_year), end
 
     def _all(self, at: int) -> Match | None:
         for words in (("all", "time"), ("whole", "period"), ("entire", "period"), ("lifetime",), ("ever",)):
@@ -374,169 +375,3 @@ class _Reading:
 def count_word(key: str) -> int | None:
     """five, 5."""
     return int(key) if re.fullmatch(r"[0-9]{1,6}", key) else _NUMBERS.get(key)
-
-
-def _fixed(
-    kind: PeriodKind,
-    said: str,
-    make: Callable[[], Period],
-    *,
-    year_said: int | None = None,
-    month_said: int | None = None,
-) -> DateWords:
-    try:
-        period = make()
-    except (ValueError, KpiError, OverflowError):
-        raise NotUnderstood(f"{said}: there are no such days") from None
-    return DateWords(said, lambda _: (kind, period), year_said=year_said, month_said=month_said)
-
-
-def _of_year(
-    said: str,
-    kind: PeriodKind,
-    of_year: int | None,
-    make: Callable[[int], Period],
-    month_said: int | None = None,
-) -> DateWords:
-    """A part of a year; of the latest in which it has begun when no year is said."""
-    if of_year is not None:
-        return _fixed(kind, said, lambda: make(of_year), year_said=of_year, month_said=month_said)
-
-    def resolve(clock: Clock) -> Found:
-        this = make(clock.today.year)
-        return kind, this if this.first <= clock.today else make(clock.today.year - 1)
-
-    return DateWords(said, resolve, month_said=month_said)
-
-
-def _one_day(number: int, of_month: int, of_year: int | None, said: str) -> DateWords:
-    if of_year is not None:
-        day = _day(of_year, of_month, number, said)
-        return _fixed("day", said, lambda: _only(day), year_said=of_year, month_said=of_month)
-
-    def resolve(clock: Clock) -> Found:
-        return "day", _only(_latest(number, of_month, clock.today, said))
-
-    return DateWords(said, resolve, month_said=of_month)
-
-
-def _latest(number: int, of_month: int, today: date, said: str) -> date:
-    for candidate in range(today.year, today.year - 9, -1):
-        try:
-            found = date(candidate, of_month, number)
-        except ValueError:
-            continue
-        if found <= today:
-            return found
-    raise NotUnderstood(f"{said}: there is no such day")
-
-
-def _days_of(first: int, last: int, of_month: int, of_year: int | None, said: str) -> DateWords:
-    def resolve(clock: Clock) -> Found:
-        chosen = (
-            of_year
-            or _of_year("", "month", None, lambda year_: month(year_, of_month)).resolve(clock)[1].first.year
-        )
-        return "range", _ordered(
-            _day(chosen, of_month, first, said), _day(chosen, of_month, last, said), said
-        )
-
-    return DateWords(said, resolve)
-
-
-def _range(first: DateWords, last: DateWords, said: str) -> DateWords:
-    def resolve(clock: Clock) -> Found:
-        _, end = last.resolve(clock)
-        _, start = first.resolve(clock)
-        if first.year_said is None and first.month_said is not None:
-            start = _in_year(first, start, end, last, said)
-        return "range", _ordered(start.first, end.last, said)
-
-    return DateWords(said, resolve, ends=(first, last))
-
-
-def _in_year(first: DateWords, start: Period, end: Period, last: DateWords, said: str) -> Period:
-    """The start of a range in the year of its end, or the year before when its month comes later."""
-    later = (
-        last.month_said is not None and first.month_said is not None and first.month_said > last.month_said
-    )
-    chosen = end.first.year - int(later)
-    whole_month = start.days > 1
-    if whole_month:
-        return month(chosen, start.first.month)
-    return _only(_day(chosen, start.first.month, start.first.day, said))
-
-
-def _since(one: DateWords, said: str, *, following: bool) -> DateWords:
-    def resolve(clock: Clock) -> Found:
-        _, period = one.resolve(clock)
-        first = period.last + timedelta(days=1) if following else period.first
-        if first > clock.today:
-            raise NotUnderstood(f"{said}: that has not begun by {clock.today}, the last day of data")
-        return "range", Period(first, clock.today)
-
-    return DateWords(said, resolve)
-
-
-def _until(one: DateWords, said: str, *, leading: bool) -> DateWords:
-    def resolve(clock: Clock) -> Found:
-        _, period = one.resolve(clock)
-        last = period.first - timedelta(days=1) if leading else period.last
-        if last < clock.first_day:
-            raise NotUnderstood(f"{said}: data begins on {clock.first_day} only")
-        return "range", Period(clock.first_day, last)
-
-    return DateWords(said, resolve)
-
-
-def _ordered(first: date, last: date, said: str) -> Period:
-    if last < first:
-        raise NotUnderstood(f"{said}: {first} to {last} ends before it begins")
-    try:
-        return Period(first, last)
-    except KpiError as error:
-        raise NotUnderstood(str(error)) from None
-
-
-def _numeric(text: str) -> DateWords:
-    if "." in text:
-        number, of_month, of_year = (int(part) for part in text.split("."))
-    else:
-        one, other, of_year = (int(part) for part in text.split("/"))
-        if one <= 12 and other <= 12 and one != other:  # noqa: PLR2004
-            raise NotUnderstood(
-                f"{text} is one day in Europe and another in America; write it as 2025-06-03 or 3 June 2025"
-            )
-        number, of_month = (one, other) if one > 12 or one == other else (other, one)  # noqa: PLR2004
-        of_year += 2000 if of_year < 100 else 0  # noqa: PLR2004
-    day = _day(of_year, of_month, number, text)
-    return _fixed("day", text, lambda: _only(day), year_said=of_year, month_said=of_month)
-
-
-def _iso_week(of_year: int, number: int, said: str) -> DateWords:
-    found = _week_or_none(of_year, number)
-    if found is None:
-        raise NotUnderstood(f"{said}: {of_year} has no week {number}")
-    return _fixed("week", said, lambda: found, year_said=of_year)
-
-
-def _week_or_none(of_year: int, number: int) -> Period | None:
-    try:
-        monday = date.fromisocalendar(of_year, number, 1)
-    except ValueError:
-        return None
-    return Period(monday, monday + timedelta(days=6))
-
-
-def _day(of_year: int, of_month: int, number: int, said: str) -> date:
-    try:
-        return date(of_year, of_month, number)
-    except ValueError:
-        raise NotUnderstood(f"{said}: there is no such day") from None
-
-
-def _only(day: date) -> Period:
-    return Period(day, day)
-
-
-__all__ = ["MONTHS", "DateWords", "count_word", "date_words", "named"]

@@ -1,4 +1,4 @@
-"""What a release knows, as far as questions need it: the names in its data, and from when to when there is any."""
+"""What a release knows, as far as questions need it: names in its data, first and last days."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Facts:
         """Today and the days of data of some facts; today is the last day that all of them have."""
         known = [self.days[fact] for fact in facts if fact in self.days]
         if not known:
-            raise NotUnderstood("there is no data of that in the release yet")
+            raise NotUnderstood("there is no data of that in the release yet", lacks_data=True)
         first, last = min(one for one, _ in known), min(one for _, one in known)
         return Clock(today or last, first, last)
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from marketing_platform.analytics.questions.dates import DateWords, count_word, date_words
+from marketing_platform.analytics.questions.date_words import DateWords
+from marketing_platform.analytics.questions.dates import count_word, date_words
 from marketing_platform.analytics.questions.names import Meaning, Names, word_groups
 from marketing_platform.analytics.questions.refusal import NotUnderstood
 from marketing_platform.analytics.questions.text import Token, phrase_key
@@ -100,7 +101,7 @@ class _Lexer:
         token = self._tokens[at]
         dated, date_end, refusal = self._date(at)
         meanings, end = self._phrase(at)
-        if meanings and (end > date_end or (refusal is not None and end == date_end)):
+        if meanings and end > date_end:
             self._items.append(self._chosen(meanings, at, end))
             return end
         if dated is not None:
@@ -147,23 +148,27 @@ class _Lexer:
     def _chosen(self, meanings: Sequence[Meaning], at: int, end: int) -> Item:
         names = [one for one in meanings if one.sort in ("value", "absent")]
         words = [one for one in meanings if one.sort == "word"]
-        guarded = self._tokens[at].key in word_groups()["guarded"] and end == at + 1
-        if guarded and names:
+        spelled = end > at + 1 and len(phrase_key(self._tokens[at:end])) == end - at  # U.S., not us
+        if names and words and spelled:
+            return self._item(names[0], at, end)
+        if names and end == at + 1 and self._tokens[at].key in word_groups()["guarded"]:
             return self._guarded(names[0], words, at, end)
-        if words:
-            return self._item(words[0], at, end)
-        labelled = [one for one in names if one.name in self._labels(end)]
+        return self._item(words[0], at, end) if words else self._named(meanings, at, end)
+
+    def _named(self, meanings: Sequence[Meaning], at: int, end: int) -> Item:
+        """A phrase that is no word of ours: a KPI, a dimension, a value, a country that the data lacks."""
+        labels = self._labels(end)
+        labelled = [one for one in meanings if one.sort in ("value", "absent") and one.name in labels]
         if len(labelled) == 1:
             return self._item(labelled[0], at, end)
-        if any(one.sort == "absent" for one in meanings) and len(meanings) > 1:
-            meanings = [one for one in meanings if one.sort != "absent"]
-        if len(meanings) == 1:
-            only = meanings[0]
-            code = only.sort == "absent" and end == at + 1 and len(self._tokens[at].text) == 2  # noqa: PLR2004
-            if code and (self._capitals or not self._tokens[at].text.isupper()):
-                return Item("unknown", "", self._said(at, end))
-            return self._item(only, at, end)
-        return self._either(meanings, at, end)
+        present = [one for one in meanings if one.sort != "absent"] or meanings
+        if len(present) > 1:
+            return self._either(present, at, end)
+        text = self._tokens[at].text
+        code = present[0].sort == "absent" and end == at + 1 and len(text) == 2  # noqa: PLR2004
+        if code and (self._capitals or not text.isupper()):
+            return Item("unknown", "", text)
+        return self._item(present[0], at, end)
 
     def _guarded(self, name: Meaning, words: Sequence[Meaning], at: int, end: int) -> Item:
         """A word that is the code of a country, too."""
@@ -173,18 +178,20 @@ class _Lexer:
             return self._item(name, at, end)
         before = self._items[-1] if self._items else None
         placed = before is not None and before.is_word("place", "never", "only", "versus")
-        if name.sort == "absent":
-            return word
-        if key == "us":
-            said = self._tokens[at - 1].key if at else ""
-            if said in word_groups()["before_us"]:
-                return word
-            if said in ("for", "to", "by", "with"):
-                return Item("refused", f"“{said} {text}” can be us or the US", text)
-            return self._item(name, at, end)
-        if placed and (self._capitals or key == "it"):
+        if key == "us" and name.sort == "value":
+            return self._us(name, word, at)
+        if placed and name.sort == "value" and (self._capitals or key == "it"):
             return Item("refused", f"“{text}” can be a word or a country", text)
         return word
+
+    def _us(self, name: Meaning, word: Item, at: int) -> Item:
+        """`show us` is us, `in us` is the US, and nobody knows what `for us` is."""
+        said = self._tokens[at - 1].key if at else ""
+        if said in word_groups()["before_us"]:
+            return word
+        if said in ("for", "to", "by", "with"):
+            return Item("refused", f"“{said} {word.text}” can be us or the US", word.text)
+        return self._item(name, at, at + 1)
 
     def _labels(self, end: int) -> set[str]:
         """Dimensions that the words directly before or behind name: campaign Sales, Meta platform."""

@@ -8,13 +8,13 @@ leaves out, and the intent is checked.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from marketing_platform.analytics.kpis import Period, Registry
 from marketing_platform.analytics.kpis.spec import TIME_BUCKETS
 from marketing_platform.analytics.questions.checking import checked, clock_of
-from marketing_platform.analytics.questions.dates import DateWords
+from marketing_platform.analytics.questions.date_words import DateWords
 from marketing_platform.analytics.questions.facts import Facts
 from marketing_platform.analytics.questions.intent import AskedPeriod, Comparison, Intent, Ranking, Values
 from marketing_platform.analytics.questions.lexing import lex
@@ -67,7 +67,7 @@ class Reader:
             return self._parse(text, today, context)
         except NotUnderstood as refusal:
             found = refusal.declined
-            return found if found.suggestions else Declined(found.reason, self.examples())
+            return found if found.suggestions else replace(found, suggestions=self.examples())
 
     def examples(self) -> tuple[str, ...]:
         """Questions that this release can answer."""
@@ -82,6 +82,13 @@ class Reader:
         ]
         found = [f"{known[0].name} last month", f"{ratio.name} by week"]
         return (*found, *(f"{ratio.name} by {dimension} last 30 days" for dimension in dimensions[:2]))
+
+    def values_named(self, dimension: str, key: str) -> list[str]:
+        """The values that a phrase (`phrase_key`) names, as the data writes them."""
+        meanings = self._names.meanings(key)
+        return [
+            value for one in meanings if (one.sort, one.name) == ("value", dimension) for value in one.values
+        ]
 
     def _has_data(self, name: str) -> bool:
         return all(one.fact in self.facts.days for one in self.registry.needs(self.registry.kpi(name)))
@@ -119,6 +126,7 @@ class _Making:
         self._registry, self._facts, self._pieces = registry, facts, pieces
         self._context, self._notes = context, notes
         self._metrics = self._asked_metrics()
+        self._check_offered()
         self._clock = clock_of(self._metrics, registry, facts, today)
 
     def intent(self) -> Intent:
@@ -159,6 +167,15 @@ class _Making:
             kpis = [kpi.name for kpi in self._registry.kpis.values()]
             raise NotUnderstood("which KPI is asked for?", (f"there are {', '.join(kpis)}",))
         return tuple(found)
+
+    def _check_offered(self) -> None:
+        for kpi in (self._registry.kpi(name) for name in self._metrics):
+            offered = self._registry.dimensions_of(kpi)
+            for dimension in (*self._pieces.by, *(one.dimension for one in self._pieces.mentions)):
+                if dimension not in offered:
+                    raise NotUnderstood(
+                        f"{kpi.name} is not known by {dimension}", (f"{kpi.name} by {' or '.join(offered)}",)
+                    )
 
     def _by(self) -> tuple[str, ...]:
         found = list(self._pieces.by)
@@ -244,9 +261,9 @@ class _Making:
                 dates, against = self._later_first(dates[0], against[0])
         dates, against = self._ends_of_change(dates, against)
         if len(dates) > 1:
-            said = " and ".join(one.words for one in dates)
+            said = " and ".join(one.words for one in dates[:3])
             raise NotUnderstood(
-                f"two periods: {said}",
+                f"more than one period: {said}",
                 (f"{dates[0].words} vs {dates[1].words}", f"from {dates[0].words} to …"),
             )
         if len(against) > 1:
@@ -278,7 +295,7 @@ class _Making:
         unit = self._pieces.before_unit
         if unit is not None and period.kind != unit:
             raise NotUnderstood(
-                f"{named(period.days)} is no {unit}; compare it with days of its own, or with the period before"
+                f"{named(period.days)} is no {unit}; say which days to compare with, or the period before"
             )
         if self._pieces.before == "year_before":
             return year_before(period, self._clock)

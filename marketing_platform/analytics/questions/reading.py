@@ -1,7 +1,7 @@
 """Items to pieces: which KPIs, dimensions, values and days a question names, and in which part they stand.
 
-Everything that carries meaning is put in some piece or refused here. Which days that makes, and the intent as a
-whole, is worked out in `parsing.py`.
+Everything that carries meaning is put in some piece or refused here. Which days that makes, and the
+intent as a whole, is worked out in `parsing.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal
 from marketing_platform.analytics.kpis import Registry
 from marketing_platform.analytics.kpis.question import Order
 from marketing_platform.analytics.kpis.spec import TIME_BUCKETS
-from marketing_platform.analytics.questions.dates import DateWords
+from marketing_platform.analytics.questions.date_words import DateWords
 from marketing_platform.analytics.questions.lexing import Item
 from marketing_platform.analytics.questions.refusal import NotUnderstood
 
@@ -288,7 +288,7 @@ class _Reader:
 
     def _rank(self, at: int, order: Order) -> None:
         found = self._found
-        if found.order is not None and found.order != order and found.order != "best":
+        if found.order is not None and found.order not in (order, "best"):
             raise NotUnderstood("two orders are asked for; say one")
         found.order = order
         self._rank_at = at

@@ -11,11 +11,12 @@ class Declined:
 
     reason: str
     suggestions: tuple[str, ...] = ()
+    lacks_data: bool = False  # understood, but the release has nothing of that kind
 
 
-class NotUnderstood(Exception):  # noqa: N818 -- named after what happened
+class NotUnderstood(Exception):
     """Inside this package: the question ends here. `ask` and `parse` make a `Declined` of it."""
 
-    def __init__(self, reason: str, suggestions: tuple[str, ...] = ()) -> None:
+    def __init__(self, reason: str, suggestions: tuple[str, ...] = (), *, lacks_data: bool = False) -> None:
         super().__init__(reason)
-        self.declined = Declined(reason, suggestions)
+        self.declined = Declined(reason, suggestions, lacks_data)

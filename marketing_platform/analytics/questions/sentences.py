@@ -1,4 +1,4 @@
-"""Answers in words: figures with their unit, what they were compared with and whether that is good, in a sentence."""
+"""Answers in words: figures with their unit, what they were compared with, and whether that is good."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ _NAMED_DAYS, _NAMED_LINES, _NAMED_CAUSES = 5, 5, 3
 def interpretation(intent: Intent, registry: Registry) -> str:
     """How a question was understood."""
     kpis = _listed([registry.kpi(name).name for name in intent.metrics])
-    parts = [f"why {kpis} changed" if intent.why else f"share of {kpis}" if intent.share else kpis]
-    if intent.by:
-        parts.append(f"by {_listed(intent.by)}")
+    what = f"why {kpis} changed" if intent.why else f"share of {kpis}" if intent.share else kpis
+    parts = [f"{what} by {_listed(intent.by)}" if intent.by else what]
     for dimension, values in intent.filters.items():
         if values.only:
             parts.append(f"only {dimension} {' or '.join(values.only)}")

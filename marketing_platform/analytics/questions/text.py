@@ -18,6 +18,8 @@ _TOKEN = re.compile(
     (?P<iso>\d{4}-\d{2}-\d{2}(?!\d)|\d{4}-?w\d{1,2}(?!\w)|\d{4}-\d{2}(?![-\d]))
   | (?P<numeric>\d{1,2}/\d{1,2}/\d{2,4}|\d{1,2}\.\d{1,2}\.\d{4})
   | (?P<to>\.{2,3}|…|→|->|(?<=\s)[-–—](?=\s)|(?<=\d)\s*[-–—]\s*(?=\w)|(?<=\w)[–—](?=\w))
+  | (?P<year>(?<![^\W_])['’]\d{2}(?!\w))
+  | (?P<minus>(?<=\s)[-−–](?=\d))
   | (?P<word>[^\W_]+(?:['’][^\W_]+)*)
   | (?P<sign>\S)
     """,
@@ -33,7 +35,7 @@ class Token:
 
     text: str  # as it was written
     key: str  # as it is compared
-    kind: str  # iso, numeric, to, word, sign
+    kind: str  # iso, numeric, to, minus, word, sign
 
 
 def tokens(question: str) -> list[Token]:
@@ -41,6 +43,8 @@ def tokens(question: str) -> list[Token]:
     found: list[Token] = []
     for match in _TOKEN.finditer(_flags_as_codes(readable(question))):
         kind, text = match.lastgroup or "sign", match.group().strip()
+        if kind == "year":  # May '25
+            kind, text = "word", f"20{text[1:]}"
         if kind == "word" and re.search(r"['’]s$", text, re.IGNORECASE) and len(text) > 2:  # noqa: PLR2004
             if key_of(text) not in ("lets", "whats"):
                 text = text[:-2]
