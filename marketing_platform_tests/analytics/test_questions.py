@@ -275,9 +275,9 @@ def test_names_in_the_data_that_are_sql_are_only_names() -> None:
 
 
 _SAID = """
-spend CAC by vs not only in the May 2025 last 30 days top 5 worst campaign country Meta mobile excluding share of
-trend why rise and or , compare Q1 Q2 between from to since week 23 .. - % us IT how many average previous period
-year over instead 2025-06-01 03/04/2025 Brand_Search per each
+spend CAC by vs not only in the May 2025 last 30 days top 5 worst campaign country Meta mobile excluding share
+of trend why rise and or , compare Q1 Q2 between from to since week 23 .. - % us IT how many average previous
+period year over instead 2025-06-01 03/04/2025 Brand_Search per each
 """
 _WORDS = st.sampled_from(_SAID.split())
 

@@ -27,8 +27,8 @@ class _Part(BaseModel):
 class Values(_Part):
     """Which values of a dimension count."""
 
-    only: tuple[Text, ...] = Field((), max_length=100, description="Nothing but these.")
-    never: tuple[Text, ...] = Field((), max_length=100, description="Everything but these.")
+    only: tuple[Text, ...] = Field(default=(), max_length=100, description="Nothing but these.")
+    never: tuple[Text, ...] = Field(default=(), max_length=100, description="Everything but these.")
 
 
 class Days(_Part):
@@ -65,15 +65,15 @@ class Ranking(_Part):
     """In which order lines come, and how many."""
 
     metric: Name
-    order: Order = Field("best", description="best and worst as the KPI's direction says.")
-    limit: int | None = Field(None, ge=1, le=MOST_LINES)
+    order: Order = Field(default="best", description="best and worst as the KPI's direction says.")
+    limit: int | None = Field(default=None, ge=1, le=MOST_LINES)
 
 
 class Intent(_Part):
     """What is asked for."""
 
     metrics: tuple[Name, ...] = Field(min_length=1, max_length=20, description="KPIs by name.")
-    by: tuple[Name, ...] = Field((), max_length=6, description="Dimensions that make a line each.")
+    by: tuple[Name, ...] = Field(default=(), max_length=6, description="Dimensions that make a line each.")
     filters: Mapping[Name, Values] = Field(default_factory=dict, description="By dimension.")
     highlight: Mapping[Name, tuple[Text, ...]] = Field(
         default_factory=dict, description="Lines to name in the sentence: Meta's share of all platforms."
@@ -81,9 +81,9 @@ class Intent(_Part):
     period: AskedPeriod
     comparison: Comparison | None = None
     ranking: Ranking | None = None
-    share: bool = Field(False, description="Parts of the whole are asked for.")
-    why: bool = Field(False, description="What a change is made of is asked for.")
-    said: Literal["rise", "fall"] | None = Field(None, description="What the question takes for granted.")
+    share: bool = Field(default=False, description="Parts of the whole are asked for.")
+    why: bool = Field(default=False, description="What a change is made of is asked for.")
+    said: Literal["rise", "fall"] | None = Field(default=None, description="What the question takes for granted.")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
