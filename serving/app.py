@@ -7,8 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
 from marketing_platform import __version__
+from marketing_platform.analytics.kpis import load_registry
 from marketing_platform.encoders import Encoder, configured_encoder
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
@@ -22,6 +24,7 @@ from serving.analytics.endpoints import router as analytics
 from serving.duckdb_sharing import shared_duckdb
 from serving.graph.endpoints import router as graph
 from serving.health.endpoints import router as health
+from serving.kpis.endpoints import router as kpis
 from serving.live import LivePath
 from serving.lookups import Lookups
 from serving.middleware import RequestMiddleware
@@ -46,7 +49,7 @@ _TAGS = [
         "description": "Who is similar, and which campaigns and products fit: with scores and reasons.",
     },
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
-    {"name": "analytics", "description": "Figures by user, campaign and day; sorted, filtered, in pages."},
+    {"name": "analytics", "description": "Figures by user, campaign and day, in pages; KPIs, compared."},
     {"name": "questions", "description": "Questions about KPIs in plain English."},
     {"name": "health", "description": "Whether the API can answer, and how fresh its answers are."},
 ]
@@ -88,6 +91,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as cleanups:
+            app.state.registry = await run_in_threadpool(load_registry, settings.kpis_dir)
             await cleanups.enter_async_context(access.running())
             await cleanups.enter_async_context(holder.running())
             await cleanups.enter_async_context(lookups.running())
@@ -111,7 +115,7 @@ def create_app(
     errors.install(app)
     app.add_middleware(AccessMiddleware, gatekeeper=access)
     app.add_middleware(RequestMiddleware)  # the last one added is the first to see a request
-    routers = (recommendations, users, graph, analytics, questions, health)
+    routers = (recommendations, users, graph, analytics, kpis, questions, health)
     for router in routers:
         app.include_router(router)
     openapi.install(app, routers)

@@ -32,6 +32,7 @@ def _written_as_date(value: object) -> object:
     return value
 
 
+Text = Annotated[str, AfterValidator(_text)]
 Day = Annotated[date, BeforeValidator(_written_as_date)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_text)]
 Message = Annotated[

@@ -19,12 +19,15 @@ import structlog
 from starlette.concurrency import run_in_threadpool
 
 from marketing_platform.analytics import aggregate
+from marketing_platform.analytics.kpis import Coverage, coverage_of
+from marketing_platform.analytics.kpis.reading import KPI_TABLES, has_kpis
 from marketing_platform.errors import MarketingPlatformError, ReleaseRefused
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.stores.protocols import AnswersReader, GraphReader, Select, TableRef, VectorReader
 from marketing_platform.stores.registry import Stores
 from serving.errors import ApiError
+from serving.remembered import Remembered
 
 SIMILAR_USERS = "similar_users_lookup"
 RECOMMENDATIONS = "recommendations"
@@ -32,8 +35,6 @@ PRODUCTS = "product_recommendations"
 KNOWLEDGE_GRAPH = "knowledge_graph"
 MESSAGE_EMBEDDINGS = "message_embeddings"
 AGGREGATES = ("user_engagement", "campaign_performance", "daily_activity", "user_campaign_engagement")
-# Releases made before there were KPIs can be gone back to.
-KPI_TABLES = ("kpi_daily", "buyer_days", "kpi_coverage")
 
 _LONGEST_PAUSE = 30.0  # seconds between attempts to open a release that fails
 # Anonymous events count for a campaign, not for recommending it.
@@ -56,6 +57,8 @@ class OpenRelease:
         self._tables: dict[str, TableRef] = {}
         self.engagement: Mapping[str, float] = {}  # of all users, by campaign
         self._graph: GraphReader | None = None
+        self.remembered = Remembered()
+        self._coverage: Coverage | None = None
         self._vectors: VectorReader | None = None
         self._vectors_lock = Lock()
         self._open = ExitStack()
@@ -70,8 +73,8 @@ class OpenRelease:
                 entry = _entry(self.manifest, "answers", name)
                 self._answers[name] = self._stores.answers.open(entry.name)
                 opening.callback(self._answers[name].close)
-            kpis = [name for name in KPI_TABLES if name in self.manifest.tables]
-            for name in (*AGGREGATES, *kpis):
+            # The same holds of KPIs.
+            for name in (*AGGREGATES, *(KPI_TABLES if has_kpis(self.manifest) else ())):
                 entry = _entry(self.manifest, "tables", name)
                 for part in entry.parts:
                     self._stores.warehouse.open(part)
@@ -93,15 +96,17 @@ class OpenRelease:
         return self._answers[kind].get(user_id)
 
     def rows(self, sql: str, tables: Sequence[str], parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The result of a query over some of `AGGREGATES` and `KPI_TABLES`; values come as parameters.
-
-        Raises ApiError (`not_ready`) when the release is older than one of the tables.
-        """
-        lacking = [name for name in tables if name not in self._tables]
-        if lacking:
-            raise ApiError("not_ready", part=f"a release with {', '.join(lacking)}")
+        """The result of a query over `AGGREGATES` or KPIs; `sql` is ours, values come as parameters."""
         select = Select(sql, [self._tables[table] for table in tables], parameters)
         return self._stores.warehouse.query(select).to_pylist()
+
+    def coverage(self) -> Coverage:
+        """Which days there are KPIs for; ApiError (`not_ready`) when the release is older than KPIs."""
+        if not has_kpis(self.manifest):
+            raise ApiError("not_ready", part="a release with KPIs")
+        if self._coverage is None:  # twice by two at once: it comes out the same
+            self._coverage = coverage_of(self.rows)
+        return self._coverage
 
     @property
     def graph(self) -> GraphReader:

@@ -14,6 +14,7 @@ from marketing_platform.cli import (
     evaluate,
     gates,
     keys,
+    kpis,
     quarantine,
     releases,
     rules,
@@ -45,6 +46,7 @@ app.add_typer(
 app.add_typer(quarantine.app, name="quarantine", help="Records that were refused, with reasons; replay them.")
 app.add_typer(gates.app, name="gates", help="Prove that every rule stops what it should stop.")
 app.add_typer(rules.app, name="rules", help="Rules about recommendations: check them.")
+app.add_typer(kpis.app, name="kpis", help="Figures: which there are, and what they are.")
 app.add_typer(releases.app, name="releases", help="What is served, what was served, and going back.")
 app.add_typer(keys.app, name="keys", help="Who may call the API: keys, what they permit, until when.")
 app.add_typer(sample.app, name="sample", help="Made-up data of a shop, to try things with.")

@@ -31,7 +31,7 @@ def ask(
 ) -> None:
     """Answer a question, or say why not and what could be asked instead (exit code 1)."""
     from marketing_platform.analytics.kpis import load_registry
-    from marketing_platform.analytics.kpis.released import asks_release
+    from marketing_platform.analytics.kpis.reading import asking
     from marketing_platform.analytics.questions import ask as put
     from marketing_platform.analytics.questions import known_facts
     from marketing_platform.analytics.questions.models import configured_model
@@ -43,7 +43,7 @@ def ask(
     if current is None:
         raise InputError("no release is there to be asked; run the pipeline first")
     registry = load_registry(settings.kpis_dir)
-    run = asks_release(shelf.load(current), open_stores(settings).warehouse)
+    run = asking(shelf.load(current), open_stores(settings).warehouse)
     asked = put(
         registry,
         known_facts(registry, run),

@@ -73,7 +73,9 @@ def test_a_figure_says_its_unit_its_change_and_what_lacks(reader: Reader, run: A
 
 def test_why_names_what_the_change_is_made_of(reader: Reader, run: Ask) -> None:
     asked = answered("why did CAC rise in May?", reader, run)
-    assert asked.sentence.startswith("CAC 15.52 USD, 55.17 % more than 10.00 USD in April 2025, which is worse.")
+    assert asked.sentence.startswith(
+        "CAC 15.52 USD, 55.17 % more than 10.00 USD in April 2025, which is worse."
+    )
     assert sum(row["contribution"] for row in asked.rows) == pytest.approx(9000 / 580 - 10)
     by_platform = answered("why did CAC rise in May by platform?", reader, run)
     assert "By platform, most came from Meta +5." in by_platform.sentence
@@ -84,7 +86,10 @@ def test_why_names_what_the_change_is_made_of(reader: Reader, run: Ask) -> None:
 def test_shares_name_the_part_that_was_asked_for(reader: Reader, run: Ask) -> None:
     asked = answered("what share of spend went to Meta in May", reader, run)
     assert asked.sentence.startswith("Of 9,000.00 USD Spend: Meta 66.7 % (6,000.00 USD).")
-    assert {row["platform"]: round(row["spend_share"], 3) for row in asked.rows} == {"Google": 0.333, "Meta": 0.667}
+    assert {row["platform"]: round(row["spend_share"], 3) for row in asked.rows} == {
+        "Google": 0.333,
+        "Meta": 0.667,
+    }
 
 
 def test_rankings_trends_and_breakdowns_have_charts(reader: Reader, run: Ask) -> None:

@@ -135,6 +135,15 @@ def test_conversions_stand_for_revenue_where_a_source_declares_their_value(tmp_p
     unvalued = answer(REGISTRY, Question(("revenue",), JUNE), asking(tmp_path / "b", ads=ads))
     assert unvalued.total.values["revenue"].value == 30
     assert unvalued.notes[0].startswith("2 conversions have no revenue")
+    # Of days without any revenue there is no revenue, rather than none made; and one note says it all.
+    ads = [ad(1, conversions=2.0), ad(2, conversions=3.0)]
+    by_day = answer(
+        valued,
+        Question(("roas", "revenue"), JUNE, by=("day",)),
+        asking(tmp_path / "c", ads=ads, source="others"),
+    )
+    assert {line.values["revenue"].reason for line in by_day.lines} == {"there is no data"}
+    assert [note[:13] for note in by_day.notes] == ["5 conversions"]
 
 
 def test_levels_of_one_account_are_never_added_up(tmp_path: Path) -> None:
@@ -287,3 +296,131 @@ def test_the_year_before_keeps_ends_of_months(first: date, days: int) -> None:
     assert abs(earlier.days - period.days) <= 1
     assert not ends or (earlier.last + timedelta(days=1)).day == 1
     assert period.before().days == period.days
+
+
+def test_days_of_moments_begin_at_midnight_of_the_workspace(tmp_path: Path) -> None:
+    late = {**bought("ann", "o1", 1), "timestamp": datetime(2025, 6, 1, 22, 30, tzinfo=UTC)}
+    for time_zone, day in (("UTC", 1), ("Europe/Berlin", 2), ("America/New_York", 1)):
+        ask = asking(tmp_path / time_zone.replace("/", "-"), purchases=[late], time_zone=time_zone)
+        lines = answer(REGISTRY, Question(("orders",), JUNE, by=("day",)), ask).lines
+        assert [line.key for line in lines] == [(f"2025-06-{day:02d}",)]
+        (bought_on,) = ask("SELECT day FROM buyer_days", ["buyer_days"], {})
+        assert bought_on["day"] == date(2025, 6, day)
+
+
+def test_a_level_answers_for_its_own_days_and_accounts_not_asked_about_are_not_mentioned(
+    tmp_path: Path,
+) -> None:
+    ads = [
+        ad(1, spend=money("10")),
+        ad(20, spend=money("7"), level="account", campaign=None, country=None),
+        ad(20, spend=money("3"), level="account", platform="Google", campaign=None, country=None),
+    ]
+    ask = asking(tmp_path, ads=ads)
+    late = Period(date(2025, 6, 15), JUNE.last)
+    # In the second half of June this account's figures are known by account only.
+    assert answer(REGISTRY, Question(("spend",), late), ask).total.values["spend"].value == 10
+    # In all of June there is no one level to take; what is left out is said.
+    whole = answer(REGISTRY, Question(("spend",), JUNE), ask)
+    assert whole.total.values["spend"].value == 13
+    assert whole.notes == (
+        "Meta, account A: only lines of level campaign are counted;"
+        " there are days that only other levels have",
+    )
+    by_country = Question(("spend",), JUNE, by=("country",))
+    assert answer(REGISTRY, by_country, ask).notes == (
+        "Google, account A: left out, its exports do not say country",
+    )
+    only = replace(by_country, filters={"platform": Filter(only=("Meta",))})
+    assert answer(REGISTRY, only, ask).notes == ()
+
+
+_PLATFORMS, _COUNTRIES, _DEVICES = ("Meta", "Google"), ("DE", "AT", None), ("phone", None)
+_DAYS = st.builds(
+    lambda days: Period(min(days), max(days)),
+    st.lists(st.dates(JUNE.first, JUNE.last), min_size=1, max_size=2),
+)
+_MIXED = st.lists(
+    st.builds(
+        ad,
+        st.integers(1, 30),
+        platform=st.sampled_from(_PLATFORMS),
+        account=st.sampled_from(["A", None]),
+        country=st.sampled_from(_COUNTRIES),
+        device=st.sampled_from(_DEVICES),
+        spend=st.none() | st.decimals(0, 10_000, places=2),
+        conversions=st.none() | st.integers(0, 50).map(float),
+    ),
+    max_size=25,
+)
+
+
+def _filter(values: tuple[str | None, ...]) -> st.SearchStrategy[Filter]:
+    said = st.sets(st.sampled_from([value for value in values if value]), max_size=1).map(tuple)
+    return st.builds(Filter, only=said, never=said)
+
+
+_QUESTIONS = st.builds(
+    Question,
+    kpis=st.just(("spend", "cac")),
+    period=_DAYS,
+    against=st.none() | _DAYS,
+    by=st.lists(st.sampled_from(["platform", "country", "device"]), unique=True, max_size=3).map(tuple),
+    filters=st.fixed_dictionaries(
+        {},
+        optional={
+            "platform": _filter(_PLATFORMS),
+            "country": _filter(_COUNTRIES),
+            "device": _filter(_DEVICES),
+        },
+    ),
+)
+_Sums = dict[tuple[Any, ...], list[tuple[Decimal | None, float | None]]]
+
+
+def _by_hand(lines: list[dict[str, Any]], question: Question, period: Period) -> _Sums:
+    """(spend, conversions) of the lines of each key, the slow way."""
+
+    def passes(line: dict[str, Any], name: str) -> bool:
+        asked, value = question.filters.get(name, Filter()), line[name]
+        return (not asked.only or value in asked.only) and value not in asked.never
+
+    needed = [name for name in ("country", "device") if name in question.by or name in question.filters]
+    accounts = {(line["platform"], line["account"]) for line in lines}
+    able = {
+        who
+        for who in accounts
+        if all(
+            any((one["platform"], one["account"]) == who and one[name] for one in lines) for name in needed
+        )
+    }
+    found: _Sums = {}
+    for line in lines:
+        counts = (line["platform"], line["account"]) in able and line["date"] in period
+        if counts and all(passes(line, name) for name in question.filters):
+            key = tuple(line[name] for name in question.by)
+            found.setdefault(key, []).append((line["spend"], line["conversions"]))
+    return found
+
+
+def _worked_out(rows: list[tuple[Decimal | None, float | None]]) -> dict[str, float | None]:
+    spent = [float(spend) for spend, _ in rows if spend is not None]
+    converted = [count for _, count in rows if count is not None]
+    whole = sum(spent) if spent else None
+    return {"spend": whole, "cac": whole / sum(converted) if whole is not None and sum(converted) else None}
+
+
+@given(lines=_MIXED, question=_QUESTIONS)
+@settings(max_examples=60, deadline=None)
+def test_answers_are_those_of_adding_up_by_hand(lines: list[dict[str, Any]], question: Question) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        found = answer(REGISTRY, question, asking(Path(folder), ads=lines))
+    now = _by_hand(lines, question, question.period)
+    before = _by_hand(lines, question, question.against) if question.against else {}
+    asked = {line.key: line.values for line in found.lines} if question.by else {(): found.total.values}
+    assert set(asked) == (now.keys() | before.keys() if question.by else {()})
+    for key, values in asked.items():
+        ours, earlier = _worked_out(now.get(key, [])), _worked_out(before.get(key, []))
+        for kpi, value in values.items():
+            assert value.value == (None if ours[kpi] is None else pytest.approx(ours[kpi]))
+            assert value.before == (None if earlier[kpi] is None else pytest.approx(earlier[kpi]))

@@ -62,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:
             pass  # nobody waits any more
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- as it is declared
+    def log_message(self, format: str, *args: Any) -> None:
         pass
 
 
@@ -133,8 +133,12 @@ NONSENSE = {
     "unknown dimension": json.dumps({**GOOD, "by": ["users; DROP TABLE x"]}),
     "a value nobody named": json.dumps({**GOOD, "filters": {"platform": {"only": ["Google"]}}}),
     "a value that is not there": json.dumps({**GOOD, "filters": {"platform": {"only": ["dough"]}}}),
-    "days to come": json.dumps({**GOOD, "period": {"kind": "year", "first": "2031-01-01", "last": "2031-12-31"}}),
-    "backwards": json.dumps({**GOOD, "period": {"kind": "range", "first": "2025-05-31", "last": "2025-05-01"}}),
+    "days to come": json.dumps(
+        {**GOOD, "period": {"kind": "year", "first": "2031-01-01", "last": "2031-12-31"}}
+    ),
+    "backwards": json.dumps(
+        {**GOOD, "period": {"kind": "range", "first": "2025-05-31", "last": "2025-05-01"}}
+    ),
     "a share of nothing": json.dumps({**GOOD, "share": True}),
 }
 

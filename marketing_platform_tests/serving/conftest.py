@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -130,11 +131,16 @@ class Platform:
             with self.stores.warehouse.writer(f"{name}__gen{generation}", declared.arrow_schema) as part:
                 part.add(_typed(name, rows.get(name, [])))
             stored[name] = part.stored
+        admitted = pa.table({"batch_id": ["sample@0"], "source": ["sample"]})
+        with self.stores.warehouse.writer(f"admitted_batches__gen{generation}", admitted.schema) as part:
+            part.add(admitted)
+        refs = {name: table.ref for name, table in stored.items()} | {"admitted_batches": part.stored.ref}
         for name, declared in aggregates().items():
-            reads = [stored[read].ref for read in declared.reads]
+            reads = [refs[read] for read in declared.reads]
             stored[name] = self.stores.warehouse.create(
                 f"{name}__gen{generation}", Select(declared.query, reads)
             )
+            refs[name] = stored[name].ref
         return stored
 
     def _graph(self, generation: int, stored: dict[str, StoredTable]) -> GraphEntry:
@@ -197,6 +203,23 @@ def _rows(generation: int) -> dict[str, list[dict[str, Any]]]:
         "events": events,
         "users": [{"user_id": user} for user in USERS],
         "campaigns": [{"campaign_id": campaign, "name": f"Campaign {campaign}"} for campaign in campaigns],
+        "ad_spend": [
+            {
+                "date": (MORNING - timedelta(days=ago)).date(),
+                "platform": "Meta",
+                "level": "campaign",
+                "account": "A",
+                "campaign": campaign,
+                "country": country,
+                "spend": Decimal(10 + ago),
+                "impressions": 1_000,
+                "clicks": 10 * generation,
+                "conversions": 2.0 if country == "DE" else 0.0,
+            }
+            for ago in range(60)
+            for campaign in campaigns[:2]
+            for country in ("DE", "AT")
+        ],
     }
 
 

@@ -19,6 +19,7 @@ REAL = {
     "/analytics/user-engagement": "",
     "/analytics/campaign-performance": "",
     "/analytics/daily-activity": "",
+    "/api/v1/kpis": "?by=country&by=week",
     "/api/v1/health": "",
 }
 

@@ -8,9 +8,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from marketing_platform.access import Scope
+from marketing_platform.analytics.kpis.reading import KPI_TABLES
 from marketing_platform_tests.callers import bearer, new_key
 from marketing_platform_tests.serving.conftest import Platform
-from serving.releases import KPI_TABLES
 
 URL = "/api/v1/questions"
 

@@ -35,23 +35,34 @@ class Page:
 
 def user_engagement(release: OpenRelease, user_id: str | None, page: Page) -> bytes:
     """Users and how engaged they are; a user without events has no row, an unknown one is a 404."""
-    rows = _rows(release, "user_engagement", [Condition("user_id", "=", user_id)], page)
-    if user_id is not None and not rows and release.answer(RECOMMENDATIONS, user_id) is None:
-        raise ApiError("unknown_user", parameter="user_id")
-    return _page_of(rows, page)
+
+    def work() -> bytes:
+        rows = _rows(release, "user_engagement", [Condition("user_id", "=", user_id)], page)
+        if user_id is not None and not rows and release.answer(RECOMMENDATIONS, user_id) is None:
+            raise ApiError("unknown_user", parameter="user_id")
+        return _page_of(rows, page)
+
+    return release.remembered.body(("user_engagement", user_id, page), work)
 
 
 def campaign_performance(release: OpenRelease, campaign_id: str | None, page: Page) -> bytes:
     """Campaigns and how they do; an unknown campaign is a 404."""
-    rows = _rows(release, "campaign_performance", [Condition("campaign_id", "=", campaign_id)], page)
-    if campaign_id is not None and not rows and page.offset == 0:
-        raise ApiError("unknown_campaign", parameter="campaign_id")
-    return _page_of(rows, page)
+
+    def work() -> bytes:
+        rows = _rows(release, "campaign_performance", [Condition("campaign_id", "=", campaign_id)], page)
+        if campaign_id is not None and not rows and page.offset == 0:
+            raise ApiError("unknown_campaign", parameter="campaign_id")
+        return _page_of(rows, page)
+
+    return release.remembered.body(("campaign_performance", campaign_id, page), work)
 
 
 def daily_activity(release: OpenRelease, conditions: Sequence[Condition], page: Page) -> bytes:
     """What happened on each day in each channel."""
-    return _page_of(_rows(release, "daily_activity", conditions, page), page)
+    question = ("daily_activity", *conditions, page)
+    return release.remembered.body(
+        question, lambda: _page_of(_rows(release, "daily_activity", conditions, page), page)
+    )
 
 
 def _rows(

@@ -38,6 +38,7 @@ class Questions:
             if self._registry is None:
                 self._registry, self._model = load_registry(self._kpis_dir), configured_model()
             if release not in self._readers:
+                release.coverage()  # which says so when there are no KPIs
                 facts = known_facts(self._registry, release.rows)
                 self._readers[release] = Reader(self._registry, facts)
             return self._readers[release]

@@ -5,7 +5,15 @@ come back, and ratios, comparisons and rankings are made of them here (`answerin
 What people type belongs to `analytics/questions`, pictures and sentences to those who show answers.
 """
 
-from marketing_platform.analytics.kpis.answering import Answer, Line, Value, answer
+from marketing_platform.analytics.kpis.answering import (
+    Answer,
+    Ask,
+    Coverage,
+    Line,
+    Value,
+    answer,
+    coverage_of,
+)
 from marketing_platform.analytics.kpis.contributions import Contribution, contributions
 from marketing_platform.analytics.kpis.loading import load_registry
 from marketing_platform.analytics.kpis.periods import Period, Span
@@ -14,7 +22,9 @@ from marketing_platform.analytics.kpis.spec import Kpi, Registry
 
 __all__ = [
     "Answer",
+    "Ask",
     "Contribution",
+    "Coverage",
     "Filter",
     "Kpi",
     "Line",
@@ -25,5 +35,6 @@ __all__ = [
     "Value",
     "answer",
     "contributions",
+    "coverage_of",
     "load_registry",
 ]

@@ -75,10 +75,11 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Known:
-    """Which days there are figures for."""
+class Coverage:
+    """Which days a release has figures for, and which levels of ad lines; it never changes."""
 
     days: Mapping[str, frozenset[date]]  # by fact
+    levels: Sequence[Mapping[str, Any]]  # rows of LEVELS_SQL
 
     def of(self, facts: Iterable[str]) -> frozenset[date]:
         """Days with lines of any of these facts; customers are known from sales."""
@@ -87,46 +88,52 @@ class Known:
         )
 
 
-def known_days(ask: Ask) -> Known:
-    """Which days the release has figures for, by fact."""
+def coverage_of(ask: Ask) -> Coverage:
+    """What the release has figures for; worth keeping by whoever asks one release more than once."""
     found: dict[str, set[date]] = {}
     for row in ask(DAYS_SQL, (COVERAGE,), {}):
         found.setdefault(row["fact"], set()).add(row["day"])
-    return Known({fact: frozenset(days) for fact, days in found.items()})
+    return Coverage({fact: frozenset(days) for fact, days in found.items()}, ask(LEVELS_SQL, (COVERAGE,), {}))
 
 
-def answer(registry: Registry, question: Question, ask: Ask) -> Answer:
-    """What the release knows.
+def answer(registry: Registry, question: Question, ask: Ask, coverage: Coverage | None = None) -> Answer:
+    """What the release knows; its coverage is read unless it is given.
 
     Raises:
         KpiError: The question has no answer: unknown names, dimensions that a KPI does not have, money of
             several currencies without rates.
     """
-    return _Answering(registry, question.checked(registry), ask).run()
+    return _Answering(registry, question.checked(registry), ask, coverage or coverage_of(ask)).run()
 
 
 class _Answering:
-    def __init__(self, registry: Registry, question: Question, ask: Ask) -> None:
-        self._registry, self._question, self._ask = registry, question, ask
+    def __init__(self, registry: Registry, question: Question, ask: Ask, coverage: Coverage) -> None:
+        self._registry, self._question, self._ask, self._coverage = registry, question, ask, coverage
         self._kpis = [registry.kpi(name) for name in question.kpis]
         self._bucket: Bucket | None = next((name for name in question.by if name in TIME_BUCKETS), None)  # pyright: ignore[reportAttributeAccessIssue]
         self._queries: list[Compiled] = []
         self._notes: dict[str, None] = {}
         self._money = _Money(registry)
+        # A source without lines is not asked for.
+        sources = {row["source"] for row in coverage.levels}
+        values = registry.workspace.value_per_conversion
+        self._valued = {source: value for source, value in values.items() if source in sources}
+        self._unvalued = Decimal(0)  # conversions that nobody said the worth of
 
     def run(self) -> Answer:
         question = self._question
         facts = self._facts()
-        known = known_days(self._ask).of(facts)
+        known = self._coverage.of(facts)
         last_day = max(known, default=None)
         now, before = self._spans(question.period, last_day), self._spans(question.against, last_day)
+        labels = self._labels(now, before)
         sums: dict[tuple[Key, int], _Sums] = {}
         for fact, measures in facts.items():
             for asked, earlier in _sides(question):
                 compiled = self._compiled(asked, self._registry.facts[fact], measures)
                 self._queries.append(compiled)
                 for row in self._ask(compiled.sql, compiled.tables, compiled.parameters):
-                    self._add(sums, row, measures, (now, before), earlier or int(row[EARLIER]))
+                    self._add(sums, row, measures, labels, earlier or int(row[EARLIER]))
         currency = self._money.settle(sums)
         lines = self._lines(sums, {span.label: span.partial for span in now})
         return Answer(
@@ -137,9 +144,16 @@ class _Answering:
             last_day=last_day,
             missing_days=tuple(question.period.missing(known)),
             missing_before=tuple(question.against.missing(known)) if question.against else (),
-            notes=(*self._notes, *self._money.notes),
+            notes=(*self._notes, *self._unvalued_notes(), *self._money.notes),
             queries=tuple(self._queries),
         )
+
+    def _unvalued_notes(self) -> Iterable[str]:
+        if self._unvalued > 0:
+            yield (
+                f"{self._unvalued.normalize():f} conversions have no revenue; value_per_conversion in"
+                " kpis/workspace.yaml can say what one is worth"
+            )
 
     def _facts(self) -> dict[str, list[Measure]]:
         """The measures that are needed, each once, by fact."""
@@ -154,7 +168,7 @@ class _Answering:
         if counted and self._question.by:
             # A customer of two countries is one customer: lines do not add up.
             whole = replace(self._question, by=(), order_by=None)
-            return _Answering(self._registry, whole, self._ask).run().total
+            return _Answering(self._registry, whole, self._ask, self._coverage).run().total
         return Line(
             (), self._values(_added(sums, 0), _added(sums, 1) if self._question.against else None, None)
         )
@@ -162,17 +176,20 @@ class _Answering:
     def _compiled(self, question: Question, fact: Fact, measures: Sequence[Measure]) -> Compiled:
         if measures[0].orders_at_least is not None:
             return compile_customers(question, fact, measures)
-        return compile_sums(self._registry, question, fact, measures, self._levels(fact))
+        return compile_sums(question, fact, measures, self._valued, self._levels(fact))
 
     def _levels(self, fact: Fact) -> Levels | None:
         if fact.fact != "ads":
             return None
-        rows = self._ask(LEVELS_SQL, (COVERAGE,), {})
-        asked = [*self._question.by, *self._question.filters]
-        chosen = levels(rows, asked)
+        chosen = levels(self._coverage.levels, self._question)
         for platform, account in chosen.left_out:
-            who = f"{platform or 'a platform'}, account {account}" if account else platform or "a platform"
-            self._notes[f"{who}: left out, its exports do not say {' and '.join(asked)}"] = None
+            said = " and ".join(chosen.needed)
+            self._notes[f"{_account(platform, account)}: left out, its exports do not say {said}"] = None
+        for platform, account, level in chosen.shorter:
+            self._notes[
+                f"{_account(platform, account)}: only lines of level {level} are counted; there are days that"
+                " only other levels have"
+            ] = None
         return chosen
 
     def _spans(self, period: Period | None, last_day: date | None) -> list[Span]:
@@ -180,22 +197,26 @@ class _Answering:
             return []
         return spans(period, self._bucket, last_day=last_day or period.last)
 
+    def _labels(self, now: Sequence[Span], before: Sequence[Span]) -> dict[str, str]:
+        """What the buckets of the days compared with are laid over; those without counterpart stay."""
+        return {
+            span.label: now[place].label if place < len(now) else span.label
+            for place, span in enumerate(before)
+        }
+
     def _add(
         self,
         sums: dict[tuple[Key, int], _Sums],
         row: Mapping[str, Any],
         measures: Sequence[Measure],
-        buckets: tuple[Sequence[Span], Sequence[Span]],
+        labels: Mapping[str, str],
         earlier: int,
     ) -> None:
         """Add a row of a query to the sums of its key; earlier days go to the same place in their period."""
-        now, before = buckets
         key = tuple(row[name] if name not in TIME_BUCKETS else None for name in self._question.by)
         if self._bucket is not None:
             label = label_of(row[DAY], self._bucket)
-            if earlier:
-                place = [span.label for span in before].index(label)
-                label = now[place].label if place < len(now) else label
+            label = labels[label] if earlier else label
             key = tuple(
                 label if name in TIME_BUCKETS else key[at] for at, name in enumerate(self._question.by)
             )
@@ -213,17 +234,13 @@ class _Answering:
         amount = _decimal(row[measure.measure])
         if measure.measure != "revenue":
             return amount
-        values = self._registry.workspace.value_per_conversion
         unvalued = _decimal(row[UNVALUED]) or Decimal(0)
-        for number, value in enumerate(values.values()):
-            valued = _decimal(row[f"valued_{number}"]) or Decimal(0)
-            unvalued -= valued
-            amount = (amount or Decimal(0)) + valued * value
-        if unvalued > 0:
-            self._notes[
-                f"{unvalued.normalize():f} conversions have no revenue; value_per_conversion in"
-                " kpis/workspace.yaml can say what one is worth"
-            ] = None
+        for number, value in enumerate(self._valued.values()):
+            valued = _decimal(row[f"valued_{number}"])
+            if valued is not None:
+                unvalued -= valued
+                amount = (amount or Decimal(0)) + valued * value
+        self._unvalued += unvalued
         return amount
 
     def _lines(self, sums: Mapping[tuple[Key, int], _Sums], partial: Mapping[str, bool]) -> list[Line]:
@@ -258,6 +275,11 @@ class _Answering:
 
     def _values(self, now: _Sums, earlier: _Sums | None, total: _Sums | None) -> dict[str, Value]:
         return {kpi.kpi: _value(kpi, now, earlier, total) for kpi in self._kpis}
+
+
+def _account(platform: str | None, account: str | None) -> str:
+    who = platform or "a platform"
+    return f"{who}, account {account}" if account else who
 
 
 def _sides(question: Question) -> list[tuple[Question, int]]:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from marketing_platform.analytics.kpis.question import Question
-from marketing_platform.analytics.kpis.spec import TIME_BUCKETS, Fact, Measure, Registry
+from marketing_platform.analytics.kpis.question import Filter, Question
+from marketing_platform.analytics.kpis.spec import TIME_BUCKETS, Fact, Measure
 
 CURRENCY, DAY, EARLIER = "currency", "day", "earlier"
 UNVALUED = "unvalued_conversions"
@@ -19,11 +19,12 @@ COVERAGE = "kpi_coverage"
 # Lines of an account at several levels repeat the same money; of those that can answer, the first is taken.
 _LEVELS = ("campaign", "account", "ad_group", "ad", "keyword", "geography", "search_term")
 _MAY_LACK = ("campaign", "country", "device")
+_SAYS_WHO = ("source", "platform", "account")
 
 LEVELS_SQL = """
-SELECT platform, account, level, SUM(with_campaign) AS campaign, SUM(with_country) AS country,
-       SUM(with_device) AS device
-FROM kpi_coverage WHERE fact = 'ads' GROUP BY platform, account, level"""
+SELECT source, platform, account, level, MIN(day) AS first, MAX(day) AS last,
+       SUM(with_campaign) AS campaign, SUM(with_country) AS country, SUM(with_device) AS device
+FROM kpi_coverage WHERE fact = 'ads' GROUP BY source, platform, account, level"""
 DAYS_SQL = "SELECT DISTINCT fact, day FROM kpi_coverage"
 
 
@@ -42,29 +43,72 @@ class Levels:
 
     chosen: Mapping[str | None, Sequence[tuple[str | None, str | None]]]  # level -> platforms and accounts
     left_out: tuple[tuple[str | None, str | None], ...]
+    needed: tuple[str, ...]  # what they would have to say
+    shorter: tuple[
+        tuple[str | None, str | None, str | None], ...
+    ]  # whose other levels have days that it lacks
 
 
-def levels(rows: Iterable[Mapping[str, Any]], asked: Iterable[str]) -> Levels:
-    """For each account the level to add up for the dimensions asked; `rows` come from LEVELS_SQL."""
-    needed = [name for name in asked if name in _MAY_LACK]
-    accounts: dict[tuple[str | None, str | None], list[str | None]] = {}
+def levels(rows: Iterable[Mapping[str, Any]], question: Question) -> Levels:
+    """For each account asked about, the level to add up; `rows` come from LEVELS_SQL.
+
+    Of the levels that say what is asked for, those with lines of the days asked about go first.
+    """
+    needed = tuple(name for name in _MAY_LACK if name in question.by or name in question.filters)
+    accounts: dict[tuple[str | None, str | None], list[tuple[bool, int, Mapping[str, Any]]]] = {}
     for row in rows:
+        if not all(_passes(row[name], question.filters.get(name)) for name in _SAYS_WHO):
+            continue
         able = accounts.setdefault((row["platform"], row["account"]), [])
         if all(row[name] for name in needed):
-            able.append(row["level"])
+            able.append((not _within(row, question), _place(row["level"]), row))
     chosen: dict[str | None, list[tuple[str | None, str | None]]] = {}
+    shorter: list[tuple[str | None, str | None, str | None]] = []
     for account, able in accounts.items():
         if able:
-            chosen.setdefault(min(able, key=_place), []).append(account)
-    return Levels(chosen, tuple(account for account, able in accounts.items() if not able))
+            _, _, best = min(able, key=lambda one: one[:2])
+            chosen.setdefault(best["level"], []).append(account)
+            if not _covered([row for _, _, row in able], best["level"], question):
+                shorter.append((*account, best["level"]))
+    left_out = tuple(account for account, able in accounts.items() if not able)
+    return Levels(chosen, left_out, needed, tuple(shorter))
+
+
+def _passes(value: str | None, asked: Filter | None) -> bool:
+    return asked is None or ((not asked.only or value in asked.only) and value not in asked.never)
+
+
+def _within(row: Mapping[str, Any], question: Question) -> bool:
+    """Whether the lines may lie within the days asked about, or those compared with."""
+    periods = [question.period, *([question.against] if question.against else [])]
+    return any(row["first"] <= period.last and period.first <= row["last"] for period in periods)
+
+
+def _covered(rows: Sequence[Mapping[str, Any]], level: str | None, question: Question) -> bool:
+    """Whether the lines of a level reach as far into the days asked about as those of any level."""
+    own = [row for row in rows if row["level"] == level]
+    first, last = min(row["first"] for row in own), max(row["last"] for row in own)
+    periods = [question.period, *([question.against] if question.against else [])]
+    return all(
+        max(row["first"], period.first) >= max(first, period.first)
+        and min(row["last"], period.last) <= min(last, period.last)
+        for row in rows
+        for period in periods
+        if row["first"] <= period.last and period.first <= row["last"]
+    )
 
 
 def compile_sums(
-    registry: Registry, question: Question, fact: Fact, measures: Sequence[Measure], chosen: Levels | None
+    question: Question,
+    fact: Fact,
+    measures: Sequence[Measure],
+    valued: Iterable[str],
+    chosen: Levels | None,
 ) -> Compiled:
     """The sums of a fact's measures; columns are dimensions, day, currency, earlier (0 or 1) and measures.
 
-    The days compared with must not overlap with those asked about.
+    The days compared with must not overlap with those asked about. With revenue come its unvalued
+    conversions, and those of each source of `valued` as valued_0, valued_1, …
     """
     build = _Builder(question, fact)
     build.add_where("fact = $fact", fact=fact.fact)
@@ -76,7 +120,7 @@ def compile_sums(
         sums.append(f"SUM({measure.measure}) AS {measure.measure}")
         if measure.measure == "revenue":
             sums.append(f"SUM({UNVALUED}) AS {UNVALUED}")
-            sums += build.valued(registry.workspace.value_per_conversion)
+            sums += build.valued(valued)
     columns = ", ".join([*groups, f"{build.side} AS {EARLIER}", *sums])
     return build.finished(
         f"SELECT {columns} FROM {fact.table} WHERE {{where}}"  # noqa: S608 -- declared names
@@ -138,10 +182,10 @@ class _Builder:
         ]
         self._where.append(f"({' OR '.join(parts)})" if parts else "FALSE")
 
-    def valued(self, values: Mapping[str, Any]) -> list[str]:
+    def valued(self, sources: Iterable[str]) -> list[str]:
         """Unvalued conversions of each source that has a declared value, as `valued_0`, `valued_1`, …"""
         columns: list[str] = []
-        for number, source in enumerate(values):
+        for number, source in enumerate(sources):
             self._parameters[f"valued_{number}"] = source
             columns.append(f"SUM(CASE WHEN source = $valued_{number} THEN {UNVALUED} END) AS valued_{number}")
         return columns

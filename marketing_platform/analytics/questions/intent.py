@@ -83,7 +83,9 @@ class Intent(_Part):
     ranking: Ranking | None = None
     share: bool = Field(default=False, description="Parts of the whole are asked for.")
     why: bool = Field(default=False, description="What a change is made of is asked for.")
-    said: Literal["rise", "fall"] | None = Field(default=None, description="What the question takes for granted.")
+    said: Literal["rise", "fall"] | None = Field(
+        default=None, description="What the question takes for granted."
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

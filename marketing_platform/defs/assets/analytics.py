@@ -1,13 +1,12 @@
 """Aggregates, one asset per declaration in `analytics/aggregates/`, and the report about them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from marketing_platform.analytics import Aggregate, aggregates
 from marketing_platform.analytics.kpis import load_registry
-from marketing_platform.analytics.kpis.released import asks_tables
 from marketing_platform.analytics.questions.golden import (
     Judgement,
     judge_golden,
@@ -43,8 +42,9 @@ def _aggregate(declared: Aggregate) -> dg.AssetsDefinition:
         automation_condition=follow_upstream(),
         metadata={"sql": dg.MetadataValue.md(f"```sql\n{declared.sql}\n```")},
     )
-    def aggregate(**upstream: StoredTable) -> Select:
-        return Select(declared.query, [stored.ref for stored in upstream.values()])
+    def aggregate(settings: dg.ResourceParam[Settings], **upstream: StoredTable) -> Select:
+        time_zone = load_registry(settings.kpis_dir).workspace.time_zone
+        return Select(declared.query_in(time_zone), [stored.ref for stored in upstream.values()])
 
     return aggregate
 
@@ -98,7 +98,11 @@ def analytics_report(
 def _golden(settings: Settings, stores: Stores, tables: Sequence[StoredTable]) -> tuple[Judgement, ...]:
     """Whether the golden questions still hold; the check `golden_questions` judges the share."""
     refs = {stored.ref.name: stored.ref for stored in tables}
-    run = asks_tables(refs.__getitem__, stores.warehouse)
+
+    def run(sql: str, names: Sequence[str], parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        select = Select(sql, [refs[name] for name in names], parameters)
+        return stores.warehouse.query(select).to_pylist()
+
     return judge_golden(load_golden(settings.kpis_dir), load_registry(settings.kpis_dir), run)
 
 

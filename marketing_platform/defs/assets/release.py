@@ -55,7 +55,15 @@ CONSISTS_OF = (
     *ANSWERS,
 )
 # What nothing of it is computed from: everything else of a release lies above these.
-LAST = ("message_embeddings", "knowledge_graph", ENRICHED_EVENTS, "analytics_report", *ANSWERS)
+LAST = (
+    "message_embeddings",
+    "knowledge_graph",
+    ENRICHED_EVENTS,
+    "kpi_coverage",
+    "buyer_days",
+    "analytics_report",
+    *ANSWERS,
+)
 
 
 def release_asset(checks: Sequence[dg.AssetChecksDefinition]) -> dg.AssetsDefinition:
