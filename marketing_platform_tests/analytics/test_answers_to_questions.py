@@ -27,7 +27,7 @@ def ad(day: date, spend: str, conversions: float, **given: Any) -> dict[str, Any
 
 
 def lines() -> Iterator[dict[str, Any]]:
-    """April: 10 a conversion. May: Meta 20, Google 10. A day of May is missing, another has no conversions."""
+    """April: 10 a conversion. May: Meta 20, Google 10; one day is missing, one has no conversions."""
     for number in range(30):
         day = date(2025, 4, 1) + timedelta(days=number)
         yield ad(day, "100", 10.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema
 import pytest
 from fastapi.testclient import TestClient
 
@@ -32,6 +33,15 @@ def test_a_question_is_answered_from_the_release(client: TestClient) -> None:
     assert answer["sentence"].startswith("Engagement by channel, highest first: ")
 
 
+def test_answers_are_as_the_description_says(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()
+    success = described["paths"][URL]["post"]["responses"]["200"]["content"]["application/json"]
+    schema = {**success["schema"], "components": described["components"]}
+    answers = [success["example"], put(client, "profit"), put(client, "why did engagement rise this week")]
+    for answer in [*answers, put(client, "weekly engagement by channel vs previous period")]:
+        jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(answer)
+
+
 def test_a_question_can_be_about_the_one_before(client: TestClient) -> None:
     before = put(client, "engagement by channel today")
     after = put(client, "and by campaign?", context=before["intent"])
@@ -44,7 +54,7 @@ def test_a_refusal_is_an_answer(client: TestClient) -> None:
     assert (answer["declined"], answer["intent"], answer["rows"]) == (True, None, [])
     assert "“profit”" in answer["reason"]
     assert answer["suggestions"]
-    assert put(client, "spend last month")["reason"] == "there is no data of that in the release yet"
+    assert put(client, "orders last month")["reason"] == "there is no data of that in the release yet"
 
 
 def test_an_answer_to_a_post_is_not_told_by_its_address(client: TestClient) -> None:
