@@ -72,6 +72,10 @@ def _known(dimension: str, values: tuple[str, ...], facts: Facts) -> None:
 def _check_parts(intent: Intent, registry: Registry) -> None:
     kpis = [registry.kpi(name) for name in intent.metrics]
     if intent.share:
+        if len(kpis) > 1:
+            raise NotUnderstood(
+                "shares are of one KPI at a time", tuple(f"share of {kpi.name}" for kpi in kpis)
+            )
         for kpi in kpis:
             counted = any(one.orders_at_least for one in registry.needs(kpi))
             if kpi.denominator is not None or counted:

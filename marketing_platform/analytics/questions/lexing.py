@@ -66,10 +66,11 @@ def lex(tokens: Sequence[Token], names: Names) -> Lexed:
     read = [Token(certain[t.key], certain[t.key], t.kind) if t.key in certain else t for t in tokens]
     corrections = {token.text: certain[token.key] for token in tokens if token.key in certain}
     again = _Lexer(read, names).items() if certain else items
+    written = {meant: text for text, meant in corrections.items()}
     doubtful = {key: tuple(words) for key, words in near.items() if len(words) > 1}
     return Lexed(
         [
-            Item("unknown", item.name, item.text, candidates=doubtful.get(item.key, ()))
+            Item("unknown", "", written.get(item.text, item.text), candidates=doubtful.get(item.key, ()))
             if item.sort == "unknown"
             else item
             for item in again

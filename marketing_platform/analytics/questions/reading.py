@@ -21,6 +21,9 @@ _RANKS: dict[str, Order] = {"best": "best", "worst": "worst", "highest": "highes
 _OPEN = ("and", "stop", "place", "by")  # may stand between `excluding` and what is
 
 
+_BETWEEN = ("the", "a", "each", "every", "our", "my", "ad")  # may stand between `by` and a dimension
+
+
 @dataclass(frozen=True)
 class Mention:
     """Values of a dimension, as a question names them."""
@@ -44,7 +47,7 @@ class Pieces:
     dates: list[DateWords] = field(default_factory=list)
     against: list[DateWords] = field(default_factory=list)
     before: Literal["previous", "year_before"] | None = None  # compared with, without days of its own
-    before_unit: Literal["week", "month", "quarter"] | None = None
+    before_unit: Literal["day", "week", "month", "quarter"] | None = None
     literal_order: bool = True  # compare A with B; not: compare A and B
     compare: bool = False
     share: bool = False
@@ -140,14 +143,22 @@ class _Reader:
                 raise NotUnderstood(f"“{self._by_text} {item.text}”: a KPI by a KPI is not defined")
         elif self._rank_at is not None and self._found.order_by is None and self._near_rank(at):
             self._found.order_by = item.name
-        if at > 1 and self._items[at - 1].key == "of" and self._items[at - 2].sort == "kpi":
-            raise NotUnderstood(
-                f"“{self._items[at - 2].text} of {item.text}” is no KPI; both by themselves are"
-            )
+        self._check_before_kpi(at, item)
         self._count = self._mean = self._waits_versus = False
         self._found.repeats = self._found.repeats or item.name in self._found.metrics
         if item.name not in self._found.metrics:
             self._found.metrics.append(item.name)
+
+    def _check_before_kpi(self, at: int, item: Item) -> None:
+        """`lower CAC` wants something done; `cost of sales`, `spend over revenue` are KPIs of their own."""
+        before = self._items[at - 1] if at else None
+        if before is None:
+            return
+        if before.is_word("rise", "fall", "change"):
+            raise NotUnderstood(f"“{before.text} {item.text}” can be read in two ways; ask how it changed")
+        if before.is_word("place") and at > 1 and self._items[at - 2].sort == "kpi":
+            said = f"{self._items[at - 2].text} {before.text} {item.text}"
+            raise NotUnderstood(f"“{said}” is no KPI; both by themselves are")
 
     def _near_rank(self, at: int) -> bool:
         """`the most conversions`, `spend the most`."""
@@ -197,6 +208,8 @@ class _Reader:
         )
         if self._count:
             raise NotUnderstood(f"how many of what in {item.text}?")
+        if at and self._items[at - 1].is_word("rise", "fall", "change"):
+            raise NotUnderstood(f"“{self._items[at - 1].text} {item.text}” can be read in two ways")
         if self._waits_by:
             self._waits_by = False
         if self._waits_versus and not any(one.dimension == item.name for one in self._found.mentions):
@@ -230,6 +243,8 @@ class _Reader:
 
     def _word(self, at: int, item: Item) -> None:
         group = item.name
+        if self._waits_by and item.key not in _BETWEEN:
+            raise NotUnderstood(f"“{self._by_text}” what? {self._dimensions()}")
         if group == "never":
             self._never, self._never_named = True, False
         elif self._never and not (group in ("and", "stop") or (group in _OPEN and not self._never_named)):
@@ -256,7 +271,14 @@ class _Reader:
             self._rank(at, _RANKS[group])
         elif group == "versus":
             self._waits_versus = True
-        elif group in ("previous", "previous_week", "previous_month", "previous_quarter", "year_before"):
+        elif group in (
+            "previous",
+            "previous_day",
+            "previous_week",
+            "previous_month",
+            "previous_quarter",
+            "year_before",
+        ):
             found.before = "year_before" if group == "year_before" else "previous"
             found.before_unit = group.partition("_")[2] if group.startswith("previous_") else None  # pyright: ignore[reportAttributeAccessIssue]
             self._waits_versus = False
@@ -311,6 +333,13 @@ class _Reader:
         around = [self._items[place].sort for place in (at - 1, at + 1) if 0 <= place < len(self._items)]
         if around == ["date", "date"]:
             self._found.literal_order = False
+        if around == ["value", "value"] and self._items[at].key != "," and not self._never:
+            one, other = self._items[at - 1], self._items[at + 1]
+            if one.name != other.name:
+                said = f"{one.text} {self._items[at].text} {other.text}"
+                raise NotUnderstood(
+                    f"“{said}” can be both at once or one or the other", (f"on {one.text} for {other.text}",)
+                )
 
     def _add_by(self, dimension: str) -> None:
         if dimension not in self._found.by:
