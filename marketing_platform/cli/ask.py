@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from marketing_platform.cli.options import DataDir, settings_of
 from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table
-from marketing_platform.errors import InputError
+from marketing_platform.errors import InputError, UnknownRelease
 from marketing_platform.releases.records import open_records
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def ask(
     shelf = open_records(settings).shelf
     current = shelf.current()
     if current is None:
-        raise InputError("no release is there to be asked; run the pipeline first")
+        raise UnknownRelease("no release is there to be asked; `marketing-platform run` makes one")
     registry = load_registry(settings.kpis_dir)
     run = asking(shelf.load(current), open_stores(settings).warehouse)
     asked = put(

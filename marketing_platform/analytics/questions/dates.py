@@ -86,7 +86,7 @@ class _Reading:
         if word in ("between", "from", "starting"):
             start = self._skip(at + 1, "from", "on", "in")
             return self._short(start, at) or self._joined(start, at, word) or self._onwards(start, at, word)
-        if word in ("since", "after", "until", "till", "before") or (
+        if word in ("since", "after", "until", "till", "through", "thru", "before") or (
             word == "up" and self._key(at + 1) == "to"
         ):
             return self._open(at, word)
@@ -314,7 +314,7 @@ class _Reading:
         if self._key(at) == "month" and start == at + 1:
             return None
         number = MONTHS.get(self._key(start))
-        if number is None or (self._tokens[start].text.islower() and self._key(start) in ("mar", "sun")):
+        if number is None:
             return None
         of_year, end = self._year(self._skip(start + 1, "of"))
         if of_year is None:

@@ -286,6 +286,10 @@ class _Making:
         unit: Unit | None = self._pieces.before_unit or (against[0].back if against else None)
         if unit is not None:
             return within_data(unit, unit_of(clock.today, unit), clock)
+        if (self._pieces.change or self._pieces.before) and any(
+            one in TIME_BUCKETS for one in self._pieces.by
+        ):
+            raise NotUnderstood("the change between which days? say when", ("this quarter vs last quarter",))
         days = self._registry.workspace.default_days
         period = Period(clock.today - timedelta(days=days - 1), clock.today)
         self._notes.append(f"no days were named: the last {days} days until {clock.today}")

@@ -113,6 +113,9 @@ class _Reader:
         return self._found
 
     def _finish(self) -> None:
+        self._check_pairs()
+        self._check_sides()
+        self._check_order()
         if self._waits_by:
             raise NotUnderstood(f"“{self._by_text}” what? {self._dimensions()}")
         if self._never and not self._never_named:
@@ -123,6 +126,35 @@ class _Reader:
             raise NotUnderstood("how many of what? clicks, conversions and other KPIs can be counted")
         if self._mean:
             raise NotUnderstood("the average of what?")
+
+    def _check_sides(self) -> None:
+        """`Meta mobile vs Google desktop` compares two pairs, which filters of both sides cannot say."""
+        named = [one for one in self._found.mentions if not one.never]
+        for dimension in {one.dimension for one in named if one.opposed}:
+            others = [one.dimension for one in named if one.dimension != dimension]
+            if len(set(others)) < len(others):
+                raise NotUnderstood("the two sides differ in more than one thing; compare them in one")
+
+    def _check_order(self) -> None:
+        found = self._found
+        if found.order is not None and found.change:
+            raise NotUnderstood(
+                "lines are ordered by a figure, not by its change; ask why it changed, or compare the lines"
+            )
+        places = [name for name in found.by if name not in TIME_BUCKETS]
+        if found.limit is not None and found.limit > 0 and len(places) > 1:
+            raise NotUnderstood(
+                f"the best of each {places[-1]} is not asked for in one go; choose one {places[-1]}"
+            )
+
+    def _check_pairs(self) -> None:
+        """`Google's CTR and Meta's CPC` asks for two figures of two things, which one intent cannot say."""
+        if len(self._found.metrics) < 2:  # noqa: PLR2004 -- a pair
+            return
+        pairs = zip(self._items, self._items[1:], strict=False)
+        owners = [one.name for one, following in pairs if (one.sort, following.sort) == ("value", "kpi")]
+        if len(set(owners)) < len(owners):
+            raise NotUnderstood("different KPIs of different things; ask for one after the other")
 
     def _kpi(self, at: int, item: Item) -> None:
         if self._never and not self._never_named:
@@ -135,6 +167,8 @@ class _Reader:
                 (f"{kpi.name} by day", kpi.name),
             )
         if self._waits_by:
+            if self._found.order_by is not None and self._rank_at is not None:
+                raise NotUnderstood(f"ordered by {self._found.order_by} or by {item.name}? say one")
             if self._by_text in ("by", "order", "ordered", "sorted") or self._found.order is not None:
                 self._found.order_by = item.name
                 self._found.order = self._found.order or "best"
@@ -151,14 +185,14 @@ class _Reader:
 
     def _check_before_kpi(self, at: int, item: Item) -> None:
         """`lower CAC` wants something done; `cost of sales`, `spend over revenue` are KPIs of their own."""
-        before = self._items[at - 1] if at else None
-        if before is None:
-            return
-        if before.is_word("rise", "fall", "change"):
-            raise NotUnderstood(f"“{before.text} {item.text}” can be read in two ways; ask how it changed")
-        if before.is_word("place") and at > 1 and self._items[at - 2].sort == "kpi":
-            said = f"{self._items[at - 2].text} {before.text} {item.text}"
-            raise NotUnderstood(f"“{said}” is no KPI; both by themselves are")
+        place = at - 1
+        if at and self._items[place].is_word("rise", "fall", "change"):
+            raise NotUnderstood(f"“{self._items[place].text} {item.text}” can be read in two ways")
+        while place > 0 and self._items[place].is_word("stop"):
+            place -= 1
+        if place > 0 and self._items[place].is_word("place") and self._items[place - 1].sort == "kpi":
+            said = " ".join(one.text for one in self._items[place - 1 : at + 1])
+            raise NotUnderstood(f"“{said}” is no KPI of that name; both by themselves are")
 
     def _near_rank(self, at: int) -> bool:
         """`the most conversions`, `spend the most`."""

@@ -10,6 +10,7 @@ from marketing_platform.analytics.kpis.spec import TIME_BUCKETS
 from marketing_platform.analytics.questions.intent import Comparison, Intent
 from marketing_platform.analytics.questions.periods import named
 
+_ALIKE = 0.1  # months and quarters differ by less
 _NAMED_DAYS, _NAMED_LINES, _NAMED_CAUSES = 5, 5, 3
 
 
@@ -60,7 +61,15 @@ def sentence(intent: Intent, found: Answer, causes: Sequence[Contribution], regi
         said = _trend(intent, found, registry)
     else:
         said = _lines(intent, found, registry)
-    return " ".join([said, *lacking(found)])
+    return " ".join([said, *_uneven(intent), *lacking(found)])
+
+
+def _uneven(intent: Intent) -> list[str]:
+    """Sums of a week and of a day are hardly comparable."""
+    if intent.comparison is None:
+        return []
+    now, before = intent.period.days.days, intent.comparison.days.days
+    return [f"Compared are {now} and {before} days."] if abs(now - before) > _ALIKE * max(now, before) else []
 
 
 def lacking(found: Answer) -> list[str]:
