@@ -62,7 +62,7 @@ def test_a_figure_says_its_unit_its_change_and_what_lacks(reader: Reader, run: A
     assert asked.interpretation == "CAC, May 2025, compared with April 2025"
     assert asked.sentence == (
         "May 2025: CAC 15.52 USD, 55.17 % more than 10.00 USD in April 2025, which is worse."
-        " 1 days of the period have no data: 2025-05-03."
+        " 1 day of the period without data: 2025-05-03."
     )
     row = asked.rows[0]
     assert (row["cac"], row["cac_before"]) == (pytest.approx(9000 / 580), 10)

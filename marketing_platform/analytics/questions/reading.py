@@ -96,6 +96,7 @@ class _Reader:
         self._by_text = ""
         self._never = self._never_named = False
         self._rank_at: int | None = None
+        self._order_said = False
 
     def read(self) -> Pieces:
         for at, item in enumerate(self._items):
@@ -267,8 +268,8 @@ class _Reader:
     def _number(self, at: int, item: Item) -> None:
         around = [self._items[place] for place in (at - 1, at + 1) if 0 <= place < len(self._items)]
         behind = self._items[at + 1] if at + 1 < len(self._items) else None
-        ranks = any(one.is_word(*_RANKS) for one in self._items)
-        near = any(one.is_word(*_RANKS) for one in around)
+        ranks = any(one.is_word(*_RANKS, "ranked") for one in self._items)
+        near = any(one.is_word(*_RANKS, "ranked") for one in around)
         if not (near or (ranks and behind is not None and behind.sort == "dimension")):
             raise NotUnderstood(f"I do not know what “{item.text}” counts")
         if item.number < 1:
@@ -301,8 +302,10 @@ class _Reader:
             self._add_by(group)
         elif group == "by":
             self._by(at, item)
+        elif group == "ranked":
+            self._rank(at, found.order or "best", said=False)
         elif group in _RANKS:
-            self._rank(at, _RANKS[group])
+            self._rank(at, _RANKS[group], said=True)
         elif group == "versus":
             self._waits_versus = True
         elif group in (
@@ -342,10 +345,11 @@ class _Reader:
             return  # clicks by Meta
         self._waits_by, self._by_text = True, item.key
 
-    def _rank(self, at: int, order: Order) -> None:
+    def _rank(self, at: int, order: Order, *, said: bool) -> None:
         found = self._found
-        if found.order is not None and found.order not in (order, "best"):
+        if self._order_said and found.order != order:
             raise NotUnderstood("two orders are asked for; say one")
+        self._order_said = self._order_said or said
         found.order = order
         self._rank_at = at
         if found.limit == -1:

@@ -80,9 +80,9 @@ def lacking(found: Answer) -> list[str]:
         (found.missing_before, "what it is compared with"),
     ):
         if days:
-            said.append(f"{len(days)} days of {which} have no data: {_some_days(days)}.")
-    partial = [next(part for part in line.key if part is not None) for line in found.lines if line.partial]
-    if partial:
+            lack = "1 day of" if len(days) == 1 else f"{len(days)} days of"
+            said.append(f"{lack} {which} without data: {_some_days(days)}.")
+    if any(line.partial for line in found.lines):
         at = next(place for place, name in enumerate(found.question.by) if name in TIME_BUCKETS)
         labels = dict.fromkeys(line.key[at] or "" for line in found.lines if line.partial)
         said.append(f"Not whole: {', '.join(labels)}.")
