@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -175,3 +176,21 @@ def test_golden_questions_hold_within_their_bounds(run: Ask, tmp_path: Path) -> 
 def test_a_golden_question_without_bounds_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KpiError, match=r"golden.yaml:2: questions.0: expected at_least"):
         load_golden(golden(tmp_path, '  - {question: "CAC in May"}\n'))
+
+
+def test_the_published_figures_of_ads_spend_come_out(shared_data: Path, tmp_path: Path) -> None:
+    (export,) = (shared_data / "ads_spend").glob("*.csv")
+    with export.open(encoding="utf-8") as lines_of_file:
+        ads = [
+            {name: line[name] for name in ("platform", "account", "campaign", "country", "device")}
+            | {"date": date.fromisoformat(line["date"]), "spend": Decimal(line["spend"])}
+            | {"conversions": float(line["conversions"]), "level": "campaign"}
+            for line in csv.DictReader(lines_of_file)
+        ]
+    run = asking(tmp_path, ads=ads, source="ads_spend")
+    question = "CAC, ROAS, spend and conversions of the last 30 days vs the previous 30 days"
+    asked = ask(REGISTRY, known_facts(REGISTRY, run), question, run)
+    row = {name: round(value, 2) for name, value in asked.rows[0].items() if isinstance(value, float)}
+    assert (row["cac"], row["roas"], row["spend"], row["conversions"]) == (29.81, 3.35, 285_036.15, 9_562)
+    assert (row["spend_before"], row["conversions_before"]) == (270_822.66, 8_392)
+    assert (row["cac_change_percent"], row["roas_change_percent"]) == (-7.63, 8.26)
