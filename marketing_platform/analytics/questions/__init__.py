@@ -1,9 +1,9 @@
 """Questions in plain English: a text becomes an intent over KPIs, and the intent an answer to be checked.
 
 The way of a question: `text` (tokens), `dates` and `names` (what stretches of it mean), `lexing` (one meaning
-each), `reading` (the part each plays, as `pieces`), `asked_days` and `parsing` (an `intent`), `checking`, `answers`
-(figures by `analytics/kpis`, `sentences`, `charts`). What cannot be placed is refused: a wrong number is worse
-than none.
+each), `reading` (the part each plays, as `pieces`), `asked_days`, `parsing` and `checking` (an `intent`),
+`answers` (figures by `analytics/kpis`, `sentences`, `charts`). What cannot be placed is refused: a wrong
+number is worse than none.
 """
 
 from marketing_platform.analytics.questions.answers import Asked, ask
