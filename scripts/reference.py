@@ -21,6 +21,7 @@ from marketing_platform.access.token_settings import TokenSettings
 from marketing_platform.analytics import Aggregate, aggregates
 from marketing_platform.analytics.kpis import load_registry
 from marketing_platform.analytics.kpis.spec import TIME_BUCKETS
+from marketing_platform.analytics.questions.models import ModelSettings
 from marketing_platform.catalog import Table, TableKind, tables
 from marketing_platform.cli.app import app
 from marketing_platform.encoders.provider_settings import ProviderSettings
@@ -167,11 +168,13 @@ The secret that API keys are stored under, and the issuer whose tokens are taken
 # Servers
 
 Only read with `MARKETING_PROFILE=servers`, the stream's by `marketing-platform consume`, the encoder's
-when `MARKETING_ENCODER` names a provider. A secret is given by its variable or by a file, never both;
+when `MARKETING_ENCODER` names a provider, the model that reads questions when
+`MARKETING_QUESTIONS_PROVIDER` names one. A secret is given by its variable or by a file, never both;
 one that everybody knows is refused unless the server is on this machine. `marketing-platform doctor`
 tries them all."""
     models = [(server.kind, server.settings()) for server in SERVERS]
-    for kind, model in (*models, ("Encoder behind an API", ProviderSettings)):
+    models += [("Encoder behind an API", ProviderSettings), ("Model that reads questions", ModelSettings)]
+    for kind, model in models:
         yield from ("", f"## {kind}", "")
         yield from grid(("variable", "default", "allowed", "meaning"), _variables(model))
 

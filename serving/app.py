@@ -44,6 +44,8 @@ from serving.observability.endpoints import router as observability
 from serving.observability.sampling import Sampling
 from serving.observability.traced_stores import traced, traced_encoder
 from serving.overrides import LiveOverrides
+from serving.questions.endpoints import router as questions
+from serving.questions.service import Questions
 from serving.recommendations.direct import DirectAnswers
 from serving.recommendations.endpoints import batches, users
 from serving.recommendations.endpoints import router as recommendations
@@ -71,6 +73,7 @@ _TAGS = [
     {"name": "erasure", "description": "Forgetting a user, and the proof of it."},
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
     {"name": "analytics", "description": "Figures by user, campaign and day, in pages; KPIs, compared."},
+    {"name": "questions", "description": "Questions about KPIs in plain English."},
     {"name": "writes", "description": "What applications write: it lands, and the next release shows it."},
     {"name": "audit", "description": "Releases and batches: what landed, what was refused, what serves."},
     {"name": "health", "description": "Whether the API can answer, and how fresh its answers are."},
@@ -78,7 +81,7 @@ _TAGS = [
 # Erasure is behind what else is below a user's path: an id may contain slashes.
 _ROUTERS = (
     *(batches, recommendations, users, features, writes, erasures, suppressions),
-    *(graph, analytics, kpis, audit, health, observability),
+    *(graph, analytics, kpis, questions, audit, health, observability),
 )
 
 
@@ -162,7 +165,7 @@ def create_app(
     parts = {
         **{"access": access, "audit": auditing, "holder": holder, "live": live, "load": Load()},
         **{"lookups": lookups, "overrides": overrides, "rates": rates, "sampling": sampling},
-        **{"settings": settings, "writes": writing},
+        **{"questions": Questions(settings.kpis_dir), "settings": settings, "writes": writing},
     }
     for name, part in parts.items():
         setattr(app.state, name, part)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from marketing_platform.cli import (
+    ask,
     batches,
     consume,
     demo,
@@ -30,6 +31,7 @@ app = typer.Typer(
     help="Landed files to checked, released, explained recommendations. "
     "Settings come from MARKETING_… variables.",
 )
+app.command("ask")(ask.ask)
 app.command("run")(run.run)
 app.command("consume")(consume.consume)
 app.command("demo")(demo.demo)

@@ -44,7 +44,7 @@ WRITES = {
     ("/api/v1/users/{user_id}", "delete"),
     ("/api/v1/erasures/{erasure_id}", "get"),
 }
-ASKS = {("/api/v1/recommendations/batch", "post")}
+ASKS = {("/api/v1/questions", "post"), ("/api/v1/recommendations/batch", "post")}
 
 
 @pytest.fixture(scope="module")

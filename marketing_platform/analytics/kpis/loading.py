@@ -27,10 +27,15 @@ def load_registry(directory: Path) -> Registry:
         KpiError: Something is wrong; one line per problem: `file:line: key path: expected …, found …`.
     """
     workspace = directory / WORKSPACE
-    return Registry(
+    registry = Registry(
         load_declaration(directory / REGISTRY, _DEFINITIONS),
         load_declaration(workspace, _WORKSPACE) if workspace.exists() else Workspace(),  # pyright: ignore[reportCallIssue]
     )
+    for name in registry.workspace.overview:
+        if name not in registry.kpis:
+            expected, found = one_of(name, registry.kpis)
+            raise KpiError(f"{workspace}: overview: expected {expected}, found {found}")
+    return registry
 
 
 def _part_at(path: KeyPath) -> Choice | type[BaseModel] | None:

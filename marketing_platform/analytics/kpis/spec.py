@@ -87,6 +87,11 @@ class Workspace(Declared):
     currency: Currency = "USD"
     rates: Mapping[Currency, Annotated[Decimal, Field(gt=0)]] = Field(default_factory=dict)
     value_per_conversion: Mapping[str, Annotated[Decimal, Field(ge=0)]] = Field(default_factory=dict)
+    overview: tuple[Name, ...] = ()  # the KPIs that `performance` stands for in a question
+    # Of a question that names none.
+    default_days: int = Field(30, ge=1, le=3660)
+    # What people call values, by dimension.
+    also: Mapping[Name, Mapping[str, tuple[str, ...]]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -71,8 +71,6 @@ LAST = (
     "message_embeddings",
     "knowledge_graph",
     ENRICHED_EVENTS,
-    "kpi_coverage",
-    "buyer_days",
     "analytics_report",
     *(table_of(entity) for entity in ("campaign", "product")),
     *ANSWERS,
