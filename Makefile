@@ -15,7 +15,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 VENV = $(PYTHON) -m venv .venv
 endif
 
-.PHONY: demo env test test-long test-servers test-kill abuse fuzz up check lock bench-pipeline bench-servers bench-recommenders bench-serving reference screenshots clean
+.PHONY: demo env test test-long test-servers test-kill abuse fuzz up check lock bench-pipeline bench-servers bench-analytics bench-recommenders bench-serving reference screenshots clean
 
 demo: .venv/.installed
 	@$(BIN)/marketing-platform demo
@@ -70,6 +70,10 @@ bench-servers: .venv/.installed-dev
 # Needs wrk (github.com/wg/wrk).
 bench-serving: .venv/.installed-dev
 	@$(BIN)/python -m benchmarks.serving
+
+# Figures beside SQL written by hand, and simultaneous clients of one API process.
+bench-analytics: .venv/.installed-dev
+	@$(BIN)/python -m benchmarks.analytics
 
 bench-recommenders: .venv/.installed-torch
 	@$(BIN)/python -m benchmarks.recommenders

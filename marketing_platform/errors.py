@@ -46,6 +46,10 @@ class FeatureError(MarketingPlatformError):
     """A declared feature is wrong; the message starts with `file:line: key`."""
 
 
+class KpiError(MarketingPlatformError):
+    """A KPI is declared wrongly, or asked for in a way that has no answer."""
+
+
 class InputError(MarketingPlatformError):
     """A file or value that somebody gave cannot be used; the message says which and why."""
 

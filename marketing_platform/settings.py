@@ -1,7 +1,7 @@
 """Typed settings, read from the environment (`MARKETING_…`) when asked for, never at import.
 
 Only what differs between installations belongs here; rules live in `sources/`,
-`expectations/`, `rules/` and `features/`.
+`expectations/`, `rules/`, `features/` and `kpis/`.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     )
     features_dir: Path = Field(
         PROJECT_DIR / "features", description="Declared features, a YAML file per entity."
+    )
+    kpis_dir: Path = Field(
+        PROJECT_DIR / "kpis", description="KPIs, the workspace they hold for, and golden questions."
     )
     chunk_rows: int = Field(
         50_000, ge=100, le=1_000_000, description="Rows handled at once while reading and checking."

@@ -19,6 +19,9 @@ from pydantic_settings import BaseSettings
 from marketing_platform.access.api_settings import ApiSecretSettings
 from marketing_platform.access.token_settings import TokenSettings
 from marketing_platform.analytics import Aggregate, aggregates
+from marketing_platform.analytics.kpis import load_registry
+from marketing_platform.analytics.kpis.spec import TIME_BUCKETS
+from marketing_platform.analytics.questions.models import ModelSettings
 from marketing_platform.catalog import Table, TableKind, tables
 from marketing_platform.cli.app import app
 from marketing_platform.encoders.provider_settings import ProviderSettings
@@ -45,6 +48,7 @@ def pages() -> dict[str, str]:
     """Every page by file name."""
     made = {
         "tables.md": tables_page(),
+        "kpis.md": kpis_page(),
         "settings.md": settings_page(),
         "cli.md": cli_page(),
         "api.md": api_page(),
@@ -105,6 +109,36 @@ def _rules(rules: Iterable[Rule]) -> Iterator[str]:
     )
 
 
+def kpis_page() -> Iterator[str]:
+    """KPIs and what they are made of."""
+    registry = load_registry(PROJECT_DIR / "kpis")
+    yield """# KPIs
+
+Declared in `kpis/registry.yaml` ([how they are worked out](../kpis.md)). Those that are not made of
+customers can be broken down by day, week, month and quarter too.
+
+## KPIs
+"""
+    yield from grid(
+        ("KPI", "name", "is", "unit", "good is", "when the denominator is 0", "by"),
+        (
+            (
+                *(f"`{kpi.kpi}`", kpi.name, kpi.formula, kpi.unit, kpi.direction, kpi.undefined or ""),
+                code(name for name in registry.dimensions_of(kpi) if name not in TIME_BUCKETS),
+            )
+            for kpi in registry.kpis.values()
+        ),
+    )
+    yield from ("", "## Measures", "")
+    yield from grid(
+        ("measure", "of", "meaning"),
+        (
+            (f"`{one.measure}`", f"`{registry.facts[one.fact].table}`", one.says)
+            for one in registry.measures.values()
+        ),
+    )
+
+
 def settings_page() -> Iterator[str]:
     """The environment variables."""
     yield """# Settings
@@ -134,11 +168,13 @@ The secret that API keys are stored under, and the issuer whose tokens are taken
 # Servers
 
 Only read with `MARKETING_PROFILE=servers`, the stream's by `marketing-platform consume`, the encoder's
-when `MARKETING_ENCODER` names a provider. A secret is given by its variable or by a file, never both;
+when `MARKETING_ENCODER` names a provider, the model that reads questions when
+`MARKETING_QUESTIONS_PROVIDER` names one. A secret is given by its variable or by a file, never both;
 one that everybody knows is refused unless the server is on this machine. `marketing-platform doctor`
 tries them all."""
     models = [(server.kind, server.settings()) for server in SERVERS]
-    for kind, model in (*models, ("Encoder behind an API", ProviderSettings)):
+    models += [("Encoder behind an API", ProviderSettings), ("Model that reads questions", ModelSettings)]
+    for kind, model in models:
         yield from ("", f"## {kind}", "")
         yield from grid(("variable", "default", "allowed", "meaning"), _variables(model))
 

@@ -7,8 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
 from marketing_platform import __version__
+from marketing_platform.analytics.kpis import load_registry
 from marketing_platform.encoders import Encoder, configured_encoder
 from marketing_platform.ingestion.write_settings import load_write_settings
 from marketing_platform.recommenders.rules import load_rules
@@ -29,6 +31,7 @@ from serving.features.endpoints import router as features
 from serving.graph.endpoints import router as graph
 from serving.health.endpoints import probes
 from serving.health.endpoints import router as health
+from serving.kpis.endpoints import router as kpis
 from serving.limits.caps import Caps
 from serving.limits.rates import RateLimits, Rates
 from serving.limits.settings import LimitSettings
@@ -41,6 +44,8 @@ from serving.observability.endpoints import router as observability
 from serving.observability.sampling import Sampling
 from serving.observability.traced_stores import traced, traced_encoder
 from serving.overrides import LiveOverrides
+from serving.questions.endpoints import router as questions
+from serving.questions.service import Questions
 from serving.recommendations.direct import DirectAnswers
 from serving.recommendations.endpoints import batches, users
 from serving.recommendations.endpoints import router as recommendations
@@ -67,7 +72,8 @@ _TAGS = [
     {"name": "suppressions", "description": "Items and users that are out of recommendations at once."},
     {"name": "erasure", "description": "Forgetting a user, and the proof of it."},
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
-    {"name": "analytics", "description": "Figures by user, campaign and day; sorted, filtered, in pages."},
+    {"name": "analytics", "description": "Figures by user, campaign and day, in pages; KPIs, compared."},
+    {"name": "questions", "description": "Questions about KPIs in plain English."},
     {"name": "writes", "description": "What applications write: it lands, and the next release shows it."},
     {"name": "audit", "description": "Releases and batches: what landed, what was refused, what serves."},
     {"name": "health", "description": "Whether the API can answer, and how fresh its answers are."},
@@ -75,7 +81,7 @@ _TAGS = [
 # Erasure is behind what else is below a user's path: an id may contain slashes.
 _ROUTERS = (
     *(batches, recommendations, users, features, writes, erasures, suppressions),
-    *(graph, analytics, audit, health, observability),
+    *(graph, analytics, kpis, questions, audit, health, observability),
 )
 
 
@@ -123,6 +129,7 @@ def create_app(
         seconds=settings.api_seconds,
         masked=overrides.masked,
         at_once=["recommendations", "features"] if settings.profile == "embedded" else [],
+        worked_out=["analytics"] if settings.profile == "embedded" else [],
     )
     writing = WriteService(settings, stores, records, load_write_settings())
     auditing = AuditService(records.ledger, shelf, stores.documents, seconds=settings.api_seconds)
@@ -132,6 +139,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as cleanups:
+            app.state.registry = await run_in_threadpool(load_registry, settings.kpis_dir)
             await cleanups.enter_async_context(access.running())
             await cleanups.enter_async_context(overrides.running())
             await cleanups.enter_async_context(holder.running())
@@ -157,7 +165,7 @@ def create_app(
     parts = {
         **{"access": access, "audit": auditing, "holder": holder, "live": live, "load": Load()},
         **{"lookups": lookups, "overrides": overrides, "rates": rates, "sampling": sampling},
-        **{"settings": settings, "writes": writing},
+        **{"questions": Questions(settings.kpis_dir), "settings": settings, "writes": writing},
     }
     for name, part in parts.items():
         setattr(app.state, name, part)

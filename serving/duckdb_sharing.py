@@ -19,7 +19,10 @@ def shared_duckdb(memory_limit: str) -> Connect:
 
     @cache
     def database() -> duckdb.DuckDBPyConnection:
-        return duckdb.connect(":memory:", config={"memory_limit": memory_limit})
+        connection = duckdb.connect(":memory:", config={"memory_limit": memory_limit})
+        # Parts never change, so what their last pages say is read once.
+        connection.execute("SET parquet_metadata_cache = true")
+        return connection
 
     @contextmanager
     def connect() -> Generator[duckdb.DuckDBPyConnection]:

@@ -129,6 +129,11 @@ ERRORS: Mapping[str, ErrorKind] = {
             ]
         },
     ),
+    "unanswerable": ErrorKind(
+        422,
+        "The question is well put, but has no answer; details say why, and what could be asked.",
+        {"reason": "AOV cannot be broken down by campaign; it can by source, country, day, week"},
+    ),
     "no_release": ErrorKind(
         503, "No release is being served yet; run the pipeline or wait for it.", {}, _RETRY_SECONDS
     ),

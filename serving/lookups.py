@@ -8,10 +8,11 @@ the `service.py` of its area; how long a datastore itself may take is said in it
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from collections.abc import AsyncGenerator, Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -50,6 +51,15 @@ class Load:
     queued: int
 
 
+@dataclass
+class _Begun:
+    """A question that a thread has, or will have, and how many requests wait for its answer."""
+
+    work: Future[bytes]
+    answer: asyncio.Future[bytes]
+    waiting: int = 0
+
+
 class Lookups:
     """Asks the release that serves; an answer that takes longer than `seconds` becomes a 503.
 
@@ -58,6 +68,8 @@ class Lookups:
         seconds: For one answer, waiting for a thread included.
         masked: The users whom no answer of a release may show.
         at_once: Areas that only look into local files: a thread would cost more than the look-up.
+        worked_out: Areas whose answers this process works out itself: more threads than cores would only
+            hold up each other, and everything else.
     """
 
     def __init__(
@@ -67,22 +79,27 @@ class Lookups:
         seconds: float,
         masked: Callable[[Manifest], frozenset[str]],
         at_once: Collection[Area] = (),
+        worked_out: Collection[Area] = (),
     ) -> None:
         self._holder = holder
         self._masked = masked
         self._seconds = seconds
         self._at_once = frozenset(at_once)
+        self._worked_out = frozenset(worked_out)
         self._pools: dict[Area, ThreadPoolExecutor] = {}
         self._failures: dict[Area, tuple[float, str]] = {}
         self._breakers: dict[Area, Breaker] = {}
         self._unfinished: set[asyncio.Future[bytes]] = set()
         self._asked: dict[Area, int] = {}
+        self._coming: dict[Hashable, _Begun] = {}
 
     @property
     def loads(self) -> dict[Area, Load]:
         """How busy the threads of each area are that has any."""
+        threads = {area: self._threads(area) for area in self._asked}
         return {
-            area: Load(min(asked, _THREADS), max(0, asked - _THREADS)) for area, asked in self._asked.items()
+            area: Load(min(asked, threads[area]), max(0, asked - threads[area]))
+            for area, asked in self._asked.items()
         }
 
     @property
@@ -147,28 +164,68 @@ class Lookups:
             ApiError: `no_release`; `unknown_release`; `store_unavailable` when it did not come in time, or
                 was not asked for because it has not come lately; or what the question raises.
         """
-        if not self._breaker(area).admits():
-            raise ApiError("store_unavailable", part=area)
         with tracing.span(f"ask {area}"), ExitStack() as lease:
-            leased = await self._past(area, pinned) if pinned else self._holder.lease()
-            release = lease.enter_context(leased)
-            masked = release.masked = self._masked(release.manifest)
-            if masked and not masked.isdisjoint(users):
-                raise ApiError("unknown_user", parameter="user_id")
-            try:
+            release = await self._leased(lease, area, users, pinned)
+            masked = release.masked
+            with self._told(area):
                 if area in self._at_once:
                     body = question(release, *args, **named)
                 else:
-                    body = await self._in_time(area, lease.pop_all(), question, release, *args, **named)
-            except (StoreUnavailable, StoreBusy) as error:
-                self._note(area, str(error))
-                raise
-            except ApiError as error:
-                if ERRORS[error.code].status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                    self._answered(area)  # that there is no such user is an answer
-                raise
-            self._answered(area)
+                    begun = self._begin(area, lease.pop_all(), question, release, *args, **named)
+                    body = await self._in_time(area, begun)
             return release.manifest, without(masked, body) if masked else body
+
+    async def answer_once(
+        self,
+        request: Request,
+        area: Area,
+        question: Question[Asked],
+        /,
+        *args: Asked.args,
+        **named: Asked.kwargs,
+    ) -> Response:
+        """`answer` for questions that many ask alike: each is worked out once per release.
+
+        `args`, which must be hashable, tell questions apart; `named` are the same for all of them. What is
+        remembered must not depend on who is masked: that is taken out when an answer leaves.
+        """
+        users, pinned = _users_asked(request), release_asked(request)
+        with tracing.span(f"ask {area}"), ExitStack() as lease:
+            release = await self._leased(lease, area, users, pinned)
+            masked = release.masked
+            body = release.remembered.get((question, *args))
+            if body is None:
+                body = await self._once(area, lease, question, release, *args, **named)
+            return responses.answer(request, release.manifest, without(masked, body) if masked else body)
+
+    async def _leased(
+        self, lease: ExitStack, area: Area, users: Collection[str], pinned: str | None
+    ) -> OpenRelease:
+        """The release to ask about these users, leased until `lease` closes."""
+        if pinned and self._breaker(area).state == "open":
+            raise ApiError("store_unavailable", part=area)  # opening one is asking too
+        leased = await self._past(area, pinned) if pinned else self._holder.lease()
+        release = lease.enter_context(leased)
+        release.masked = self._masked(release.manifest)
+        if release.masked and not release.masked.isdisjoint(users):
+            raise ApiError("unknown_user", parameter="user_id")
+        return release
+
+    @contextmanager
+    def _told(self, area: Area) -> Generator[None]:
+        """Ask only if the area's datastores are not left alone, and note how it went."""
+        if not self._breaker(area).admits():
+            raise ApiError("store_unavailable", part=area)
+        try:
+            yield
+        except (StoreUnavailable, StoreBusy) as error:
+            self._note(area, str(error))
+            raise
+        except ApiError as error:
+            if ERRORS[error.code].status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                self._answered(area)  # that there is no such user is an answer
+            raise
+        self._answered(area)
 
     async def _past(self, area: Area, release_id: str) -> AbstractContextManager[OpenRelease]:
         try:
@@ -177,7 +234,7 @@ class Lookups:
             self._note(area, f"release {release_id} not opened within {self._seconds:g} s")
             raise ApiError("store_unavailable", part="release") from None
 
-    async def _in_time(
+    async def _once(
         self,
         area: Area,
         lease: ExitStack,
@@ -186,6 +243,40 @@ class Lookups:
         *args: Asked.args,
         **named: Asked.kwargs,
     ) -> bytes:
+        """Wait for the answer that another request waits for already, or be the first to want it."""
+        key = (release.manifest.release_id, question, *args)
+        begun = self._coming.get(key)
+        # What a store says against it is one failure, however many wait: who began tells of it.
+        with self._told(area) if begun is None else nullcontext():
+            if begun is None:
+                begun = first = self._begin(area, lease.pop_all(), question, release, *args, **named)
+                self._coming[key] = first
+
+                def came(answer: asyncio.Future[bytes]) -> None:
+                    self._forget(key, first)
+                    if not answer.cancelled() and answer.exception() is None:
+                        release.remembered.keep((question, *args), answer.result())
+
+                begun.answer.add_done_callback(came)
+            try:
+                return await self._in_time(area, begun)
+            finally:
+                if begun.work.cancelled():
+                    self._forget(key, begun)  # who asks now, asks anew
+
+    def _forget(self, key: Hashable, begun: _Begun) -> None:
+        if self._coming.get(key) is begun:
+            del self._coming[key]
+
+    def _begin(
+        self,
+        area: Area,
+        lease: ExitStack,
+        question: Question[Asked],
+        release: OpenRelease,
+        *args: Asked.args,
+        **named: Asked.kwargs,
+    ) -> _Begun:
         exchange, asked = current(), time.perf_counter()
 
         def begun() -> bytes:
@@ -208,10 +299,18 @@ class Lookups:
 
         # A thread cannot be stopped: the release stays open until it is done.
         answer.add_done_callback(finished)
-        await asyncio.wait([answer], timeout=self._seconds)
-        if answer.done():
-            return answer.result()
-        work.cancel()  # if it has not begun
+        return _Begun(work, answer)
+
+    async def _in_time(self, area: Area, begun: _Begun) -> bytes:
+        begun.waiting += 1
+        try:
+            await asyncio.wait([begun.answer], timeout=self._seconds)
+        finally:
+            begun.waiting -= 1
+        if begun.answer.done():
+            return begun.answer.result()
+        if not begun.waiting:
+            begun.work.cancel()  # if it has not begun
         self._note(area, f"no answer within {self._seconds:g} s")
         raise ApiError("store_unavailable", part=area)
 
@@ -222,8 +321,11 @@ class Lookups:
 
     def _pool(self, area: Area) -> ThreadPoolExecutor:
         if area not in self._pools:
-            self._pools[area] = ThreadPoolExecutor(_THREADS, thread_name_prefix=area)
+            self._pools[area] = ThreadPoolExecutor(self._threads(area), thread_name_prefix=area)
         return self._pools[area]
+
+    def _threads(self, area: Area) -> int:
+        return min(_THREADS, 1 + (os.cpu_count() or 1)) if area in self._worked_out else _THREADS
 
     def _answered(self, area: Area) -> None:
         self._failures.pop(area, None)

@@ -33,8 +33,8 @@ def _written_as_date(value: object) -> object:
     return value
 
 
-Day = Annotated[date, BeforeValidator(_written_as_date)]
 Text = Annotated[str, AfterValidator(_text)]
+Day = Annotated[date, BeforeValidator(_written_as_date)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_text)]
 Message = Annotated[
     str,

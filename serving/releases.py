@@ -28,6 +28,8 @@ import structlog
 from starlette.concurrency import run_in_threadpool
 
 from marketing_platform.analytics import aggregate
+from marketing_platform.analytics.kpis import Coverage, coverage_of
+from marketing_platform.analytics.kpis.reading import KPI_TABLES, has_kpis
 from marketing_platform.catalog import table
 from marketing_platform.errors import MarketingPlatformError, ReleaseRefused, UnknownName, UnknownRelease
 from marketing_platform.recommenders.prepared import EVERYONE, StoredList
@@ -37,6 +39,7 @@ from marketing_platform.stores.protocols import AnswersReader, GraphReader, Sele
 from marketing_platform.stores.registry import Stores
 from serving.errors import ApiError
 from serving.observability import metrics
+from serving.remembered import Remembered
 
 SIMILAR_USERS = "similar_users_lookup"
 RECOMMENDATIONS = "recommendations"
@@ -78,6 +81,8 @@ class OpenRelease:
         self.trending: StoredList | None = None  # the list of all users
         self.masked: frozenset[str] = frozenset()  # users who were erased since it was made
         self._graph: GraphReader | None = None
+        self.remembered = Remembered()
+        self._coverage: Coverage | None = None
         self._vectors: VectorReader | None = None
         self._vectors_lock = Lock()
         self._open = ExitStack()
@@ -91,7 +96,8 @@ class OpenRelease:
                 entry = _entry(self.manifest, "answers", name)
                 self._answers[name] = self._stores.answers.open(entry.name)
                 opening.callback(self._answers[name].close)
-            for name in AGGREGATES:
+            # The same holds of KPIs.
+            for name in (*AGGREGATES, *(KPI_TABLES if has_kpis(self.manifest) else ())):
                 entry = _entry(self.manifest, "tables", name)
                 for part in entry.parts:
                     self._stores.warehouse.open(part)
@@ -116,9 +122,17 @@ class OpenRelease:
         return None if user_id in self.masked else self._answers[kind].get(user_id)
 
     def rows(self, sql: str, tables: Sequence[str], parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The result of a query over some of `AGGREGATES`; `sql` is ours, values come as parameters."""
+        """The result of a query over `AGGREGATES` or KPIs; `sql` is ours, values come as parameters."""
         select = Select(sql, [self._tables[table] for table in tables], parameters)
         return self._stores.warehouse.query(select).to_pylist()
+
+    def coverage(self) -> Coverage:
+        """Which days there are KPIs for; ApiError (`not_ready`) when the release is older than KPIs."""
+        if not has_kpis(self.manifest):
+            raise ApiError("not_ready", part="a release with KPIs")
+        if self._coverage is None:  # twice by two at once: it comes out the same
+            self._coverage = coverage_of(self.rows)
+        return self._coverage
 
     @property
     def graph(self) -> GraphReader:

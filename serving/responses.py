@@ -44,6 +44,8 @@ class Raw(NamedTuple):
 
 def answer(request: Request, manifest: Manifest, body: bytes) -> Response:
     """A ready JSON object `body` with the release's head spliced in before its first field."""
+    if request.method != "GET":  # the address alone does not say what was asked
+        return passing(manifest, body)
     ready = raw(request.headers.get("If-None-Match", ""), manifest, body)
     response = Response(ready.body, ready.status)
     response.raw_headers = ready.headers

@@ -29,16 +29,23 @@ FROM daily_activity GROUP BY date ORDER BY date"""
 _CHANNELS = """
 SELECT channel, SUM(events) AS events, SUM(clicks) AS clicks, SUM(conversions) AS conversions
 FROM daily_activity GROUP BY channel ORDER BY events DESC, channel"""
+# Money and orders are those of KPIs; who bought is no sum over days.
 _SALES = """
-SELECT currency, COUNT(*) AS lines, COUNT(DISTINCT order_id) AS orders, COUNT(DISTINCT user_id) AS buyers,
-       SUM(quantity * unit_price) AS revenue,
-       SUM(CASE WHEN user_id IS NULL THEN 1 ELSE 0 END) AS anonymous_lines
-FROM purchases GROUP BY currency ORDER BY currency"""
+SELECT sold.currency, bought.lines, sold.orders, bought.buyers, sold.revenue, bought.anonymous_lines
+FROM (
+  SELECT currency, SUM(orders) AS orders, SUM(sales) AS revenue
+  FROM kpi_daily WHERE fact = 'sales' GROUP BY currency
+) AS sold JOIN (
+  SELECT currency, COUNT(*) AS lines, COUNT(DISTINCT user_id) AS buyers,
+         SUM(CASE WHEN user_id IS NULL THEN 1 ELSE 0 END) AS anonymous_lines
+  FROM purchases GROUP BY currency
+) AS bought ON sold.currency = bought.currency OR (sold.currency IS NULL AND bought.currency IS NULL)
+ORDER BY sold.currency"""
 # Levels repeat the same money, and currencies do not add up: both stay apart.
 _SPEND = """
-SELECT level, platform, currency, MIN(date) AS first_day, MAX(date) AS last_day, SUM(spend) AS spend,
+SELECT level, platform, currency, MIN(day) AS first_day, MAX(day) AS last_day, SUM(spend) AS spend,
        SUM(impressions) AS impressions, SUM(clicks) AS clicks, SUM(conversions) AS conversions
-FROM ad_spend GROUP BY level, platform, currency ORDER BY level, platform, currency"""
+FROM kpi_daily WHERE fact = 'ads' GROUP BY level, platform, currency ORDER BY level, platform, currency"""
 
 
 def build_report(query: Query) -> dict[str, Any]:

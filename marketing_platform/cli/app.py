@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from marketing_platform.cli import (
+    ask,
     batches,
     consume,
     demo,
@@ -14,6 +15,7 @@ from marketing_platform.cli import (
     features,
     gates,
     keys,
+    kpis,
     quarantine,
     releases,
     rules,
@@ -29,6 +31,7 @@ app = typer.Typer(
     help="Landed files to checked, released, explained recommendations. "
     "Settings come from MARKETING_… variables.",
 )
+app.command("ask")(ask.ask)
 app.command("run")(run.run)
 app.command("consume")(consume.consume)
 app.command("demo")(demo.demo)
@@ -45,6 +48,7 @@ app.add_typer(quarantine.app, name="quarantine", help="Records that were refused
 app.add_typer(gates.app, name="gates", help="Prove that every rule stops what it should stop.")
 app.add_typer(features.app, name="features", help="Features of users, campaigns and products; training sets.")
 app.add_typer(rules.app, name="rules", help="Rules about recommendations: check them.")
+app.add_typer(kpis.app, name="kpis", help="Figures: which there are, and what they are.")
 app.add_typer(releases.app, name="releases", help="What is served, what was served, and going back.")
 app.add_typer(keys.app, name="keys", help="Who may call the API: keys, what they permit, until when.")
 app.add_typer(sample.app, name="sample", help="Made-up data of a shop, to try things with.")

@@ -93,6 +93,7 @@ def _warnings(environment: Mapping[str, str]) -> list[str]:
 
     from marketing_platform.access.api_settings import ApiSecretSettings
     from marketing_platform.access.token_settings import TokenSettings
+    from marketing_platform.analytics.questions.models import ModelSettings
     from marketing_platform.encoders.provider_settings import ProviderSettings
     from marketing_platform.settings import Settings
     from marketing_platform.stores.credentials import loose
@@ -101,7 +102,7 @@ def _warnings(environment: Mapping[str, str]) -> list[str]:
     from serving.limits.settings import LimitSettings
 
     known: set[str] = set(_NOT_OURS)
-    ours = (Settings, LimitSettings, ApiSecretSettings, TokenSettings, ProviderSettings)
+    ours = (Settings, LimitSettings, ApiSecretSettings, TokenSettings, ProviderSettings, ModelSettings)
     for kind in (*ours, *(server.settings() for server in SERVERS)):
         known |= variables(kind).keys()
     told: list[str] = []

@@ -144,6 +144,19 @@ def test_exports_add_up_to_the_vendors_reports(
     )
 
 
+def test_figures_of_the_release_are_those_published(landed: Installation) -> None:
+    asked = ("--from", "2025-06-01", "--to", "2025-06-30", "--filter", "source=ads_spend", "--json")
+    found = landed.command("kpis", "show", "spend", "cac", "roas", *asked).document
+    assert found["against"] == {"from": "2025-05-02", "to": "2025-05-31", "days": 30}
+    spend, cac, roas = (found["total"][kpi] for kpi in ("spend", "cac", "roas"))
+    assert (spend["value"], spend["before"]) == (285_036.15, 270_822.66)
+    assert (round(cac["value"], 2), round(cac["change_percent"], 2), cac["better"]) == (29.81, -7.63, True)
+    assert (round(roas["value"], 2), round(roas["change_percent"], 2)) == (3.35, 8.26)
+    sold = landed.command("kpis", "show", "sales", "--from", "2010-01-01", "--to", "2011-12-31", "--json")
+    ((worth,),) = landed.query("SELECT sum(quantity * unit_price) FROM purchases")
+    assert sold.document["total"]["sales"]["value"] == float(worth)
+
+
 def test_landing_files_again_changes_nothing(landed: Installation, shared_data: Path) -> None:
     before = landed.release()
     for name in (_SHOP, _ADS):

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from marketing_platform.analytics import aggregate, aggregates
+from marketing_platform.analytics import Aggregate, aggregate, aggregates
 from marketing_platform.analytics.aggregates import engagement_weights
 from marketing_platform.stores.protocols import Select
 from marketing_platform_tests.tables import rows_of, stored
@@ -44,11 +44,22 @@ CAMPAIGNS = [
 
 
 def computed(folder: Path, name: str, events: list[dict[str, Any]] = EVENTS) -> list[dict[str, Any]]:
-    tables = {"events": rows_of("events", events), "campaigns": rows_of("campaigns", CAMPAIGNS)}
-    tables["feedback"] = rows_of("feedback", [])
-    warehouse, refs = stored(folder, tables)
-    declared = aggregate(name)
-    return warehouse.query(Select(declared.query, [refs[read] for read in declared.reads])).to_pylist()
+    return queried(folder, name, events).to_pylist()
+
+
+def queried(folder: Path, name: str, events: list[dict[str, Any]]) -> pa.Table:
+    given = {"events": events, "campaigns": CAMPAIGNS}
+    facts = ("events", "campaigns", "feedback", "ad_spend", "purchases")
+    tables = {each: rows_of(each, given.get(each, [])) for each in facts}
+    batches = pa.table({"batch_id": pa.array([], pa.string()), "source": pa.array([], pa.string())})
+    warehouse, refs = stored(folder, {**tables, "admitted_batches": batches})
+
+    def select(declared: Aggregate) -> Select:
+        for read in set(declared.reads) - refs.keys():
+            refs[read] = warehouse.create(f"{read}__1", select(aggregate(read))).ref
+        return Select(declared.query, [refs[read] for read in declared.reads])
+
+    return warehouse.query(select(aggregate(name)))
 
 
 def test_user_engagement(tmp_path: Path) -> None:
@@ -91,10 +102,7 @@ def test_nothing_gives_nothing(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", aggregates())
 def test_the_columns_are_the_declared_ones(tmp_path: Path, name: str) -> None:
     declared = aggregate(name)
-    tables = {"events": rows_of("events", EVENTS), "campaigns": rows_of("campaigns", CAMPAIGNS)}
-    tables["feedback"] = rows_of("feedback", [])
-    warehouse, refs = stored(tmp_path, tables)
-    found = warehouse.query(Select(declared.query, [refs[read] for read in declared.reads])).schema
+    found = queried(tmp_path, name, EVENTS).schema
     assert found.names == list(declared.column_names)
     for field, column in zip(found, declared.columns, strict=True):
         assert field.type == column.type.arrow or pa.types.is_integer(field.type), field

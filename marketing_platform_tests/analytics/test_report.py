@@ -35,11 +35,17 @@ def report(folder: Path, *, empty: bool = False) -> dict[str, Any]:
         "campaigns": rows_of("campaigns", [] if empty else CAMPAIGNS),
         "purchases": rows_of("purchases", [] if empty else purchases),
         "ad_spend": rows_of("ad_spend", [] if empty else spend),
-        "admitted_batches": pa.table({"rows_landed": [7], "rows_valid": [6], "rows_quarantined": [1]}),
+        "admitted_batches": pa.table(
+            {
+                "batch_id": ["a.csv@0123456789ab"],
+                "source": ["shop"],
+                **{"rows_landed": [7], "rows_valid": [6], "rows_quarantined": [1]},
+            }
+        ),
     }
     warehouse, refs = stored(folder, tables)
     made: list[TableRef] = []
-    for name in ("user_engagement", "campaign_performance", "daily_activity"):
+    for name in ("user_engagement", "campaign_performance", "daily_activity", "kpi_daily"):
         declared = aggregate(name)
         select = Select(declared.query, [refs[read] for read in declared.reads])
         made.append(warehouse.create(f"{name}__1", select).ref)
@@ -59,6 +65,8 @@ def test_currencies_and_levels_stay_apart(tmp_path: Path) -> None:
     sales = {sale["currency"]: sale for sale in found["sales"]}
     assert (sales["EUR"]["revenue"], sales["GBP"]["revenue"]) == (-0.9, 20.0)
     assert sales["EUR"]["anonymous_lines"] == 1
+    # An order is one with a line that is no return, here as for the KPI.
+    assert (sales["EUR"]["lines"], sales["EUR"]["orders"], sales["EUR"]["buyers"]) == (2, 1, 1)
     assert [(line["level"], line["spend"]) for line in found["ad_spend"]] == [
         ("account", 5.5),
         ("campaign", 5.5),

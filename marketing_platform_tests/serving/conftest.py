@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -154,11 +155,16 @@ class Platform:
             with self.stores.warehouse.writer(f"{name}__gen{generation}", declared.arrow_schema) as part:
                 part.add(_typed(name, rows.get(name, [])))
             stored[name] = part.stored
+        admitted = pa.table({"batch_id": ["sample@0"], "source": ["sample"]})
+        with self.stores.warehouse.writer(f"admitted_batches__gen{generation}", admitted.schema) as part:
+            part.add(admitted)
+        refs = {name: table.ref for name, table in stored.items()} | {"admitted_batches": part.stored.ref}
         for name, declared in aggregates().items():
-            reads = [stored[read].ref for read in declared.reads]
+            reads = [refs[read] for read in declared.reads]
             stored[name] = self.stores.warehouse.create(
                 f"{name}__gen{generation}", Select(declared.query, reads)
             )
+            refs[name] = stored[name].ref
         return stored
 
     def _graph(self, generation: int, stored: dict[str, StoredTable]) -> GraphEntry:
@@ -252,6 +258,23 @@ def _rows(generation: int) -> dict[str, list[dict[str, Any]]]:
                 "ends_on": None if campaign != campaigns[-1] else date(2026, 6, 30),
             }
             for campaign in campaigns
+        ],
+        "ad_spend": [
+            {
+                "date": (MORNING - timedelta(days=ago)).date(),
+                "platform": "Meta",
+                "level": "campaign",
+                "account": "A",
+                "campaign": campaign,
+                "country": country,
+                "spend": Decimal(10 + ago),
+                "impressions": 1_000,
+                "clicks": 10 * generation,
+                "conversions": 2.0 if country == "DE" else 0.0,
+            }
+            for ago in range(60)
+            for campaign in campaigns[:2]
+            for country in ("DE", "AT")
         ],
     }
 

@@ -23,6 +23,7 @@ REAL = {
     "/analytics/user-engagement": "",
     "/analytics/campaign-performance": "",
     "/analytics/daily-activity": "",
+    "/api/v1/kpis": "?by=country&by=week",
     "/api/v1/health": "",
     "/api/v1/health/live": "",
     "/api/v1/health/ready": "",
@@ -43,7 +44,7 @@ WRITES = {
     ("/api/v1/users/{user_id}", "delete"),
     ("/api/v1/erasures/{erasure_id}", "get"),
 }
-ASKS = {("/api/v1/recommendations/batch", "post")}
+ASKS = {("/api/v1/questions", "post"), ("/api/v1/recommendations/batch", "post")}
 
 
 @pytest.fixture(scope="module")

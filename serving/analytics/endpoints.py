@@ -71,7 +71,7 @@ async def user_engagement(
 ) -> Response:
     """One row per user with at least one event; with `user_id` that user's row alone."""
     page = service.Page(sort, order, limit, offset)
-    return await lookups.answer(request, "analytics", service.user_engagement, user_id, page)
+    return await lookups.answer_once(request, "analytics", service.user_engagement, user_id, page)
 
 
 @router.get(
@@ -105,7 +105,7 @@ async def campaign_performance(
 ) -> Response:
     """One row per campaign, also without an event yet; with `campaign_id` that campaign's row alone."""
     page = service.Page(sort, order, limit, offset)
-    return await lookups.answer(request, "analytics", service.campaign_performance, campaign_id, page)
+    return await lookups.answer_once(request, "analytics", service.campaign_performance, campaign_id, page)
 
 
 @router.get(
@@ -140,10 +140,10 @@ async def daily_activity(
     if first and last and first > last:
         problem = {"in": "query", "name": "to", "problem": "must not lie before from"}
         raise ApiError("invalid_parameter", problems=[problem])
-    conditions = [
+    conditions = (
         service.Condition("date", ">=", first),
         service.Condition("date", "<=", last),
         service.Condition("channel", "=", channel),
-    ]
+    )
     page = service.Page(sort, order, limit, offset)
-    return await lookups.answer(request, "analytics", service.daily_activity, conditions, page)
+    return await lookups.answer_once(request, "analytics", service.daily_activity, conditions, page)

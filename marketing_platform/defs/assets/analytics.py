@@ -1,14 +1,23 @@
 """Aggregates, one asset per declaration in `analytics/aggregates/`, and the report about them."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from marketing_platform.analytics import Aggregate, aggregates
+from marketing_platform.analytics.kpis import load_registry
+from marketing_platform.analytics.questions.golden import (
+    Judgement,
+    judge_golden,
+    load_golden,
+    right_share,
+)
 from marketing_platform.analytics.report import build_report
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.metadata import bars, line
 from marketing_platform.defs.pools import stored_in
+from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores
 
@@ -33,8 +42,9 @@ def _aggregate(declared: Aggregate) -> dg.AssetsDefinition:
         automation_condition=follow_upstream(),
         metadata={"sql": dg.MetadataValue.md(f"```sql\n{declared.sql}\n```")},
     )
-    def aggregate(**upstream: StoredTable) -> Select:
-        return Select(declared.query, [stored.ref for stored in upstream.values()])
+    def aggregate(settings: dg.ResourceParam[Settings], **upstream: StoredTable) -> Select:
+        time_zone = load_registry(settings.kpis_dir).workspace.time_zone
+        return Select(declared.query_in(time_zone), [stored.ref for stored in upstream.values()])
 
     return aggregate
 
@@ -49,18 +59,22 @@ def _aggregate(declared: Aggregate) -> dg.AssetsDefinition:
 )
 def analytics_report(
     context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
     stores: dg.ResourceParam[Stores],
     admitted_batches: StoredTable,
     user_engagement: StoredTable,
     campaign_performance: StoredTable,
     daily_activity: StoredTable,
     purchases: StoredTable,
-    ad_spend: StoredTable,
+    kpi_daily: StoredTable,
+    buyer_days: StoredTable,
+    kpi_coverage: StoredTable,
 ) -> dict[str, Any]:
     """What a marketer wants to know first about this data, as a file to read."""
-    tables = (admitted_batches, user_engagement, campaign_performance, daily_activity, purchases, ad_spend)
+    tables = (admitted_batches, user_engagement, campaign_performance, daily_activity, purchases, kpi_daily)
     refs = [stored.ref for stored in tables]
     report = build_report(lambda sql: stores.warehouse.query(Select(sql, refs)).to_pylist())
+    judged = _golden(settings, stores, (kpi_daily, buyer_days, kpi_coverage))
     top = report["campaigns"]["most_engaging"]
     days = report["activity"]["by_day"]
     context.add_output_metadata(
@@ -73,6 +87,27 @@ def analytics_report(
                 [campaign["name"] or campaign["campaign_id"] for campaign in top],
                 [campaign["engagement_score"] for campaign in top],
             ),
+            "golden_right": right_share(judged),
+            "golden_questions": dg.MetadataValue.md(_as_table(judged)),
         }
     )
     return report
+
+
+def _golden(settings: Settings, stores: Stores, tables: Sequence[StoredTable]) -> tuple[Judgement, ...]:
+    """Whether the golden questions still hold; the check `golden_questions` judges the share."""
+    refs = {stored.ref.name: stored.ref for stored in tables}
+
+    def run(sql: str, names: Sequence[str], parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        select = Select(sql, [refs[name] for name in names], parameters)
+        return stores.warehouse.query(select).to_pylist()
+
+    return judge_golden(load_golden(settings.kpis_dir), load_registry(settings.kpis_dir), run)
+
+
+def _as_table(judged: Sequence[Judgement]) -> str:
+    rows = [
+        f"| {'yes' if one.right else '**no**'} | {one.question} | {one.expected} | {one.observed} |"
+        for one in sorted(judged, key=lambda one: one.right)
+    ]
+    return "\n".join(["| holds | question | expected | observed |", "|---|---|---|---|", *rows])

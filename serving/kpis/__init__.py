@@ -1,0 +1,1 @@
+"""KPIs of a release: values by dimension and period, compared and ranked."""

@@ -1,0 +1,1 @@
+"""Questions in plain English about the KPIs of a release."""
