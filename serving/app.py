@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -149,6 +150,9 @@ def create_app(
             await cleanups.enter_async_context(writing.running())
             cleanups.callback(auditing.close)
             await cleanups.enter_async_context(sampling.running())
+            # What is there by now stays: to look through it again and again for garbage costs long pauses.
+            gc.collect()
+            gc.freeze()
             yield
 
     app = FastAPI(
