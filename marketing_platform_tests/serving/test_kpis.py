@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -162,6 +163,19 @@ def test_what_failed_is_asked_again(counted: TestClient, counting: Counting) -> 
     counting.way.set()
     counting.fails = True
     assert counted.get(URL, params={"kpi": "spend"}).status_code == 503
+    counting.fails = False
+    assert counted.get(URL, params={"kpi": "spend"}).status_code == 200
+
+
+def test_a_failure_that_many_wait_for_is_one(counted: TestClient, counting: Counting) -> None:
+    counting.fails = True
+    with ThreadPoolExecutor(24) as askers:
+        answers = [askers.submit(counted.get, URL, params={"kpi": "spend"}) for _ in range(24)]
+        await_until(lambda: counting.asked > 0)
+        time.sleep(0.3)  # until all of them wait
+        counting.way.set()
+        assert {answer.result().status_code for answer in answers} == {503}
+    assert counted.get("/api/v1/health").json()["circuits"]["analytics"] == "closed"
     counting.fails = False
     assert counted.get(URL, params={"kpi": "spend"}).status_code == 200
 
