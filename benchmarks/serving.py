@@ -132,11 +132,11 @@ def bare(body: bytes) -> Generator[int]:
 
 
 @contextmanager
-def ours(shelf: Shelf) -> Generator[int]:
+def ours(settings: Settings) -> Generator[int]:
     """The API with everything on, limits so high that none is met; yields its port."""
     os.environ.update({f"MARKETING_LIMIT_{name}": str(_NO_LIMIT) for name in ("BURST", "SUSTAINED")})
     port = free_port()
-    with _serving("the API", api_command("127.0.0.1", port), port, shelf.settings, "/health/ready"):
+    with _serving("the API", api_command("127.0.0.1", port), port, settings, "/health/ready"):
         yield port
 
 
@@ -170,7 +170,7 @@ def swapping(shelf: Shelf) -> Generator[None]:
 def measured(shelf: Shelf, key: str, *, rounds: int, seconds: float) -> dict[str, Load]:
     """The bare route and the API in turns (the median round of each), then the API while releases swap."""
     found: dict[str, list[Load]] = {"bare route": [], "API": []}
-    with bare(shelf.body) as theirs, ours(shelf) as mine:
+    with bare(shelf.body) as theirs, ours(shelf.settings) as mine:
         for number in range(rounds):
             for name, port in (("bare route", theirs), ("API", mine)):
                 console.log(f"round {number + 1} of {rounds}: {name}")
@@ -181,14 +181,14 @@ def measured(shelf: Shelf, key: str, *, rounds: int, seconds: float) -> dict[str
     return {**{name: median(loads) for name, loads in found.items()}, "API, releases swapping": swapped}
 
 
-def _key(settings: Settings) -> str:
+def key_of(settings: Settings, *scopes: Scope) -> str:
     """A key like an application's."""
     key, _ = issue(
         open_records(settings).keys,
         api_secret(settings),
         name="benchmark",
         owner="benchmark",
-        scopes=[Scope.READ_RECOMMENDATIONS],
+        scopes=scopes,
         lifetime=timedelta(days=1),
         who="benchmark",
         now=datetime.now(UTC),
@@ -222,7 +222,9 @@ def main() -> None:
         settings = Settings(data_dir=Path(folder))  # pyright: ignore[reportCallIssue]
         console.log("making a release")
         shelf = multiplied(settings, given.users)
-        found = measured(shelf, _key(settings), rounds=given.rounds, seconds=given.seconds)
+        found = measured(
+            shelf, key_of(settings, Scope.READ_RECOMMENDATIONS), rounds=given.rounds, seconds=given.seconds
+        )
     console.print(_table(found))
     theirs, mine, swapped = found.values()
     print(
