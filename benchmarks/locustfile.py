@@ -56,7 +56,11 @@ class Shop(_Caller):
         """What the user did with it."""
         self.client.post(
             f"/api/v1/users/{self.a_user()}/feedback",
-            json={"action": random.choice(_FEEDBACK), "kind": "product", "item_id": "CAM-1001"},
+            json={
+                "events": [
+                    {"action": random.choice(_FEEDBACK), "item_kind": "product", "item_id": "CAM-1001"}
+                ]
+            },
             headers={"Idempotency-Key": uuid.uuid4().hex},
             name="POST /api/v1/users/{id}/feedback",
         )
