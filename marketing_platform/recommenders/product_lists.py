@@ -18,6 +18,7 @@ from scipy import sparse
 
 from marketing_platform.recommenders.answers import ANSWER_SCHEMA
 from marketing_platform.recommenders.families import FAMILIES, Family
+from marketing_platform.recommenders.feedback import ToldByUsers
 from marketing_platform.recommenders.hybrid import SEGMENTS, Blend, Hybrid
 from marketing_platform.recommenders.item_batches import facts_of, recommend_items
 from marketing_platform.recommenders.item_training import Items
@@ -42,6 +43,7 @@ def lists_of_family(
     evaluated: Mapping[str, Any],
     name: str,
     rules: Sequence[Rule],
+    told: ToldByUsers | None = None,
     *,
     strategy: str,
     shown: int,
@@ -49,7 +51,7 @@ def lists_of_family(
 ) -> Iterator[pa.Table]:
     """For every user what the family `name` says, called `strategy`: stored lists by user."""
     hybrid = _alone(name, evaluated, products.training, products.training)
-    found = recommend_items(products, hybrid, rules, limit=shown + SPARES, today=today, fill=False)
+    found = recommend_items(products, hybrid, rules, told, limit=shown + SPARES, today=today, fill=False)
     return with_spares(found, shown=shown, categories=products.category_of, strategy=strategy)
 
 
@@ -57,6 +59,7 @@ def trending_lists(
     products: Items,
     evaluated: Mapping[str, Any],
     rules: Sequence[Rule],
+    told: ToldByUsers | None = None,
     *,
     shown: int,
     today: date,
@@ -77,7 +80,7 @@ def trending_lists(
     places = np.searchsorted(products.training.items, np.asarray(ids, dtype=object)).astype(np.int64)
     for start in range(0, len(products.training.users), _BLOCK_USERS):
         rows = np.arange(start, min(start + _BLOCK_USERS, len(products.training.users)))
-        yield _exceptions(products, rules, rows, places, today)
+        yield _exceptions(products, rules, told, rows, places, today)
 
 
 def _alone(name: str, evaluated: Mapping[str, Any], learn: Training, serve: Training) -> Hybrid:
@@ -102,7 +105,12 @@ def _stranger(products: Items) -> Items:
 
 
 def _exceptions(
-    products: Items, rules: Sequence[Rule], rows: np.ndarray, listed: np.ndarray, today: date
+    products: Items,
+    rules: Sequence[Rule],
+    told: ToldByUsers | None,
+    rows: np.ndarray,
+    listed: np.ndarray,
+    today: date,
 ) -> pa.Table:
     training = products.training
     places = np.broadcast_to(listed, (len(rows), len(listed)))
@@ -111,7 +119,7 @@ def _exceptions(
         training.users[rows], training.items, places, nothing, nothing, np.zeros(0, np.int64)
     )
     out = np.zeros(places.shape, bool)
-    for removal in removals(in_order(rules), candidates, facts_of(products, rows, today)):
+    for removal in removals(in_order(rules), candidates, facts_of(products, rows, today, told)):
         out |= removal.keeps_out(np.arange(len(rows)), places)
     own = training.taken[rows][:, listed].toarray() > 0
     answers = [

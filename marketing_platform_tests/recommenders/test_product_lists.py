@@ -8,17 +8,19 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
+from scipy import sparse
 
 from marketing_platform.recommenders.answers import (
     ANSWER_SCHEMA,
     ProductRecommendationsAnswer,
 )
+from marketing_platform.recommenders.feedback import ToldByUsers
 from marketing_platform.recommenders.item_batches import recommend_items
 from marketing_platform.recommenders.item_learning import evaluate_items, hybrid_of
 from marketing_platform.recommenders.item_training import Items
 from marketing_platform.recommenders.prepared import EVERYONE, StoredList, with_spares
 from marketing_platform.recommenders.product_lists import lists_of_family, trending_lists
-from marketing_platform.recommenders.rules import RuleBook
+from marketing_platform.recommenders.rules import Impressions, RuleBook
 from marketing_platform.recommenders.suppressing import with_suppressions
 from marketing_platform.releases.overrides import Suppressed
 from marketing_platform_tests.recommenders.test_items import NOW, Rows, known, shop
@@ -151,3 +153,24 @@ def test_the_next_release_keeps_out_what_was_suppressed(
     others = [ids for user, ids in shown.items() if user not in {"u00", "u01"}]
     assert any("p03" in ids for ids in others)
     assert not np.array_equal(suppressed.opted_out, products.opted_out)
+
+
+def test_what_a_user_dismissed_is_in_no_list_of_that_user(given: tuple[Rows, Items, dict[str, Any]]) -> None:
+    _, products, evaluated = given
+    listed = stored(trending_lists(products, evaluated, RULES, shown=SHOWN, today=TODAY))
+    first = StoredList.read(listed[EVERYONE]).ids[0]
+    shape = (len(products.training.users), len(products.training.items))
+    dismissed = sparse.lil_matrix(shape, dtype=np.float32)
+    column = products.training.items.tolist().index(first)
+    dismissed[0, column] = 1
+    nothing = np.zeros(0, np.int64)
+    told = ToldByUsers(Impressions(nothing, nothing, np.zeros(0)), dismissed.tocsr())
+    found = stored(trending_lists(products, evaluated, RULES, told, shown=SHOWN, today=TODAY))
+    dismisser, other = (str(user) for user in products.training.users[:2])
+    assert 0 in orjson.loads(found[dismisser])["out"]
+    assert orjson.loads(found[other]) == orjson.loads(listed[other])
+    for family in ("discovery", "content"):
+        lists = lists_of_family(
+            products, evaluated, family, RULES, told, strategy=family, shown=SHOWN, today=TODAY
+        )
+        assert first not in StoredList.read(stored(lists)[dismisser]).ids

@@ -5,7 +5,7 @@ parameters are found is in `tuning.py`.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,13 +17,13 @@ from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import DOCUMENT, Prepared, latest_made_of
 from marketing_platform.defs.metadata import bars, markdown_table
 from marketing_platform.defs.pools import stored_in
-from marketing_platform.recommenders.feedback import told_by_users
+from marketing_platform.recommenders.feedback import ToldByUsers, told_by_users
 from marketing_platform.recommenders.item_batches import recommend_items, repeats_allowed
 from marketing_platform.recommenders.item_kinds import ItemKind
 from marketing_platform.recommenders.item_learning import Evaluated, K, evaluate_items, hybrid_of
 from marketing_platform.recommenders.item_training import Items
 from marketing_platform.recommenders.prepared import SPARES, with_spares
-from marketing_platform.recommenders.rules import load_rules
+from marketing_platform.recommenders.rules import Rule, load_rules
 from marketing_platform.recommenders.suppressing import with_suppressions
 from marketing_platform.releases.overrides import Overrides, suppressed
 from marketing_platform.releases.version import code_version
@@ -124,15 +124,7 @@ def recommendations_asset(kind: ItemKind) -> dg.AssetsDefinition:
     ) -> Prepared:
         items = suppressed_items(kind, context, stores, overrides, tables)
         rules, now = load_rules(settings.rules_dir).of(kind.name), datetime.now(UTC)
-        refs = [stored.ref for stored in tables.values()]
-        told = told_by_users(
-            lambda sql: stores.warehouse.query(Select(sql, refs)),
-            kind.words.noun,
-            rules,
-            users=items.training.users,
-            items=items.training.items,
-            now=now,
-        )
+        told = told_about(items, rules, stores, tables, now)
         answers = recommend_items(
             items,
             hybrid_of(evaluation, items.training),
@@ -145,6 +137,21 @@ def recommendations_asset(kind: ItemKind) -> dg.AssetsDefinition:
         return Prepared(with_spares(answers, shown=settings.recommendations, categories=items.category_of))
 
     return recommended
+
+
+def told_about(
+    items: Items, rules: Sequence[Rule], stores: Stores, tables: Mapping[str, StoredTable], now: datetime
+) -> ToldByUsers:
+    """What users did with items shown to them; `tables` holds `feedback`, and for campaigns `events`."""
+    refs = [stored.ref for stored in tables.values()]
+    return told_by_users(
+        lambda sql: stores.warehouse.query(Select(sql, refs)),
+        items.kind.words.noun,
+        rules,
+        users=items.training.users,
+        items=items.training.items,
+        now=now,
+    )
 
 
 def suppressed_items(

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from marketing_platform.defs.assets.items import EVALUATION, suppressed_items
+from marketing_platform.defs.assets.items import EVALUATION, suppressed_items, told_about
 from marketing_platform.defs.assets.recommendations import GROUP
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import Prepared
@@ -39,7 +39,7 @@ def _list(description: str) -> dg.AssetOut:
     group_name=GROUP,
     pool="answers",
     ins={
-        **{table: dg.AssetIn() for table in PRODUCTS.reads},
+        **{table: dg.AssetIn() for table in (*PRODUCTS.reads, "feedback")},
         "evaluation": dg.AssetIn(EVALUATION.format(PRODUCTS.words.noun)),
     },
     outs={
@@ -63,9 +63,13 @@ def product_lists(
     """Lists of one family each, beside the hybrid's."""
     known = suppressed_items(PRODUCTS, context, stores, overrides, tables)
     rules = load_rules(settings.rules_dir).products
-    shown, today = settings.recommendations, datetime.now(UTC).date()
-    trending = trending_lists(known, evaluation, rules, shown=shown, today=today)
+    now = datetime.now(UTC)
+    told = told_about(known, rules, stores, tables, now)
+    shown, today = settings.recommendations, now.date()
+    trending = trending_lists(known, evaluation, rules, told, shown=shown, today=today)
     yield dg.Output(Prepared(trending), TRENDING)
     for strategy, family in OF_FAMILIES.items():
-        found = lists_of_family(known, evaluation, family, rules, strategy=strategy, shown=shown, today=today)
+        found = lists_of_family(
+            known, evaluation, family, rules, told, strategy=strategy, shown=shown, today=today
+        )
         yield dg.Output(Prepared(found), f"{strategy}_products")
