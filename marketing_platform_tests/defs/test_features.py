@@ -18,6 +18,8 @@ from marketing_platform.features.spec import ENTITIES, Entity
 from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.installation import Installation
 
+pytestmark = pytest.mark.long
+
 
 def answers(installation: Installation) -> dict[str, FeaturesAnswer]:
     """What the release that serves answers about each user."""

@@ -20,6 +20,8 @@ from marketing_platform.releases.manifest import Manifest
 from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.installation import Installation
 
+pytestmark = pytest.mark.long
+
 FIGURE = "product_evaluation.discovery_ndcg_at_10"
 _JUDGED = ("product_evaluation", "product_recommendations", *PRODUCT_LISTS, "release")
 # What a shared path of an answer and the tables call the same.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
 
 from marketing_platform.access.keys import key_id
@@ -13,6 +14,8 @@ from marketing_platform.settings import Settings
 from marketing_platform_tests.acceptance.installation import Installation
 from marketing_platform_tests.callers import client_of
 from serving.app import create_app
+
+pytestmark = pytest.mark.long
 
 WHEN = "2026-01-01T10:00:00Z"
 NDJSON = {"Content-Type": "application/x-ndjson"}
