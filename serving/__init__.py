@@ -1,8 +1,9 @@
 """The REST API: looks up what a release prepared, and says which release that was.
 
-Each area (`recommendations`, `graph`, `analytics`, `health`) has the same files: `endpoints.py`
-(HTTP), `service.py` (the look-up) and `schemas.py` (what OpenAPI shows). Nothing here computes
-what the pipeline can prepare, and nothing here imports dagster, torch or pandas.
+Each area (recommendations, features, graph, analytics, KPIs, questions, writes, suppressions, erasures,
+health) has the same files: `endpoints.py` (HTTP), `service.py` (the look-up) and `schemas.py` (what OpenAPI
+shows). Around them stand `access` (who may), `limits` (how much) and `observability` (what is seen of it).
+Nothing here computes what the pipeline can prepare, and nothing here imports dagster, torch or pandas.
 """
 
 from __future__ import annotations
