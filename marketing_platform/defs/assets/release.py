@@ -72,6 +72,7 @@ LAST = (
     "knowledge_graph",
     ENRICHED_EVENTS,
     "analytics_report",
+    "item_feedback",
     *(table_of(entity) for entity in ("campaign", "product")),
     *ANSWERS,
 )
