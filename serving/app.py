@@ -153,6 +153,7 @@ def create_app(
             # What is there by now stays: to look through it again and again for garbage costs long pauses.
             gc.collect()
             gc.freeze()
+            cleanups.callback(gc.unfreeze)
             yield
 
     app = FastAPI(
