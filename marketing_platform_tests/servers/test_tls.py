@@ -86,6 +86,7 @@ def _redis(stack: ExitStack, certificate: tuple[Path, Path]) -> Callable[..., Fo
             f">{PASSWORD.replace(' ', '-')}",
             "~answers:*",
             "~fetching:*",
+            "~limits:*",
             "+@all",
         ),
     ]
