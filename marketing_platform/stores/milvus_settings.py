@@ -11,6 +11,10 @@ from pydantic_settings import SettingsConfigDict
 from marketing_platform.stores.credentials import secret
 from marketing_platform.stores.server_settings import ServerSettings
 
+# gRPC shares connections to one address between all clients of a process, and with them the pause after a
+# failed attempt. It grows to two minutes, in which a new client fails at once although the server is back.
+_CHANNEL = {"grpc.use_local_subchannel_pool": 1}
+
 
 class MilvusSettings(ServerSettings):
     """One Milvus database."""
@@ -34,6 +38,9 @@ class MilvusSettings(ServerSettings):
     write_seconds: float = Field(60.0, gt=0, description="For one batch, retries included.")
     build_seconds: float = Field(
         1_800.0, gt=0, description="For a collection to be flushed, indexed or loaded."
+    )
+    retry_seconds: float = Field(
+        30.0, ge=0, description="How long writers try to connect to a server that is coming back."
     )
     index_from_rows: int = Field(
         50_000,
@@ -59,5 +66,6 @@ class MilvusSettings(ServerSettings):
             "db_name": self.database,
             "timeout": self.connect_seconds,
             "server_pem_path": str(self.ca_file) if self.tls and self.ca_file else None,
+            "grpc_options": _CHANNEL,
         }
         return {name: value for name, value in given.items() if value is not None}

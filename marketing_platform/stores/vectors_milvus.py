@@ -7,14 +7,14 @@ a navigable graph answers (HNSW; Malkov and Yashunin, TPAMI 2020), whose recall 
 `vector_recall.recall` and shown. IVF indexes were not chosen: they need their number of lists tuned to the
 size, and reach the same recall more slowly.
 
-pymilvus retries what may be retried until a call's deadline; it takes two seconds and pandas to import,
-so nothing does before the first use.
+How a connection is opened, and how faults are told: `milvus_sessions`. Whoever writes, lists or drops has
+the time to wait for a server that is coming back; a reader has not, because requests wait for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from marketing_platform.stores.milvus_rows import (
     refuse_directionless,
     repeated_ids,
 )
+from marketing_platform.stores.milvus_sessions import connected, reported
 from marketing_platform.stores.milvus_settings import MilvusSettings
 from marketing_platform.stores.protocols import Neighbour
 
@@ -54,7 +55,7 @@ class MilvusReader:
         self._settings = settings
         self._client = opened.__enter__()
         try:
-            with _reported(settings, "open"):
+            with reported(settings, "open"):
                 self._collection = Generations(self._client, settings.read_seconds).shown(name)
                 self._client.load_collection(self._collection, timeout=settings.build_seconds)
                 self._indexed = _indexed(self._client, self._collection, settings.read_seconds)
@@ -71,7 +72,7 @@ class MilvusReader:
             return []
         refuse_directionless(vectors, lambda row: f"query {row}")
         rows = list(np.ascontiguousarray(vectors, dtype=np.float32))
-        with _reported(self._settings, "search"):
+        with reported(self._settings, "search"):
             return [[neighbour(hit) for hit in hits] for hits in self._search(rows, limit)]
 
     def close(self) -> None:
@@ -118,7 +119,7 @@ class MilvusVectors:
         writing again is safe.
         """
         collection = new_collection(name)
-        with self._connected() as client, _reported(self._settings, "write"):
+        with connected(self._settings, patient=True) as client, reported(self._settings, "write"):
             generations = Generations(client, self._settings.write_seconds)
             if base is not None:
                 generations.shown(base)
@@ -127,7 +128,7 @@ class MilvusVectors:
                 collection, schema=collection_schema(dim), timeout=self._settings.write_seconds
             )
             try:
-                with _reported(self._settings, "write"):
+                with reported(self._settings, "write"):
                     count = self._fill(client, collection, chunks, dim)
             except StoreUnavailable:
                 raise
@@ -139,22 +140,22 @@ class MilvusVectors:
 
     def open(self, name: str) -> MilvusReader:
         """A reader of `name`, loaded; UnknownName when nothing complete is there."""
-        return MilvusReader(self._connected(), self._settings, name)
+        return MilvusReader(connected(self._settings, patient=False), self._settings, name)
 
     def exact(self, name: str) -> bool:
         """Whether `name` was too small for a graph index."""
-        with self._connected() as client, _reported(self._settings, "describe an index"):
+        with connected(self._settings, patient=True) as client, reported(self._settings, "describe an index"):
             collection = Generations(client, self._settings.read_seconds).shown(name)
             return not _indexed(client, collection, self._settings.read_seconds)
 
     def count(self, name: str) -> int:
         """How many records `name` holds, counted by Milvus."""
-        with self._connected() as client, _reported(self._settings, "count"):
+        with connected(self._settings, patient=True) as client, reported(self._settings, "count"):
             return self._count(client, Generations(client, self._settings.read_seconds).shown(name))
 
     def names(self) -> list[str]:
         """Every complete collection."""
-        with self._connected() as client, _reported(self._settings, "list collections"):
+        with connected(self._settings, patient=True) as client, reported(self._settings, "list collections"):
             return Generations(client, self._settings.read_seconds).names()
 
     def drop(self, name: str) -> None:
@@ -162,7 +163,7 @@ class MilvusVectors:
 
         The next write or drop after that removes it.
         """
-        with self._connected() as client, _reported(self._settings, "drop"):
+        with connected(self._settings, patient=True) as client, reported(self._settings, "drop"):
             generations = Generations(client, self._settings.write_seconds)
             generations.hide(name)
             generations.remove_left_over(idle_seconds=self._settings.keep_dropped_seconds)
@@ -202,33 +203,7 @@ class MilvusVectors:
         found = client.get_collection_stats(collection, timeout=self._settings.read_seconds)
         return int(found["row_count"])
 
-    @contextmanager
-    def _connected(self) -> Generator[MilvusClient]:
-        from pymilvus import MilvusClient
-
-        with _reported(self._settings, "connect"):
-            # Of its own: pymilvus would share one between databases of a server and between readers.
-            client = MilvusClient(**self._settings.connection(), dedicated=True)
-        try:
-            yield client
-        finally:
-            client.close()
-
 
 def _indexed(client: MilvusClient, collection: str, seconds: float) -> bool:
     """Whether a graph index answers, which is approximate."""
     return client.describe_index(collection, VECTOR, timeout=seconds)["index_type"] == _HNSW
-
-
-@contextmanager
-def _reported(settings: MilvusSettings, what: str) -> Generator[None]:
-    import grpc
-    from pymilvus.exceptions import MilvusException
-
-    try:
-        yield
-    except (MilvusException, grpc.RpcError) as error:
-        said: Any = getattr(error, "message", None) or error
-        raise StoreUnavailable(
-            f"{settings.where} failed to {what}: {said}; start it, or correct MARKETING_MILVUS_…"
-        ) from error

@@ -47,7 +47,9 @@ def emptied(given: MilvusSettings) -> MilvusSettings:
 
 
 def _answers(endpoint: str) -> bool:
-    client = MilvusClient(f"http://{endpoint}", timeout=2, dedicated=True)
+    # A connection of its own: a shared one would mend those of the process that is tested.
+    alone = {"grpc.use_local_subchannel_pool": 1}
+    client = MilvusClient(f"http://{endpoint}", timeout=2, dedicated=True, grpc_options=alone)
     try:
         return bool(client.get_server_version(timeout=2))
     finally:

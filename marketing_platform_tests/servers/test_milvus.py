@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import grpc
 import numpy as np
 import pyarrow as pa
 import pytest
 from pymilvus import MilvusClient
+from pymilvus.grpc_gen.milvus_pb2_grpc import MilvusServiceServicer, add_MilvusServiceServicer_to_server
 
 from marketing_platform.errors import StoreUnavailable
 from marketing_platform.stores.milvus_settings import MilvusSettings
@@ -101,7 +105,14 @@ def test_a_slow_network_is_waited_for_until_the_deadline(settings: MilvusSetting
     MilvusVectors(settings).write(NAME, [records([0])], dim=DIM)
     with slow_network("127.0.0.1", settings.port) as line:
         store = MilvusVectors(
-            settings.model_copy(update={"port": line.port, "read_seconds": 1.5, "connect_seconds": 1.5})
+            settings.model_copy(
+                update={
+                    "port": line.port,
+                    "read_seconds": 1.5,
+                    "connect_seconds": 1.5,
+                    "retry_seconds": 1.0,
+                }
+            )
         )
         reader = store.open(NAME)
         line.delay = 0.2
@@ -119,7 +130,7 @@ def test_a_slow_network_is_waited_for_until_the_deadline(settings: MilvusSetting
 
 
 def test_nobody_there_is_said_within_the_deadline():
-    store = MilvusVectors(milvus.settings(f"127.0.0.1:{free_port()}", connect_seconds=1))
+    store = MilvusVectors(milvus.settings(f"127.0.0.1:{free_port()}", connect_seconds=1, retry_seconds=1))
     started = time.monotonic()
     with pytest.raises(StoreUnavailable, match="MARKETING_MILVUS"):
         store.names()
@@ -151,3 +162,58 @@ def test_stopped_while_writing_and_reading(tmp_path: Path):
         assert store.write("v_2", [records([1, 2])], dim=DIM) == 2
         assert store.names() == ["v_1", "v_2"]
         reader.close()
+
+
+def test_a_server_that_is_back_is_found_at_once_however_long_it_was_away(tmp_path: Path):
+    port = free_port()
+    store = MilvusVectors(milvus.settings(f"127.0.0.1:{port}", read_seconds=0.5, retry_seconds=0))
+    with milvus.running(tmp_path, port):
+        store.write("v_1", [records([0])], dim=DIM)
+        reader = store.open("v_1")
+    gone_until = time.monotonic() + 10
+    while time.monotonic() < gone_until:
+        with pytest.raises(StoreUnavailable, match="failed to search"):
+            reader.search(axis(0)[None], limit=1)
+        time.sleep(0.1)
+    with milvus.running(tmp_path, port):
+        assert store.names() == ["v_1"]
+        assert reader.search(axis(0)[None], limit=1)[0][0].score == pytest.approx(1)
+    reader.close()
+
+
+def test_a_writer_waits_for_a_server_that_is_coming_back(tmp_path: Path):
+    port = free_port()
+    store = MilvusVectors(milvus.settings(f"127.0.0.1:{port}", retry_seconds=60))
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(store.write, "v_1", [records([0, 1])], dim=DIM)
+        time.sleep(1)
+        assert not written.done()
+        with milvus.running(tmp_path, port):
+            assert written.result(60) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "waits"), [("UNKNOWN", "not ready yet", True), ("UNAUTHENTICATED", "wrong", False)]
+)
+def test_a_server_that_is_not_ready_is_asked_again_one_that_refuses_is_not(
+    code: str, reason: str, *, waits: bool
+):
+    asked = 0
+
+    class Starting(MilvusServiceServicer):
+        """Answers as Milvus does while it starts, or to somebody it does not know."""
+
+        def Connect(self, request: Any, context: grpc.ServicerContext) -> Any:
+            nonlocal asked
+            asked += 1
+            context.abort(grpc.StatusCode[code], reason)
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    port = server.add_insecure_port("127.0.0.1:0")
+    add_MilvusServiceServicer_to_server(Starting(), server)
+    server.start()
+    store = MilvusVectors(milvus.settings(f"127.0.0.1:{port}", retry_seconds=1))
+    with pytest.raises(StoreUnavailable, match="failed to connect"):
+        store.names()
+    server.stop(None)
+    assert (asked > 1) == waits
