@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -154,10 +155,8 @@ class _Document:
 
 
 def _parse(path: Path, error_type: type[MarketingPlatformError]) -> _Document:
-    document = _Document()
     try:
-        node: Node | None = YAML(typ="safe", pure=True).compose(path.read_text(encoding="utf-8-sig"))
-        document.data = _plain(node, (), document, frozenset()) if node is not None else None
+        return _document(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         raise error_type(
             f"{path}:1: expected UTF-8 text, found the byte {error.object[error.start]:#04x}"
@@ -171,6 +170,14 @@ def _parse(path: Path, error_type: type[MarketingPlatformError]) -> _Document:
         raise error_type(f"{path}:1: expected YAML, found a syntax error ({error})") from None
     except OSError as error:
         raise error_type(f"{path}:1: expected a readable file, found: {error.strerror or error}") from None
+
+
+@lru_cache(maxsize=256)  # to parse YAML takes far longer than all else; sensors and steps read the same files
+def _document(text: str) -> _Document:
+    """Never changed once it is made."""
+    document = _Document()
+    node: Node | None = YAML(typ="safe", pure=True).compose(text)
+    document.data = _plain(node, (), document, frozenset()) if node is not None else None
     return document
 
 

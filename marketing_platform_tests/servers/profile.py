@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from pydantic_settings import BaseSettings
 
 from marketing_platform.settings import Settings
@@ -70,14 +71,30 @@ def _shared_start(name: str) -> Callable[[], AbstractContextManager[Running]]:
     return redis.running if name == "Redis" else KINDS[name].running
 
 
-def environment(settings: Mapping[str, BaseSettings]) -> dict[str, str]:
-    """The variables that say the same as these settings."""
-    variables = {"MARKETING_PROFILE": "servers", "MARKETING_API_SECRET": secrets.token_hex(24)}
-    for name, given in settings.items():
-        prefix = f"MARKETING_{KINDS[name].prefix}_"
-        for field, value in given.model_dump(exclude_none=True, exclude_defaults=True).items():
-            variables[prefix + field.upper()] = str(value)
-    return variables
+def variables(*settings: BaseSettings) -> dict[str, str]:
+    """The environment variables that say the same as these settings."""
+    return {
+        f"{given.model_config.get('env_prefix', '')}{field.upper()}": (
+            ",".join(value) if isinstance(value, tuple) else str(value)
+        )
+        for given in settings
+        for field, value in given.model_dump(exclude_none=True, exclude_defaults=True).items()
+    }
+
+
+def environment(*settings: BaseSettings) -> dict[str, str]:
+    """The variables of an installation that stands on these servers."""
+    return {
+        "MARKETING_PROFILE": "servers",
+        "MARKETING_API_SECRET": secrets.token_hex(24),
+        **variables(*settings),
+    }
+
+
+def tell(patch: pytest.MonkeyPatch, told: Mapping[str, str]) -> None:
+    """Set environment variables until the patch is undone."""
+    for name, value in told.items():
+        patch.setenv(name, value)
 
 
 def land(installation: Installation, folder: Path, names: Iterable[str] | None = None) -> None:

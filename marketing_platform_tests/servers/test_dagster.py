@@ -63,15 +63,14 @@ class Platform:
 @pytest.fixture
 def platform(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Platform]:
     """Sample data has landed; nothing runs yet."""
-    variables = profile.environment(profile.shared_settings())
+    variables = profile.environment(*profile.shared_settings().values())
     variables |= {
         "MARKETING_DATA_DIR": str(tmp_path / "data"),
         "MARKETING_SETTLE_SECONDS": "0",
         "DAGSTER_CODE_HOST": "127.0.0.1",
         "DAGSTER_CODE_PORT": str(_PORTS["4000"]),
     }
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
+    profile.tell(monkeypatch, variables)
     installation = profile.installation(tmp_path / "data", models, settle_seconds=0)
     home = prepare_home(installation.settings)
     write_sample(tmp_path / "sample", users=30, events=400)
@@ -176,9 +175,7 @@ def _daemon_lives(instance: dg.DagsterInstance) -> bool:
 @pytest.fixture
 def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[dg.DagsterInstance]:
     """The instance of the servers profile, in a schema of its own."""
-    given = postgres.settings(shared(postgres.running))
-    for name, value in given.model_dump(exclude_none=True, exclude_defaults=True).items():
-        monkeypatch.setenv(f"MARKETING_POSTGRES_{name.upper()}", str(value))
+    profile.tell(monkeypatch, profile.variables(postgres.settings(shared(postgres.running))))
     with open_instance(Settings(profile="servers", data_dir=tmp_path)) as found:
         yield found
 

@@ -20,14 +20,8 @@ def variables() -> dict[str, str]:
     """Settings of all servers; BigQuery and a topic of Kafka among them."""
     broker = shared(kafka.running)
     kafka.make_topic(broker, _TOPIC, 1)
-    given = environment(shared_settings()) | {"MARKETING_WAREHOUSE": "bigquery"}
-    for prefix, settings in (
-        ("BIGQUERY", bigquery.settings(shared(bigquery.running))),
-        ("KAFKA", kafka.settings(broker, _TOPIC)),
-    ):
-        for field, value in settings.model_dump(exclude_none=True, exclude_defaults=True).items():
-            told = ",".join(value) if isinstance(value, tuple | list) else str(value)
-            given[f"MARKETING_{prefix}_{field.upper()}"] = told
+    asked = (bigquery.settings(shared(bigquery.running)), kafka.settings(broker, _TOPIC))
+    given = environment(*shared_settings().values(), *asked) | {"MARKETING_WAREHOUSE": "bigquery"}
     return {name.removeprefix("MARKETING_").lower(): value for name, value in given.items()}
 
 

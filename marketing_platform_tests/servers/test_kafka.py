@@ -65,19 +65,6 @@ class Sending:
             self.sent += 200
 
 
-def in_background(server: Running, topic: str, messages: int) -> threading.Thread:
-    """Send events slowly, some hundred at a time."""
-
-    def send() -> None:
-        for first in range(0, messages, 500):
-            kafka.produce(server, topic, (event(n) for n in range(first, min(first + 500, messages))))
-            time.sleep(0.05)
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    return thread
-
-
 def test_killed_again_and_again_each_message_becomes_one_valid_row(
     server: Running, platform: Platform, topic: str
 ) -> None:
@@ -102,16 +89,15 @@ def test_consumers_that_come_and_go_share_the_partitions(
     server: Running, platform: Platform, topic: str
 ) -> None:
     given = kafka.settings(server, topic, batch_rows=300, batch_seconds=0.2)
-    sending = in_background(server, topic, 10_000)
     with platform.landing(given) as first:
-        until(lambda: first.progress.batches > 0, "the first one's object")
-        with platform.landing(given) as second:
-            until(lambda: second.progress.batches > 0, "the second one's object")
-            assert len(first.progress.lag) <= 2
-        sending.join()
-        until(lambda: len(platform.landed_events()) == 10_000, "every message")
-    assert each_once(platform.landed_events(), 10_000)
-    assert first.progress.messages + second.progress.messages == 10_000
+        with Sending(server, topic) as sending:
+            until(lambda: first.progress.batches > 0, "the first one's object")
+            with platform.landing(given) as second:
+                until(lambda: second.progress.batches > 0, "the second one's object")
+                assert len(first.progress.lag) <= 2
+        until(lambda: len(platform.landed_events()) == sending.sent, "every message")
+    assert each_once(platform.landed_events(), sending.sent)
+    assert first.progress.messages + second.progress.messages == sending.sent
 
 
 def test_one_that_slept_while_it_was_replaced_doubles_nothing(
@@ -138,15 +124,14 @@ def test_two_that_both_own_every_partition_land_each_message_once(
     server: Running, platform: Platform, topic: str
 ) -> None:
     # Two groups: Kafka gives everything to both, as to a consumer that does not know it was replaced.
-    sending = in_background(server, topic, 6000)
     one = kafka.settings(server, topic, batch_rows=170, batch_seconds=0.3)
     other = kafka.settings(server, topic, batch_rows=230, batch_seconds=0.3)
     with platform.landing(one) as first, platform.landing(other) as second:
-        sending.join()
-        until(lambda: len(platform.landed_events()) >= 6000, "every message")
-    assert each_once(platform.landed_events(), 6000)
-    assert first.progress.collisions + second.progress.collisions > 0
-    assert first.progress.messages + second.progress.messages == 6000
+        with Sending(server, topic) as sending:
+            until(lambda: first.progress.collisions + second.progress.collisions > 0, "the same at once")
+        until(lambda: len(platform.landed_events()) >= sending.sent, "every message")
+    assert each_once(platform.landed_events(), sending.sent)
+    assert first.progress.messages + second.progress.messages == sending.sent
 
 
 class Forgetful(KafkaStream):

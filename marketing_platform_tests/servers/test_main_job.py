@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,8 @@ import pytest
 
 from marketing_platform.sample import write_sample
 from marketing_platform.settings import Settings
-from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.installation import Installation
-from marketing_platform_tests.servers import bigquery, gcs, milvus, mongo, neo4j, postgres, redis
+from marketing_platform_tests.servers import bigquery, profile
 from marketing_platform_tests.servers.shared import shared
 
 USERS = 60
@@ -27,31 +25,14 @@ def on_servers(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Installation:
     """An installation whose stores are the session's servers, told by the environment alone."""
-    given = {
-        "MONGO": mongo.settings(shared(mongo.running)),
-        "POSTGRES": postgres.settings(shared(postgres.running)),
-        "MILVUS": milvus.emptied(milvus.settings(shared(milvus.running).endpoint)),
-        "NEO4J": neo4j.emptied(neo4j.settings(shared(neo4j.running).endpoint)),
-        "REDIS": redis.settings(shared(redis.running)),
-        "GCS": gcs.settings(shared(gcs.running)),
-    }
+    settings = [*profile.shared_settings().values()]
     if request.param == "bigquery":
-        given["BIGQUERY"] = bigquery.settings(shared(bigquery.running))
-    monkeypatch.setenv("MARKETING_API_SECRET", secrets.token_hex(24))
-    for prefix, settings in given.items():
-        for name, value in settings.model_dump(exclude_none=True, exclude_defaults=True).items():
-            monkeypatch.setenv(f"MARKETING_{prefix}_{name.upper()}", str(value))
-    settings = Settings(profile="servers", warehouse=request.param, data_dir=tmp_path / "servers")
-    installation = _landed(settings)
-    for path in settings.landing_dir.rglob("*.*"):
-        name = path.relative_to(settings.landing_dir).as_posix()
-        open_stores(settings).objects.put(name, [path.read_bytes()])
+        settings.append(bigquery.settings(shared(bigquery.running)))
+    profile.tell(monkeypatch, profile.environment(*settings))
+    installation = Installation(Settings(warehouse=request.param, data_dir=tmp_path / "servers"))
+    write_sample(tmp_path / "sample", users=USERS, events=EVENTS)
+    profile.land(installation, tmp_path / "sample")
     return installation
-
-
-def _landed(settings: Settings) -> Installation:
-    write_sample(settings.landing_dir, users=USERS, events=EVENTS)
-    return Installation(settings)
 
 
 def _without_release(answer: Any) -> Any:
@@ -67,7 +48,8 @@ def _answers(installation: Installation, paths: list[str]) -> list[Any]:
 
 
 def test_both_profiles_answer_the_same(on_servers: Installation, tmp_path: Path) -> None:
-    embedded = _landed(Settings(data_dir=tmp_path / "embedded"))
+    embedded = Installation(Settings(profile="embedded", data_dir=tmp_path / "embedded"))
+    profile.land(embedded, tmp_path / "sample")
     told, told_embedded = on_servers.run(), embedded.run()
     for figure in ("rows_landed", "rows_valid", "rows_quarantined", "users", "campaigns", "vectors", "edges"):
         assert told[figure] == told_embedded[figure], figure

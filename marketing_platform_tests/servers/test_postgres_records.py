@@ -23,7 +23,7 @@ from marketing_platform.stores.postgres_settings import PostgresSettings
 from marketing_platform.stores.protocols import LandedObject
 from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.releases.test_pointer import release
-from marketing_platform_tests.servers import postgres
+from marketing_platform_tests.servers import postgres, profile
 from marketing_platform_tests.servers.base import Running
 from marketing_platform_tests.servers.clocks import within
 from marketing_platform_tests.servers.shared import shared
@@ -141,8 +141,7 @@ def test_a_missing_right_is_said_with_its_remedy(roles: PostgresSettings) -> Non
 
 def test_ingesting_runs_share_the_lock_and_no_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     given = postgres.settings(shared(postgres.running))
-    for name, value in given.model_dump(exclude_none=True, exclude_defaults=True).items():
-        monkeypatch.setenv(f"MARKETING_POSTGRES_{name.upper()}", str(value))
+    profile.tell(monkeypatch, profile.variables(given))
     stores = open_stores(Settings(data_dir=tmp_path))
     resources = build_resources(Settings(profile="servers", data_dir=tmp_path), stores=stores)
     beside: list[bool] = []

@@ -40,8 +40,7 @@ def both(shared_data: Path, models: Path, tmp_path_factory: pytest.TempPathFacto
     profile.land(embedded, landed)
     embedded.run()
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in profile.environment(profile.shared_settings()).items():
-            patch.setenv(name, value)
+        profile.tell(patch, profile.environment(*profile.shared_settings().values()))
         servers = profile.installation(folder / "servers", models, profile="servers")
         profile.land(servers, landed)
         servers.run()

@@ -74,8 +74,7 @@ def slowed(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[S
         }
         settings |= {name: _through(line, name, settings[name]) for name, line in lines.items()}
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        for name, value in profile.environment(settings).items():
-            patch.setenv(name, value)
+        profile.tell(patch, profile.environment(*settings.values()))
         stack.enter_context(capture_logs())
         installation = profile.installation(
             folder / "servers", models, profile="servers", api_seconds=API_SECONDS
