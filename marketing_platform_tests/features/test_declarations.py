@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner, Result
 
 from marketing_platform.cli.app import app
 from marketing_platform.errors import FeatureError
 from marketing_platform.features.loading import load_features
-from marketing_platform.features.spec import ENTITIES, Entity, Features
+from marketing_platform.features.spec import ENTITIES, Features
 from marketing_platform.releases.version import code_version
 from marketing_platform.settings import PROJECT_DIR, load_settings
+from marketing_platform_tests.declared import DeclarationsContract, Kind
 
 GOOD = """\
 features:
@@ -29,47 +29,13 @@ features:
 """
 
 
-def _load(folder: Path, text: str, name: str = "users.yaml") -> dict[Entity, Features]:
-    (folder / name).write_text(text, encoding="utf-8")
-    return load_features(folder)
+KIND = Kind("users.yaml", load_features, FeatureError)
 
 
-def _errors(folder: Path, text: str, name: str = "users.yaml") -> str:
-    with pytest.raises(FeatureError) as caught:
-        _load(folder, text, name)
-    return str(caught.value).replace(f"{folder}/{name}:", "")
-
-
-def test_a_good_file_loads(tmp_path: Path) -> None:
-    declared = _load(tmp_path, GOOD)["user"]
-    assert [(one.name, str(one.type), one.unit, one.without_moment) for one in declared.declared] == [
-        ("clicks", "integer", "events", None),
-        ("sum", "money", "x", None),
-        ("category", "string", None, "products.category"),
-        ("said", "vector", None, None),
-    ]
-    assert declared.reads == ("users", "events", "purchases", "products")
-
-
-def test_the_features_of_this_repository_load() -> None:
-    declared = load_features(PROJECT_DIR / "features")
-    assert all(declared[entity].declared for entity in ENTITIES)
-
-
-def test_the_examples_of_the_documentation_load(tmp_path: Path) -> None:
-    pages = (PROJECT_DIR / "docs" / "features.md").read_text(encoding="utf-8").split("```yaml\n")[1:]
-    assert pages
-    for page in pages:
-        assert _load(tmp_path, page.split("```")[0])["user"].declared
-
-
-def test_without_files_there_are_no_features(tmp_path: Path) -> None:
-    assert load_features(tmp_path) == {entity: Features(entity) for entity in ENTITIES}
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "expected"),
-    [
+class TestDeclarations(DeclarationsContract):
+    kind = KIND
+    good = GOOD
+    spoiled = (
         ("features:", "feature:", "1: feature: expected one of features, found 'feature' (did you mean"),
         ("count", "counts", "4: features.0.aggregate: expected one of count, days_since, sum, mean,"),
         ("    from: events\n", "", "2: features.0.from: expected this key, found nothing"),
@@ -120,32 +86,54 @@ def test_without_files_there_are_no_features(tmp_path: Path) -> None:
         ("products.category", "colour", "9: features.2.column: expected one of purchase_id, order_id,"),
         ("column: message", "column: channel", "10: features.3.column: expected events.message of a user,"),
         ("column: message", "column: message, days: 3", "10: features.3.days: expected one of name, descri"),
-    ],
-)
-def test_a_wrong_feature_is_named_with_its_line(tmp_path: Path, old: str, new: str, expected: str) -> None:
-    text = GOOD.replace(old, new, 1)
-    assert text != GOOD
-    assert expected in _errors(tmp_path, text)
+    )
+
+
+def test_a_good_file_loads(tmp_path: Path) -> None:
+    declared = KIND.load(tmp_path, GOOD)["user"]
+    assert [(one.name, str(one.type), one.unit, one.without_moment) for one in declared.declared] == [
+        ("clicks", "integer", "events", None),
+        ("sum", "money", "x", None),
+        ("category", "string", None, "products.category"),
+        ("said", "vector", None, None),
+    ]
+    assert declared.reads == ("users", "events", "purchases", "products")
+
+
+def test_the_features_of_this_repository_load() -> None:
+    declared = load_features(PROJECT_DIR / "features")
+    assert all(declared[entity].declared for entity in ENTITIES)
+
+
+def test_the_examples_of_the_documentation_load(tmp_path: Path) -> None:
+    pages = (PROJECT_DIR / "docs" / "features.md").read_text(encoding="utf-8").split("```yaml\n")[1:]
+    assert pages
+    for page in pages:
+        assert KIND.load(tmp_path, page.split("```")[0])["user"].declared
+
+
+def test_without_files_there_are_no_features(tmp_path: Path) -> None:
+    assert load_features(tmp_path) == {entity: Features(entity) for entity in ENTITIES}
 
 
 def test_features_of_another_entity_need_its_key(tmp_path: Path) -> None:
-    found = _errors(tmp_path, GOOD, "products.yaml")
+    found = KIND.errors(tmp_path, GOOD, "products.yaml")
     assert "5: features.0.from: expected one of purchases (the tables with product_id and a moment)" in found
     assert "10: features.3.from: expected one of purchases" in found
 
 
 def test_a_file_that_nobody_would_read_and_every_wrong_file_are_named(tmp_path: Path) -> None:
     (tmp_path / "campaigns.yaml").write_text("features: 1\n")
-    found = _errors(tmp_path, GOOD, "user.yaml")
+    found = KIND.errors(tmp_path, GOOD, "user.yaml")
     assert "1: expected the file to be one of users.yaml, campaigns.yaml, products.yaml, found 'user" in found
     assert "campaigns.yaml:1: features: expected a list, found 1" in found
 
 
 def test_a_release_says_by_which_features_it_is_made(tmp_path: Path) -> None:
     settings = load_settings().model_copy(update={"features_dir": tmp_path})
-    _load(tmp_path, GOOD)
+    KIND.load(tmp_path, GOOD)
     before = code_version(settings)
-    _load(tmp_path, GOOD.replace("28", "30"))
+    KIND.load(tmp_path, GOOD.replace("28", "30"))
     assert code_version(settings) != before
 
 
@@ -154,7 +142,7 @@ def _run(*arguments: object) -> Result:
 
 
 def test_the_list_for_people_and_for_machines(tmp_path: Path) -> None:
-    _load(tmp_path, GOOD)
+    KIND.load(tmp_path, GOOD)
     listed = json.loads(_run("list", "--features-dir", tmp_path, "--json").stdout)["features"]
     assert [(one["entity"], one["name"], one["type"]) for one in listed][:2] == [
         ("user", "clicks", "integer"),
@@ -169,7 +157,7 @@ def test_the_list_for_people_and_for_machines(tmp_path: Path) -> None:
 
 
 def test_validate_says_whether_the_files_are_right(tmp_path: Path) -> None:
-    _load(tmp_path, GOOD)
+    KIND.load(tmp_path, GOOD)
     right = _run("validate", "--features-dir", tmp_path, "--json")
     assert right.exit_code == 0
     assert json.loads(right.stdout) == {"features": {"user": 4, "campaign": 0, "product": 0}, "errors": []}

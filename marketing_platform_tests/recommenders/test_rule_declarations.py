@@ -13,6 +13,7 @@ from marketing_platform.errors import RuleError
 from marketing_platform.recommenders.rules import RuleBook, load_rules
 from marketing_platform.releases.version import code_version
 from marketing_platform.settings import PROJECT_DIR, load_settings
+from marketing_platform_tests.declared import DeclarationsContract, Kind
 
 GOOD = """\
 products:
@@ -30,46 +31,13 @@ campaigns:
 """
 
 
-def _load(folder: Path, text: str) -> RuleBook:
-    (folder / "recommendations.yaml").write_text(text, encoding="utf-8")
-    return load_rules(folder)
+KIND = Kind("recommendations.yaml", load_rules, RuleError)
 
 
-def _errors(folder: Path, text: str) -> str:
-    with pytest.raises(RuleError) as caught:
-        _load(folder, text)
-    return str(caught.value).replace(f"{folder}/recommendations.yaml:", "")
-
-
-def test_a_good_file_loads(tmp_path: Path) -> None:
-    book = _load(tmp_path, GOOD)
-    assert [rule.label for rule in book.of("products")] == [
-        "boost summer x1.2",
-        "pin gift at 1",
-        "at most mixed 3 per category",
-    ]
-    assert [rule.label for rule in book.of("campaigns")] == ["exclude over", "holdout control 0.05"]
-
-
-def test_the_rules_of_this_repository_load() -> None:
-    book = load_rules(PROJECT_DIR / "rules")
-    assert book.products
-    assert book.campaigns
-
-
-def test_the_example_of_the_documentation_loads(tmp_path: Path) -> None:
-    text = (PROJECT_DIR / "docs" / "recommendations.md").read_text(encoding="utf-8")
-    book = _load(tmp_path, text.split("```yaml\n")[1].split("```")[0])
-    assert [rule.label for rule in book.products][1] == "boost summer x1.2"
-
-
-def test_without_a_file_there_are_no_rules(tmp_path: Path) -> None:
-    assert load_rules(tmp_path) == RuleBook()
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "expected"),
-    [
+class TestDeclarations(DeclarationsContract):
+    kind = KIND
+    good = GOOD
+    spoiled = (
         (
             "products:",
             "product:",
@@ -121,20 +89,43 @@ def test_without_a_file_there_are_no_rules(tmp_path: Path) -> None:
         ),
         ("when: ended_campaign", "when: sold", "11: campaigns.0.when: expected one of 'already_bought',"),
         (", when: ended_campaign", "", "11: campaigns.0: expected either `when` (a reason) or `where`"),
-        ("  - {rule: exclude", "  {rule: exclude", "10: campaigns: expected a list, found a mapping"),
+        (
+            GOOD.partition("campaigns:\n")[2],
+            "  {rule: exclude, name: over, when: ended_campaign}\n",
+            "10: campaigns: expected a list, found a mapping",
+        ),
         (
             "control, share: 0.05, salt: s}",
             "control, share: 0.05}",
             "12: campaigns.1.salt: expected this key",
         ),
-    ],
-)
-def test_a_wrong_rule_is_named_with_its_line(tmp_path: Path, old: str, new: str, expected: str) -> None:
-    text = GOOD.replace(old, new)
-    if old.startswith("  - {"):
-        text = text.replace("\n  - {rule: holdout, name: control, share: 0.05, salt: s}", "")
-    assert text != GOOD
-    assert expected in _errors(tmp_path, text)
+    )
+
+
+def test_a_good_file_loads(tmp_path: Path) -> None:
+    book = KIND.load(tmp_path, GOOD)
+    assert [rule.label for rule in book.of("products")] == [
+        "boost summer x1.2",
+        "pin gift at 1",
+        "at most mixed 3 per category",
+    ]
+    assert [rule.label for rule in book.of("campaigns")] == ["exclude over", "holdout control 0.05"]
+
+
+def test_the_rules_of_this_repository_load() -> None:
+    book = load_rules(PROJECT_DIR / "rules")
+    assert book.products
+    assert book.campaigns
+
+
+def test_the_example_of_the_documentation_loads(tmp_path: Path) -> None:
+    text = (PROJECT_DIR / "docs" / "recommendations.md").read_text(encoding="utf-8")
+    book = KIND.load(tmp_path, text.split("```yaml\n")[1].split("```")[0])
+    assert [rule.label for rule in book.products][1] == "boost summer x1.2"
+
+
+def test_without_a_file_there_are_no_rules(tmp_path: Path) -> None:
+    assert load_rules(tmp_path) == RuleBook()
 
 
 @pytest.mark.parametrize(
@@ -154,36 +145,28 @@ def test_a_wrong_rule_is_named_with_its_line(tmp_path: Path, old: str, new: str,
 def test_two_rules_that_contradict_each_other(tmp_path: Path, second: str, expected: str) -> None:
     campaigns, products = GOOD.index("campaigns:"), GOOD.index("products:")
     text = GOOD[campaigns:] + GOOD[products:campaigns] + f"  - {second}\n"
-    assert expected.partition(": ")[2] in _errors(tmp_path, text)
+    assert expected.partition(": ")[2] in KIND.errors(tmp_path, text)
 
 
 def test_one_holdout_and_one_diversity(tmp_path: Path) -> None:
     twice = "".join(f"  - {{rule: holdout, name: h{n}, share: .1, salt: s}}\n" for n in range(2))
-    assert "3: products.1.rule: expected one holdout, found 'holdout'" in _errors(
+    assert "3: products.1.rule: expected one holdout, found 'holdout'" in KIND.errors(
         tmp_path, "products:\n" + twice
     )
 
 
-@pytest.mark.parametrize("text", ["", "- a", "products: [", "products: 1", "\x00"])
-def test_what_is_no_book_of_rules(tmp_path: Path, text: str) -> None:
-    if text == "":
-        assert "1: expected a mapping with the keys products, campaigns, found nothing" in _errors(
-            tmp_path, text
-        )
-    else:
-        assert ": expected " in _errors(tmp_path, text)
-
-
 def test_more_rules_than_can_be_told_apart(tmp_path: Path) -> None:
     many = "".join(f"  - {{rule: exclude, name: n{n}, when: hidden}}\n" for n in range(65))
-    assert "1: products: expected at most 64 entries, found a list" in _errors(tmp_path, "products:\n" + many)
+    assert "1: products: expected at most 64 entries, found a list" in KIND.errors(
+        tmp_path, "products:\n" + many
+    )
 
 
 def test_a_release_says_by_which_rules_it_is_made(tmp_path: Path) -> None:
     settings = load_settings().model_copy(update={"rules_dir": tmp_path})
-    _load(tmp_path, GOOD)
+    KIND.load(tmp_path, GOOD)
     before = code_version(settings)
-    _load(tmp_path, GOOD.replace("1.2", "1.3"))
+    KIND.load(tmp_path, GOOD.replace("1.2", "1.3"))
     assert code_version(settings) != before
 
 
@@ -192,7 +175,7 @@ def _run(*arguments: object) -> Result:
 
 
 def test_the_command_lists_the_rules_as_they_are_looked_at(tmp_path: Path) -> None:
-    _load(tmp_path, GOOD)
+    KIND.load(tmp_path, GOOD)
     result = _run("--rules", tmp_path, "--json")
     assert result.exit_code == 0
     listed = json.loads(result.stdout)

@@ -9,6 +9,7 @@ import pytest
 from marketing_platform.errors import SourceError
 from marketing_platform.settings import PROJECT_DIR
 from marketing_platform.sources import SourceSpec, load_sources, match_source
+from marketing_platform_tests.declared import DeclarationsContract, Kind
 
 GOOD = """\
 source: shop
@@ -68,9 +69,10 @@ def test_an_empty_folder_declares_nothing(tmp_path: Path) -> None:
         load_sources(tmp_path / "none")
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "expected"),
-    [
+class TestDeclarations(DeclarationsContract):
+    kind = Kind("shop.yaml", load_sources, SourceError)
+    good = GOOD
+    spoiled = (
         ("description", "descriptoin", "2: descriptoin: expected one of source, description,"),
         ("description", "descriptoin", "found 'descriptoin' (did you mean 'description'?)"),
         ("source: shop", "source: My shop", "1: source: expected a name of a-z, 0-9 and _"),
@@ -155,12 +157,7 @@ def test_an_empty_folder_declares_nothing(tmp_path: Path) -> None:
             "description: &a [*a]",
             "2: description.0: expected a value, found an alias",
         ),
-    ],
-)
-def test_a_wrong_key_is_named_with_its_line(tmp_path: Path, old: str, new: str, expected: str) -> None:
-    errors = _errors(tmp_path, GOOD.replace(old, new, 1))
-    assert any(expected in error for error in errors), errors
-    assert all(error.startswith("s0.yaml:") for error in errors)
+    )
 
 
 def test_all_problems_of_all_files_are_told(tmp_path: Path) -> None:
@@ -184,12 +181,6 @@ def test_two_sources_of_one_name(tmp_path: Path) -> None:
     (error,) = _errors(tmp_path, GOOD, GOOD)
     assert error.startswith("s1.yaml:1: source: expected a name of its own, found 'shop'")
     assert "s0.yaml" in error
-
-
-def test_a_declaration_that_is_no_utf8(tmp_path: Path) -> None:
-    (tmp_path / "s.yaml").write_bytes(b"source: \xff")
-    with pytest.raises(SourceError, match="expected UTF-8 text, found the byte 0xff"):
-        load_sources(tmp_path)
 
 
 @pytest.mark.parametrize(
