@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from marketing_platform.catalog import Column, ColumnType, tables
@@ -80,17 +81,24 @@ def _wrong_formats(path: tuple[str, ...], kind: ColumnType, formats: Iterable[st
     if kind not in (ColumnType.DATE, ColumnType.TIMESTAMP):
         yield Problem(path, f"no format for {kind}", "one")
         return
-    import duckdb  # the engine that will parse decides; only declarations with a format pay the import
+    for text in formats:
+        if refusal := _refused_format(text):
+            yield Problem(path, "a strptime format", f"{text!r} ({refusal})")
+        elif "%" not in text:
+            yield Problem(path, "a strptime format such as %d/%m/%Y", repr(text))
+
+
+@lru_cache(maxsize=256)  # an engine takes longer to start than all else that is looked at here
+def _refused_format(text: str) -> str | None:
+    """What the engine that will parse says against a format; None when it takes it."""
+    import duckdb  # only declarations with a format pay the import
 
     with duckdb.connect() as engine:
-        for text in formats:
-            try:
-                engine.execute("SELECT try_strptime('2000', ?)", [text]).fetchall()
-            except duckdb.Error as error:
-                yield Problem(path, "a strptime format", f"{text!r} ({str(error).splitlines()[0]})")
-                continue
-            if "%" not in text:
-                yield Problem(path, "a strptime format such as %d/%m/%Y", repr(text))
+        try:
+            engine.execute("SELECT try_strptime('2000', ?)", [text]).fetchall()
+        except duckdb.Error as error:
+            return str(error).splitlines()[0]
+    return None
 
 
 def _undeclared_fields(path: tuple[str, ...], column: ColumnSpec, spec: SourceSpec) -> Iterator[Problem]:

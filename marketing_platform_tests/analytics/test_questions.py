@@ -344,6 +344,7 @@ def test_questions_are_read_in_milliseconds() -> None:
 
 
 def _seconds(reader: Reader, text: str) -> float:
-    began = time.perf_counter()
+    """Of the processor: what else the machine does is not the question's fault."""
+    began = time.process_time()
     reader.parse(text)
-    return time.perf_counter() - began
+    return time.process_time() - began
