@@ -15,6 +15,9 @@ from marketing_platform.stores.named_folders import NamedFolders, OpenFolder
 
 _FILE = "answers.sqlite"
 _PAGE_BYTES = 8192
+# As much of a file as SQLite maps at most: read from there, an answer costs a third of what it costs through
+# `read`. A file that is complete is never changed or cut off, which is what mapped files do not survive.
+_MAPPED_BYTES = (1 << 31) - 1
 
 
 class SqliteAnswersReader:
@@ -45,6 +48,7 @@ class SqliteAnswersReader:
         if connection is None:
             # check_same_thread is off for `close` alone, which runs in whatever thread ends the reader.
             connection = sqlite3.connect(self._uri, uri=True, check_same_thread=False)
+            connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
             self._local.connection = connection
             with self._opening:
                 self._connections.append(connection)
