@@ -174,7 +174,8 @@ def create_app(
     }
     for name, part in parts.items():
         setattr(app.state, name, part)
-    _add_middleware(app, limits)
+    direct = DirectAnswers(limits, app.state.load, access, rates, lookups, overrides)
+    _add_middleware(app, limits, direct)
     for router in _ROUTERS:
         app.include_router(router)
     app.include_router(probes, include_in_schema=False)
@@ -183,11 +184,10 @@ def create_app(
     return app
 
 
-def _add_middleware(app: FastAPI, limits: LimitSettings) -> None:
+def _add_middleware(app: FastAPI, limits: LimitSettings, direct: DirectAnswers) -> None:
     """The last one added is the first to see a request."""
-    app.add_middleware(DirectAnswers, lookups=app.state.lookups, overrides=app.state.overrides)
     app.add_middleware(RateLimits, rates=app.state.rates)
     app.add_middleware(AccessMiddleware, gatekeeper=app.state.access)
     app.add_middleware(Shedding, settings=limits, load=app.state.load)
     app.add_middleware(Caps, settings=limits)
-    app.add_middleware(RequestMiddleware)
+    app.add_middleware(RequestMiddleware, direct=direct)

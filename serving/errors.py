@@ -249,14 +249,20 @@ def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
 def install(app: FastAPI, routers: Sequence[APIRouter] = ()) -> None:
     """Let `app`, which includes these `routers`, answer every error with the one body."""
     app.state.routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
-    app.exception_handler(ApiError)(_api_error)
+    app.exception_handler(ApiError)(_failed)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_http)
-    app.exception_handler(MarketingPlatformError)(_platform)
+    app.exception_handler(MarketingPlatformError)(_failed)
 
 
-async def _api_error(request: Request, error: ApiError) -> Response:
-    return render(error.code, request_id(request), details=error.details)
+def told(error: ApiError | MarketingPlatformError, request_id: str) -> Response:
+    """The answer to a question that ended with `error`; raises it if it is a defect of ours."""
+    meant = error if isinstance(error, ApiError) else _meaning(error)
+    return render(meant.code, request_id, details=meant.details)
+
+
+async def _failed(request: Request, error: ApiError | MarketingPlatformError) -> Response:
+    return told(error, request_id(request))
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
@@ -285,15 +291,15 @@ def _methods(request: Request) -> set[str]:
     return {method for route in same for method in route.methods or ()}
 
 
-async def _platform(request: Request, error: MarketingPlatformError) -> Response:
+def _meaning(error: MarketingPlatformError) -> ApiError:
     if isinstance(error, StoreUnavailable | StoreBusy | StoreFull):
-        return render("store_unavailable", request_id(request))
+        return ApiError("store_unavailable")
     if isinstance(error, EncoderUnavailable):
         _log.warning("encoder unavailable", reason=str(error))
-        return render("encoder_unavailable", request_id(request))
+        return ApiError("encoder_unavailable")
     if isinstance(error, UnknownRelease):
-        return render("no_release", request_id(request))
-    raise error  # a defect of ours: logged and answered with 500 by the middleware
+        return ApiError("no_release")
+    raise error  # logged and answered with 500 by the middleware
 
 
 def request_id(request: Request) -> str:

@@ -164,6 +164,8 @@ class Lookups:
             ApiError: `no_release`; `unknown_release`; `store_unavailable` when it did not come in time, or
                 was not asked for because it has not come lately; or what the question raises.
         """
+        if area in self._at_once and not pinned:
+            return self._ask_at_once(area, users, question, *args, **named)
         with tracing.span(f"ask {area}"), ExitStack() as lease:
             release = await self._leased(lease, area, users, pinned)
             masked = release.masked
@@ -173,6 +175,25 @@ class Lookups:
                 else:
                     begun = self._begin(area, lease.pop_all(), question, release, *args, **named)
                     body = await self._in_time(area, begun)
+            return release.manifest, without(masked, body) if masked else body
+
+    def _ask_at_once(
+        self,
+        area: Area,
+        users: Collection[str],
+        question: Question[Asked],
+        /,
+        *args: Asked.args,
+        **named: Asked.kwargs,
+    ) -> tuple[Manifest, bytes]:
+        """`ask` without a lease: nothing else runs on the loop meanwhile that could close the release."""
+        release = self._holder.current
+        if release is None:
+            raise ApiError("no_release")
+        with tracing.span(f"ask {area}"):
+            masked = self._mask(release, users)
+            with self._told(area):
+                body = question(release, *args, **named)
             return release.manifest, without(masked, body) if masked else body
 
     async def answer_once(
@@ -206,10 +227,15 @@ class Lookups:
             raise ApiError("store_unavailable", part=area)  # opening one is asking too
         leased = await self._past(area, pinned) if pinned else self._holder.lease()
         release = lease.enter_context(leased)
-        release.masked = self._masked(release.manifest)
-        if release.masked and not release.masked.isdisjoint(users):
-            raise ApiError("unknown_user", parameter="user_id")
+        self._mask(release, users)
         return release
+
+    def _mask(self, release: OpenRelease, users: Collection[str]) -> frozenset[str]:
+        """Whom no answer of the release may show, from now on; raises if that is one of these users."""
+        masked = release.masked = self._masked(release.manifest)
+        if masked and not masked.isdisjoint(users):
+            raise ApiError("unknown_user", parameter="user_id")
+        return masked
 
     @contextmanager
     def _told(self, area: Area) -> Generator[None]:

@@ -1,18 +1,21 @@
 """Verifies API keys from memory: every key of the register is here, and read again when one changed.
 
 So a request costs a hash and no look-up, a flood of unknown keys finds nothing to fill, and a revocation
-takes effect with the next `refresh`. Who calls `refresh`, and when, is the API's matter.
+takes effect with the next `refresh`. A key that was found good is known again by a fingerprint, until its
+record is read anew. Who calls `refresh`, and when, is the API's matter.
 """
 
 from __future__ import annotations
 
 import hmac
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 
-from marketing_platform.access.keys import key_id, mac
+from marketing_platform.access.keys import ID_LENGTH, key_id, mac
 from marketing_platform.access.principals import Principal, Refusal, Refused
 from marketing_platform.access.register import KeyRecord, KeyRegister
 
@@ -20,12 +23,16 @@ from marketing_platform.access.register import KeyRecord, KeyRegister
 # but not for ever: this process may be the only one that does not reach it.
 _TRUSTED_SECONDS = 900.0
 _USE_NOTED_EVERY = timedelta(minutes=1)
+_UNPROVEN = bytes(32)  # the fingerprint of no key
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Known:
+    """A record as it was read; one that is read anew has to be proven anew."""
+
     record: KeyRecord
     principal: Principal
+    proven: bytes = _UNPROVEN  # fingerprint of the key that was found to be the record's
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class KeyRing:
         self._secret = b""
         self._clock = clock
         self._known: dict[str, _Known] = {}
+        self._blind = secrets.token_bytes(32)  # so that a fingerprint says nothing outside of this process
         self._revision: int | None = None  # nothing was read yet
         self._read_at = float("-inf")  # monotonic clock
         self._answers = False
@@ -69,16 +77,16 @@ class KeyRing:
         `UNKNOWN` may be a key that was made since the last reading, `UNAVAILABLE` means that it cannot be
         told because the register does not answer.
         """
-        public = key_id(key)
+        known = self._proven(key)
+        public = known.record.key_id if known else key_id(key)
         if public is None:
             return Refused(Refusal.MALFORMED)
         if time.monotonic() - self._read_at > _TRUSTED_SECONDS:
             return Refused(Refusal.UNAVAILABLE, public)
-        known = self._known.get(public)
-        # The hash is made for unknown ids too: how long an answer takes does not tell which ids there are.
-        offered = mac(key, self._secret)
-        if not hmac.compare_digest(offered, known.record.mac if known else bytes(len(offered))) or not known:
-            return Refused(Refusal.UNKNOWN if known or self._answers else Refusal.UNAVAILABLE, public)
+        known = known or self._prove(key, public)
+        if known is None:
+            told = public in self._known or self._answers
+            return Refused(Refusal.UNKNOWN if told else Refusal.UNAVAILABLE, public)
         now = self._clock()
         match known.record.state(now):
             case "revoked":
@@ -117,6 +125,26 @@ class KeyRing:
     def note_uses(self, due: Mapping[str, datetime]) -> None:
         """Write them."""
         self._register.note_used(due)
+
+    # Both hash whatever is sent: how long an answer takes does not tell which ids there are.
+    def _proven(self, key: str) -> _Known | None:
+        """Whose key it is, if `_prove` found that out since the record was read; a third of its work."""
+        known = self._known.get(key[:ID_LENGTH])
+        proven = known.proven if known else _UNPROVEN
+        return known if hmac.compare_digest(self._fingerprint(key), proven) else None
+
+    def _prove(self, key: str, public: str) -> _Known | None:
+        known = self._known.get(public)
+        offered = mac(key, self._secret)
+        if not hmac.compare_digest(offered, known.record.mac if known else bytes(len(offered))) or not known:
+            return None
+        known.proven = self._fingerprint(key)
+        return known
+
+    def _fingerprint(self, key: str) -> bytes:
+        return blake2b(
+            key.encode(errors="surrogatepass"), key=self._blind, digest_size=len(_UNPROVEN)
+        ).digest()
 
     def _read(self) -> list[Change]:
         before = self._known

@@ -15,21 +15,22 @@ import string
 import zlib
 
 PREFIX = "mp_"
+ID_LENGTH = 13  # of the public part, the prefix included
 
+_RANDOM_LENGTH = ID_LENGTH - len(PREFIX)
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _ID_DIGITS = string.digits + string.ascii_lowercase
-_ID_LENGTH = 10
 _SECRET_LENGTH = 32
 _CHECKSUM_LENGTH = 6  # 62 ** 6 > 2 ** 32
 _SHAPE = re.compile(
-    rf"(?P<id>mp_[0-9a-z]{{{_ID_LENGTH}}})_[0-9A-Za-z]{{{_SECRET_LENGTH}}}_(?P<checksum>[0-9A-Za-z]{{{_CHECKSUM_LENGTH}}})"
+    rf"(?P<id>mp_[0-9a-z]{{{_RANDOM_LENGTH}}})_[0-9A-Za-z]{{{_SECRET_LENGTH}}}_(?P<checksum>[0-9A-Za-z]{{{_CHECKSUM_LENGTH}}})"
 )
 _PURPOSE = b"marketing-platform api key\0"  # what else the installation's secret may sign is something else
 
 
 def new_key() -> str:
     """A key that nobody had before."""
-    public = "".join(secrets.choice(_ID_DIGITS) for _ in range(_ID_LENGTH))
+    public = "".join(secrets.choice(_ID_DIGITS) for _ in range(_RANDOM_LENGTH))
     private = "".join(secrets.choice(_DIGITS) for _ in range(_SECRET_LENGTH))
     body = f"{PREFIX}{public}_{private}"
     return f"{body}_{checksum(body)}"

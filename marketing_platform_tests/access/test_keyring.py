@@ -113,6 +113,19 @@ def test_it_reads_again_only_what_changed(ring: KeyRing, register: Breakable) ->
     assert why(ring, other) is None
 
 
+def test_a_key_that_was_good_is_revoked_with_the_next_reading(ring: KeyRing, register: Breakable) -> None:
+    key, other = made(register), made(register)
+    ring.refresh()
+    for _ in range(2):
+        assert (why(ring, key), why(ring, other)) == (None, None)
+        swapped = f"{key_id(key)}_{other.split('_')[2]}"
+        assert why(ring, f"{swapped}_{checksum(swapped)}") is Refusal.UNKNOWN
+    register.revoke(str(key_id(key)), at=START, who="w")
+    ring.refresh()
+    for _ in range(2):
+        assert (why(ring, key), why(ring, other)) == (Refusal.REVOKED, None)
+
+
 def test_it_expires_by_itself(ring: KeyRing, register: Breakable, clock: Clock) -> None:
     key = made(register, lifetime=timedelta(hours=1))
     ring.refresh()
@@ -168,7 +181,7 @@ def test_a_flood_of_unknown_keys_leaves_nothing_behind(ring: KeyRing, register: 
 def test_the_work_does_not_tell_which_keys_there_are(
     ring: KeyRing, register: Breakable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Known id or not, whichever letter is wrong: one HMAC, one comparison that takes its time."""
+    """Known id or not, whichever letter is wrong, whoever has been here: hashes, compared at leisure."""
     key = made(register)
     ring.refresh()
     body = f"{key_id(key)}_{'x' * 32}"
@@ -190,4 +203,4 @@ def test_the_work_does_not_tell_which_keys_there_are(
         calls.clear()
         ring.find(one)
         seen.append(list(calls))
-    assert seen == [["digest", "compare 32 32"]] * 3
+    assert seen == [["compare 32 32", "digest", "compare 32 32"]] * 3

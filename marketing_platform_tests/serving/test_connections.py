@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 import uvicorn
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Response
 from pydantic import BaseModel
 
 from marketing_platform_tests.servers.base import free_port
@@ -23,7 +24,10 @@ from serving.limits.connections import guarded
 from serving.limits.settings import LimitSettings
 from serving.middleware import RequestMiddleware
 
-_LIMITS = LimitSettings(body_bytes=1 << 20, body_seconds=0.5, header_seconds=0.5, idle_seconds=1)
+_LIMITS = LimitSettings(
+    body_bytes=1 << 20, body_seconds=0.5, header_seconds=0.5, request_seconds=1.0, idle_seconds=1
+)
+_LONG = 1_000_000
 _JSON = "Content-Type: application/json"
 
 
@@ -40,6 +44,10 @@ def application() -> FastAPI:
     @app.post("/documents")
     async def take(document: Annotated[Document, Depends(strict_json(Document))]) -> Document:
         return document
+
+    @app.get("/long")
+    async def long() -> Response:
+        return Response(b"x" * _LONG)
 
     app.add_middleware(Caps, settings=_LIMITS)
     app.add_middleware(RequestMiddleware)
@@ -123,6 +131,17 @@ def test_after_a_refusal_the_connection_goes_on_if_the_body_comes(server: Server
         assert received(connection).status == 404
         connection.sendall(b"12345" + post(b'{"number": 1}'))
         assert received(connection).json() == {"number": 1}
+
+
+def test_who_does_not_read_answers_loses_the_connection(server: Server) -> None:
+    with server.connect() as connection:
+        connection.sendall(request("GET", "/long") * 30)
+        time.sleep(_LIMITS.request_seconds + 0.5)
+        read = 0
+        with suppress(ConnectionResetError):
+            while piece := connection.recv(1 << 20):
+                read += len(piece)
+    assert read < 30 * _LONG
 
 
 def test_a_chunk_that_is_none_is_400_and_the_application_hears_no_more(server: Server) -> None:

@@ -64,6 +64,17 @@ class Gatekeeper:
             return await self._of_key(credential)
         return await self._of_token(credential) if self._tokens else _NO_TOKENS
 
+    def at_hand(self, headers: RawHeaders) -> Principal | None:
+        """Who calls, as far as that can be told at once; `principal_of` knows more, and why it is nobody."""
+        credential = _credential(headers)
+        if isinstance(credential, Refused):
+            return None
+        if credential.startswith(PREFIX):
+            found = self._keyring.find(credential)
+        else:
+            found = self._tokens.find(credential) if self._tokens else _NO_TOKENS
+        return found if isinstance(found, Principal) else None
+
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Read keys, follow them meanwhile, and write at the end which were used."""

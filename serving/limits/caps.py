@@ -39,31 +39,12 @@ class Caps:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refused = self._refused(scope)
+        refused = refusal(scope, self._settings)
         if refused is not None:
             await errors.refuse(scope, refused)(scope, receive, send)
             return
         request = _Request(scope, receive, send, self._settings)
         await request.answered_by(self._app)
-
-    def _refused(self, scope: Scope) -> str | None:
-        """The error that the head alone deserves."""
-        settings = self._settings
-        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > settings.target_bytes:
-            return "target_too_long"
-        headers: list[tuple[bytes, bytes]] = scope["headers"]
-        if len(headers) > settings.headers:
-            return "headers_too_large"
-        size, accept = 0, b""
-        for name, value in headers:
-            size += len(name) + len(value)
-            if name == b"accept":
-                accept = accept + b"," + value if accept else value
-            elif name == b"content-length" and _number(value) > _longest(scope, settings):
-                return "body_too_large"
-        if accept and not _reads_json(accept) and scope["path"] not in OTHER_MEDIA:
-            return "not_acceptable"
-        return "headers_too_large" if size > settings.header_bytes else None
 
 
 class _Request:
@@ -126,6 +107,25 @@ class _Request:
             if not message.get("more_body"):
                 self._arrives_until = None  # from now on it only waits for the client to leave
         return message
+
+
+def refusal(scope: Scope, settings: LimitSettings) -> str | None:
+    """The error that the head of a request alone deserves."""
+    if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > settings.target_bytes:
+        return "target_too_long"
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    if len(headers) > settings.headers:
+        return "headers_too_large"
+    size, accept = 0, b""
+    for name, value in headers:
+        size += len(name) + len(value)
+        if name == b"accept":
+            accept = accept + b"," + value if accept else value
+        elif name == b"content-length" and _number(value) > _longest(scope, settings):
+            return "body_too_large"
+    if accept and not _reads_json(accept) and scope["path"] not in OTHER_MEDIA:
+        return "not_acceptable"
+    return "headers_too_large" if size > settings.header_bytes else None
 
 
 def _longest(scope: Scope, settings: LimitSettings) -> int:

@@ -1,4 +1,4 @@
-"""Connections, before there is a request: how long a head may take, how large it may be, how many wait.
+"""Connections, around requests: how long a head may take, how large it may be, how many wait, who reads.
 
 uvicorn has no such limits with httptools (its `limit_concurrency` turns everybody away alike), and ASGI
 middleware sees a request only when its head is complete. What uvicorn itself would answer as plain text has
@@ -73,6 +73,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._discarded = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._untaken: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request, but not for ever."""
@@ -85,6 +86,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Forget it."""
         self._waiting.remove(self)
         self._stop_timer()
+        self._taken()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -100,6 +102,16 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse("headers_too_large")  # its target is not: that is looked at piece by piece
         elif self._timer is None:
             self._close_later()
+
+    def pause_writing(self) -> None:
+        """The client does not take its answers; it has as long for that as they may take."""
+        super().pause_writing()
+        self._untaken = self.loop.call_later(self._settings.request_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        super().resume_writing()
+        self._taken()
 
     def on_message_begin(self) -> None:
         """A request begins; with pipelining, perhaps while another is answered."""
@@ -208,6 +220,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._waiting.add(self)
         self._stop_timer()
         self._timer = self.loop.call_later(seconds, self.transport.close)
+
+    def _taken(self) -> None:
+        if self._untaken is not None:
+            self._untaken.cancel()
+            self._untaken = None
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

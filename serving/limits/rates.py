@@ -26,6 +26,8 @@ from serving.limits.paths import is_probe
 from serving.limits.settings import LimitSettings
 from serving.limits.windows import Policy, Window
 
+Fields = list[tuple[bytes, bytes]]  # of an answer's head, as ASGI has them
+
 _PAUSE_SECONDS = 2.0
 _log: Any = structlog.get_logger("serving.limits")
 
@@ -72,7 +74,16 @@ class Rates:
         """How it stands with what other processes add to: not closed means that each counts alone."""
         return self._breaker.state if self._counters else None
 
-    def of(self, scope: Scope) -> tuple[Allowance, str]:
+    def take(self, scope: Scope, now: float) -> tuple[Fields, int]:
+        """Count a request; returns what its answer says of it, and in how many seconds to come back, or 0.
+
+        Who is to come back later has used up nothing.
+        """
+        allowance, client = self._of(scope)
+        left, wait = allowance.take(client, now)
+        return [(b"ratelimit-policy", allowance.policies), (b"ratelimit", left)], wait
+
+    def _of(self, scope: Scope) -> tuple[Allowance, str]:
         """Which allowance a request uses up, and whose."""
         principal = scope["state"].get("principal")
         if principal is not None:
@@ -136,16 +147,11 @@ class RateLimits:
         if scope["type"] != "http" or is_probe(scope["path"]):
             await self._app(scope, receive, send)
             return
-        allowance, client = self._rates.of(scope)
-        left, wait = allowance.take(client, self._clock())
+        fields, wait = self._rates.take(scope, self._clock())
 
         async def send_with_limits(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message["headers"],
-                    (b"ratelimit-policy", allowance.policies),
-                    (b"ratelimit", left),
-                ]
+                message["headers"] = [*message["headers"], *fields]
             await send(message)
 
         if not wait:

@@ -38,7 +38,7 @@ class Shedding:
         self._app = app
         self._settings = settings
         self._load = load
-        self._clock = clock or (lambda: asyncio.get_running_loop().time())
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer 503 at once."""
@@ -46,7 +46,7 @@ class Shedding:
             await self._app(scope, receive, send)
             return
         load = self._load
-        if load.in_flight >= self._settings.at_once or self._late(scope):
+        if overloaded(scope, self._settings, load, self._clock):
             load.shed += 1
             metrics.shed("overload")
             await errors.refuse(scope, "overloaded")(scope, receive, send)
@@ -57,6 +57,13 @@ class Shedding:
         finally:
             load.in_flight -= 1
 
-    def _late(self, scope: Scope) -> bool:
-        arrived = scope["state"].get(ARRIVED)
-        return arrived is not None and self._clock() - arrived > self._settings.wait_seconds
+
+def overloaded(
+    scope: Scope, settings: LimitSettings, load: Load, clock: Callable[[], float] | None = None
+) -> bool:
+    """Whether a request is to be turned away; `clock` is the running loop's, which says when it arrived."""
+    if load.in_flight >= settings.at_once:
+        return True
+    arrived = scope["state"].get(ARRIVED)
+    now = clock or asyncio.get_running_loop().time
+    return arrived is not None and now() - arrived > settings.wait_seconds
