@@ -30,6 +30,7 @@ from serving.duckdb_sharing import shared_duckdb
 from serving.erasures.endpoints import router as erasures
 from serving.features.endpoints import router as features
 from serving.graph.endpoints import router as graph
+from serving.graph.endpoints import users as profiles
 from serving.health.endpoints import probes
 from serving.health.endpoints import router as health
 from serving.kpis.endpoints import router as kpis
@@ -52,6 +53,7 @@ from serving.recommendations.endpoints import batches, users
 from serving.recommendations.endpoints import router as recommendations
 from serving.releases import OpenRelease, ReleaseHolder
 from serving.suppressions.endpoints import router as suppressions
+from serving.versioned import versioned
 from serving.writes.endpoints import router as writes
 from serving.writes.service import WriteService
 
@@ -81,8 +83,9 @@ _TAGS = [
 ]
 # Erasure is behind what else is below a user's path: an id may contain slashes.
 _ROUTERS = (
-    *(batches, recommendations, users, features, writes, erasures, suppressions),
+    *(batches, recommendations, users, features, profiles, writes, erasures, suppressions),
     *(graph, analytics, kpis, questions, audit, health, observability),
+    *map(versioned, (recommendations, graph, analytics)),
 )
 
 

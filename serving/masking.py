@@ -27,6 +27,8 @@ def _masked(value: Any, users: frozenset[str]) -> Any:
         return [_masked(one, users) for one in value if not _about(one, users)]
     if not isinstance(value, dict):
         return value
+    if "nodes" in value and "edges" in value:
+        value = _graph_without(value, users)
     found = {name: _masked(each, users) for name, each in value.items()}
     if "share" in found and found.get("user_id") in users:
         found["user_id"] = None
@@ -42,3 +44,11 @@ def _masked(value: Any, users: frozenset[str]) -> Any:
 def _about(one: Any, users: frozenset[str]) -> bool:
     """Whether an entry of a list is one of these users; shares add up, and who is asked for is answered."""
     return isinstance(one, dict) and one.get("user_id") in users and not {"share", "error"} & one.keys()
+
+
+def _graph_without(graph: dict[str, Any], users: frozenset[str]) -> dict[str, Any]:
+    """A profile graph without the nodes of these users, and without what leads to them."""
+    gone = {node["id"] for node in graph["nodes"] if node["properties"].get("user_id") in users}
+    nodes = [node for node in graph["nodes"] if node["id"] not in gone]
+    edges = [edge for edge in graph["edges"] if gone.isdisjoint((edge["source"], edge["target"]))]
+    return {**graph, "nodes": nodes, "edges": edges}

@@ -65,6 +65,12 @@ class Label(_Declared):
         return _schema(self.properties)
 
 
+class InProfile(_Declared):
+    """How a relation stands in the profile graph of a user (`profile.py`)."""
+
+    most: str | None = None  # the property of which the largest values come first where not all fit
+
+
 class Relation(_Declared):
     """A kind of relation between two labels."""
 
@@ -73,7 +79,15 @@ class Relation(_Declared):
     source: str
     target: str
     properties: Properties = Field(default_factory=dict)
+    profile: InProfile | None = None  # None: profile graphs leave it out
     sql: str
+
+    @model_validator(mode="after")
+    def _most_is_a_property(self) -> Relation:
+        most = self.profile.most if self.profile else None
+        if most is not None and most not in self.properties:
+            raise ValueError(f"relation {self.type}: profile.most names no property of it: {most!r}")
+        return self
 
 
 class GraphModel(_Declared):

@@ -355,13 +355,16 @@ def _campaigns(user: str, generation: int) -> RankedCampaignsAnswer:
 
 
 def _ranked(label: str, item: str, rank: int) -> dict[str, Any]:
-    everyone = ItemCause(kind="everyone", id=None, share=1.0)
+    causes = (
+        ItemCause(kind="everyone", id=None, share=0.75),
+        ItemCause(kind="user", id="u-2", share=0.25),
+    )
     return {
         "name": f"{label} {item}",
         "score": 4.0 - rank,
         "reason": f"Among the {label.lower()}s that most users took.",
         "rules": (),
-        "contributions": (ItemContribution(recommender="popular", share=1.0, causes=(everyone,)),),
+        "contributions": (ItemContribution(recommender="popular", share=1.0, causes=causes),),
         "path": (PathStep(kind="node", label=label, id=item),),
     }
 

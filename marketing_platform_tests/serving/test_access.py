@@ -49,6 +49,8 @@ READ_ONE = {
     "/api/v1/users/u-1/recommendations?kind=campaign": Scope.READ_RECOMMENDATIONS,
     "/api/v1/users/u-1/features": Scope.READ_RECOMMENDATIONS,
     "/graph/user-campaigns?user_id=u-1": Scope.READ_RECOMMENDATIONS,
+    "/api/v1/graph/user-campaigns?user_id=u-1": Scope.READ_RECOMMENDATIONS,
+    "/api/v1/users/u-1/profile-graph": Scope.READ_RECOMMENDATIONS,
 }
 READ_ALL = {
     "/analytics/user-engagement": Scope.READ_ANALYTICS,
@@ -177,6 +179,7 @@ def test_a_users_token_reads_that_user(anybody: TestClient, url: str) -> None:
     "url",
     [
         *("/recommendations/u-1?user_id=u-2", "/api/v1/users/u-1/recommendations?user_id=u-2"),
+        *("/api/v1/users/u-2/profile-graph", "/api/v1/users/u-1/profile-graph?user_id=u-2"),
         *("/graph/user-campaigns?user_id=u-1&user_id=u-2", "/graph/user-campaigns?user_id=u-2&user_id=u-1"),
         *("/recommendations/u-1%2F..%2Fu-2", "/recommendations/u-1%00", "/recommendations/U-1"),
         *("/graph/user-campaigns", "/graph/user-campaigns?user_id=", "/graph/user-campaigns?USER_ID=u-1"),

@@ -20,6 +20,7 @@ def test_every_answer_names_its_release_and_its_gate(client: TestClient) -> None
         "/api/v1/users/u-1/features",
         "/recommendations/u-1?message=my card",
         "/graph/user-campaigns?user_id=u-1",
+        "/api/v1/users/u-1/profile-graph",
         "/analytics/user-engagement",
         "/analytics/campaign-performance",
         "/analytics/daily-activity",

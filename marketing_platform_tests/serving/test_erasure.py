@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
+import orjson
 import pytest
 from fastapi.testclient import TestClient
 
 from marketing_platform_tests.serving.conftest import Platform, await_until
+from serving.masking import without
 
 OF_THE_USER = [
     "/recommendations/u-2",
@@ -16,11 +19,14 @@ OF_THE_USER = [
     "/api/v1/users/u-2/recommendations",
     "/api/v1/users/u-2/recommendations?kind=trending",
     "/api/v1/users/u-2/similar",
+    "/api/v1/users/u-2/profile-graph",
     "/graph/user-campaigns?user_id=u-2",
     "/analytics/user-engagement?user_id=u-2",
 ]
 OF_OTHERS = [
     "/recommendations/u-1",
+    "/api/v1/users/u-1/recommendations",
+    "/api/v1/users/u-1/recommendations?kind=campaign",
     "/recommendations/similar-users?user_id=u-1",
     "/api/v1/users/u-1/similar",
     "/analytics/user-engagement",
@@ -61,8 +67,32 @@ def test_a_cause_stays_without_its_name(client: TestClient) -> None:
     client.delete("/api/v1/users/u-2")
     (item, *_) = client.get("/recommendations/u-1").json()["items"]
     assert [(part["user_id"], part["share"]) for part in item["contributions"]] == [(None, 1.0)]
+    (ranked, *_) = client.get("/api/v1/users/u-1/recommendations?kind=campaign").json()["items"]
+    (contribution,) = ranked["contributions"]
+    assert [(cause["kind"], cause["id"], cause["share"]) for cause in contribution["causes"]] == [
+        ("everyone", None, 0.75),
+        ("user", None, 0.25),
+    ]
     similar = client.get("/api/v1/users/u-1/similar").json()["items"]
     assert [one["user_id"] for one in similar] == ["u-3", "u-4", "u-5", "u-6"]
+
+
+def test_a_graph_of_others_has_nothing_that_leads_to_an_erased_user() -> None:
+    """What relates users is declared by others; whatever it is, it goes with them."""
+    asked, other = {"user_id": "u-1", "name": "Ada"}, {"user_id": "u-2", "name": "Bob"}
+    nodes = [
+        {"id": "User:u-1", "kind": "User", "properties": asked},
+        {"id": "User:u-2", "kind": "User", "properties": other},
+        {"id": "Product:u-2", "kind": "Product", "properties": {"product_id": "u-2"}},
+    ]
+    edges = [
+        {"kind": "ALIKE", "source": "User:u-1", "target": "User:u-2", "properties": {"score": 0.9}},
+        {"kind": "PURCHASED", "source": "User:u-1", "target": "Product:u-2", "properties": {}},
+    ]
+    body = orjson.dumps({"user_id": "u-1", "nodes": nodes, "edges": edges, "truncated": []})
+    left = json.loads(without(frozenset({"u-2"}), body))
+    assert left == {"user_id": "u-1", "nodes": [nodes[0], nodes[2]], "edges": edges[1:], "truncated": []}
+    assert without(frozenset({"u-3"}), body) is body
 
 
 def test_another_process_masks_within_a_second(fresh_platform: Platform, client: TestClient) -> None:

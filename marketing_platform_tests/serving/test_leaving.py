@@ -232,6 +232,22 @@ def test_a_suppression_that_means_nothing_is_refused(client: TestClient, questio
     assert client.get("/api/v1/suppressions").json()["items"] == []
 
 
+@pytest.mark.parametrize(
+    ("url", "body"),
+    [
+        ("/api/v1/recommendations/batch", {"user_ids": ["a\x00"]}),
+        (
+            "/api/v1/suppressions",
+            {"reason": "hidden", "kind": "product", "item_id": "p", "why": "\x00"},
+        ),
+    ],
+    ids=["batch", "suppression"],
+)
+def test_a_nul_makes_it_no_body_at_all(client: TestClient, url: str, body: dict[str, Any]) -> None:
+    answer = client.post(url, json=body)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "malformed_json")
+
+
 def test_nothing_is_served_before_suppressions_were_read(fresh_platform: Platform) -> None:
     fresh_platform.publish(1)
     overrides = fresh_platform.settings.data_dir / "overrides.sqlite"

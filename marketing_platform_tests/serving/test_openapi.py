@@ -11,18 +11,23 @@ from fastapi.testclient import TestClient
 
 from serving.errors import ERRORS
 
-# A question to each route that reads.
-REAL = {
+# A question to each route that reads; those of the main job have two addresses.
+_AT_BOTH = {
     "/recommendations/similar-users": "?user_id=u-1",
     "/recommendations/{user_id}": "",
-    "/api/v1/users/{user_id}/recommendations": "",
-    "/api/v1/users/{user_id}/similar": "",
-    "/api/v1/suppressions": "",
-    "/api/v1/users/{user_id}/features": "",
     "/graph/user-campaigns": "?user_id=u-1",
     "/analytics/user-engagement": "",
     "/analytics/campaign-performance": "",
     "/analytics/daily-activity": "",
+}
+REAL = {
+    **_AT_BOTH,
+    **{f"/api/v1{path}": query for path, query in _AT_BOTH.items()},
+    "/api/v1/users/{user_id}/profile-graph": "",
+    "/api/v1/users/{user_id}/recommendations": "",
+    "/api/v1/users/{user_id}/similar": "",
+    "/api/v1/suppressions": "",
+    "/api/v1/users/{user_id}/features": "",
     "/api/v1/kpis": "?by=country&by=week",
     "/api/v1/health": "",
     "/api/v1/health/live": "",

@@ -47,7 +47,7 @@ class Sampling:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Read everything once a second meanwhile."""
+        """Read everything once a second meanwhile; at the end this worker serves no release."""
         task = asyncio.create_task(self._watch(), name="read the state into metrics")
         try:
             yield
@@ -55,6 +55,7 @@ class Sampling:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+            self._count(None)
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
@@ -66,13 +67,16 @@ class Sampling:
 
     def _sample_release(self) -> None:
         release = self._holder.current
-        serving = release.manifest.release_id if release else None
-        if self._counted is not None and self._counted != serving:
-            metrics.RELEASE_INFO.labels(self._counted).set(0)
-        self._counted = serving
+        self._count(release.manifest.release_id if release else None)
         metrics.RELEASE_BEHIND.set(self._holder.problem is not None)
         if release is not None:
             manifest = release.manifest
-            metrics.RELEASE_INFO.labels(manifest.release_id).set(1)
             metrics.RELEASE_AGE.set((datetime.now(UTC) - manifest.created_at).total_seconds())
             metrics.RELEASE_HELD.set(len(manifest.held))
+
+    def _count(self, serving: str | None) -> None:
+        if self._counted is not None and self._counted != serving:
+            metrics.RELEASE_INFO.labels(self._counted).set(0)
+        if serving is not None:
+            metrics.RELEASE_INFO.labels(serving).set(1)
+        self._counted = serving
