@@ -94,7 +94,9 @@ class Found:
 
 def anomalies_in(document: Mapping[str, Any]) -> tuple[Anomaly, ...]:
     """The anomalies of a document as `Found.document` makes it."""
-    return tuple(Anomaly(**{**one, "day": date.fromisoformat(one["day"])}) for one in document["anomalies"])
+    rows: list[dict[str, Any]] = document["anomalies"]
+    days: list[dict[str, Any]] = [{"day": date.fromisoformat(row["day"])} for row in rows]
+    return tuple(Anomaly(**(row | day)) for row, day in zip(rows, days, strict=True))
 
 
 def find_anomalies(registry: Registry, watch: Watch, ask: Ask) -> Found:
@@ -121,8 +123,7 @@ class _Watching:
         if not told:
             return _not_judged(watched, "there are no whole days of data")
         try:
-            # The days before those that are told say how many in a row were unusual already.
-            series = [*self._series(kpi, watched.by, Period(_begin(whole[0], told[0]), told[-1]))]
+            series = [*self._series(kpi, watched.by, Period(whole[0], told[-1]))]
         except KpiError as error:
             return _not_judged(watched, str(error))
         counts = kpi.unit == "count"
@@ -165,6 +166,7 @@ class _Watching:
         """Keep what is unusual in a series; returns how many of its days could be judged."""
         # A day that lacks somebody's figures is no history either.
         values = {day: series.values[day] for day in whole if day in series.values}
+        # The week before the days that are told says how many in a row were unusual already.
         judged = whole[-JUDGED_DAYS - NEW_LEVEL_DAYS :]
         expected_of = bands(values, judged, deviations=DEVIATIONS[sensitivity], counts=counts)
         shown = {day: band for day, band in expected_of.items() if day >= told[0]}
@@ -186,11 +188,6 @@ class _Watching:
         if found:
             self._drawn.append(Drawn(series, shown, frozenset(one.day for one in found)))
         return len(shown)
-
-
-def _begin(first: date, told: date) -> date:
-    earliest = date.fromordinal(told.toordinal() - NEW_LEVEL_DAYS - HISTORY_DAYS)
-    return max(first, earliest)
 
 
 def _not_judged(watched: Watched, reason: str) -> Judged:
