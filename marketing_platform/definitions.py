@@ -17,6 +17,7 @@ from marketing_platform.defs.assets.embeddings import (
     user_vectors,
 )
 from marketing_platform.defs.assets.features import feature_assets
+from marketing_platform.defs.assets.findings import kpi_anomalies, kpi_forecasts
 from marketing_platform.defs.assets.graph import knowledge_graph
 from marketing_platform.defs.assets.ingestion import admitted_batches, batch_gate, raw_records
 from marketing_platform.defs.assets.items import evaluation_asset, recommendations_asset
@@ -58,6 +59,8 @@ def build_definitions(settings: Settings, *, stores: Stores | None = None) -> dg
             *feature_assets(load_features(settings.features_dir)),
             enriched_events,
             analytics_report,
+            kpi_anomalies,
+            kpi_forecasts,
             similar_users_lookup,
             recommendations,
             *(

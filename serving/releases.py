@@ -126,6 +126,12 @@ class OpenRelease:
         select = Select(sql, [self._tables[table] for table in tables], parameters)
         return self._stores.warehouse.query(select).to_pylist()
 
+    def report(self, name: str) -> dict[str, Any]:
+        """A report of the release; ApiError (`not_ready`) when the release is older than such reports."""
+        if name not in self.manifest.reports:
+            raise ApiError("not_ready", part=f"a release with {name}")
+        return self._stores.reports.read(self.manifest.reports[name].name)
+
     def coverage(self) -> Coverage:
         """Which days there are KPIs for; ApiError (`not_ready`) when the release is older than KPIs."""
         if not has_kpis(self.manifest):

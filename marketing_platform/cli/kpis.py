@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from marketing_platform.cli import findings
 from marketing_platform.cli.options import DataDir, settings_of
 from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table
 from marketing_platform.errors import KpiError, UnknownRelease
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from marketing_platform.analytics.kpis import Answer, Kpi, Line, Registry, Value
 
 app = typer.Typer(help="Figures: which there are, and what they are.", no_args_is_help=True)
+app.command("anomalies")(findings.anomalies)
+app.command("forecasts")(findings.forecasts)
 
 KpisDir = Annotated[
     Path | None,

@@ -1,4 +1,4 @@
-"""The blocking checks: one per table rule and per measured figure under `expectations/`."""
+"""The checks: one per table rule and per measured figure under `expectations/`."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from marketing_platform.catalog import table, tables
-from marketing_platform.defs.io_managers import latest_figure, latest_name
+from marketing_platform.defs.io_managers import latest_figure, latest_metadata, latest_name
 from marketing_platform.gates import (
     DeclaredCheck,
     Measure,
@@ -39,7 +39,12 @@ def measure_checks(suites: Suites) -> list[dg.AssetChecksDefinition]:
 
 
 def _measured(measure: Measure) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=measure.asset, name=measure.check, blocking=True, description=measure.description)
+    @dg.asset_check(
+        asset=measure.asset,
+        name=measure.check,
+        blocking=measure.blocking,
+        description=measure.description,
+    )
     def measured(
         context: dg.AssetCheckExecutionContext,
         settings: dg.ResourceParam[Settings],
@@ -53,9 +58,13 @@ def _measured(measure: Measure) -> dg.AssetChecksDefinition:
         passed = now.passed(value, served=served, values=None if values is None else int(values))
         return dg.AssetCheckResult(
             passed=passed,
-            severity=dg.AssetCheckSeverity.ERROR,
+            severity=dg.AssetCheckSeverity.ERROR if now.blocking else dg.AssetCheckSeverity.WARN,
             description=now.description if passed else now.reason,
-            metadata={"observed": f"{now.figure} = {value}", "expected": _least(now, served)},
+            metadata={
+                "observed": f"{now.figure} = {value}",
+                "expected": _bound(now, served),
+                **({now.shows: latest_metadata(context.instance, now.asset)[now.shows]} if now.shows else {}),
+            },
         )
 
     return measured
@@ -67,7 +76,9 @@ def _served(shelf: ReleaseShelf, measure: Measure) -> float | None:
     return None if current is None else shelf.load(current).figures.get(measure.name)
 
 
-def _least(measure: Measure, served: float | None) -> str:
+def _bound(measure: Measure, served: float | None) -> str:
+    if measure.at_most is not None:
+        return f"at most {measure.at_most:g}"
     if measure.at_least is not None:
         return f"at least {measure.at_least:g}"
     if served is None:

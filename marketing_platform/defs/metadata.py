@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import numpy as np
 import pyarrow as pa
 
 from marketing_platform.catalog import Table
@@ -99,6 +102,40 @@ def lines(title: str, of: Mapping[str, Sequence[float]]) -> dg.MarkdownMetadataV
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
     return _plot(title, draw, height=2.8)
+
+
+@dataclass(frozen=True)
+class Banded:
+    """Values by day, and between what they were or are expected to lie."""
+
+    title: str
+    days: Sequence[date]
+    values: Sequence[float]
+    band_days: Sequence[date]
+    low: Sequence[float]
+    high: Sequence[float]
+    middle: Sequence[float] = ()  # of the band, where it goes on beyond the values
+    marked: Sequence[date] = ()  # days whose values stand out
+
+
+def banded(of: Banded) -> dg.MarkdownMetadataValue:
+    """A line over time with a band, and days that stand out as points."""
+    values = dict(zip(of.days, of.values, strict=True))
+
+    def draw(axes: Axes) -> None:
+        ahead = _days(of.band_days)
+        axes.plot(_days(of.days), list(of.values), color="#4f43dd", linewidth=1.4)
+        axes.fill_between(ahead, list(of.low), list(of.high), color="#4f43dd", alpha=0.15)
+        if of.middle:
+            axes.plot(ahead, list(of.middle), color="#4f43dd", linestyle="--", linewidth=1.2)
+        axes.plot(_days(of.marked), [values[day] for day in of.marked], "o", color="#c2410c")
+        axes.figure.autofmt_xdate()  # pyright: ignore[reportAttributeAccessIssue]
+
+    return _plot(of.title, draw, height=2.6)
+
+
+def _days(days: Sequence[date]) -> Any:
+    return np.array(days, dtype="datetime64[D]")
 
 
 def histogram(title: str, values: Sequence[float] | Any) -> dg.MarkdownMetadataValue:

@@ -1,4 +1,4 @@
-"""Blocking checks on figures that an asset finds out about itself and shows: `expectations/measures.yaml`.
+"""Checks on figures that an asset finds out about itself and shows: `expectations/measures.yaml`.
 
 Rules about rows, tables and batches are suites (`suites.py`); how a figure is measured belongs to what
 measures it.
@@ -19,7 +19,7 @@ MEASURES = "measures.yaml"
 
 
 class Measure(BaseModel):
-    """A figure in the metadata of an asset, and the least that it may be: a number, or what served before."""
+    """A figure in the metadata of an asset, and what it may be: by a number, or by what served before."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,19 +27,24 @@ class Measure(BaseModel):
     check: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name of the check in the UI.")
     figure: str = Field(min_length=1, description="Key of the asset's metadata.")
     at_least: float | None = None
+    at_most: float | None = None
     most_fall: float | None = Field(
         None, ge=0, lt=1, description="Share of the figure of the release that serves that may be lost."
     )
     mean_of: str | None = Field(
         None, description="Key of how many values from 0 to 1 the figure is the mean of: chance is no fall."
     )
+    blocking: bool = Field(True, description="Whether nothing is released unless it passes; else it warns.")
+    shows: str | None = Field(
+        None, description="Key of the asset's metadata that tells more; the check has it too."
+    )
     reason: str = Field(min_length=1, description="Why it did not pass.")
     description: str = Field(min_length=1)
 
     @model_validator(mode="after")
     def _one_bound(self) -> Self:
-        if (self.at_least is None) == (self.most_fall is None):
-            raise ValueError("either at_least (a number) or most_fall (a share)")
+        if sum(bound is not None for bound in (self.at_least, self.at_most, self.most_fall)) != 1:
+            raise ValueError("either at_least or at_most (a number) or most_fall (a share)")
         if self.mean_of is not None and self.most_fall is None:
             raise ValueError("mean_of belongs to most_fall")
         return self
@@ -57,6 +62,8 @@ class Measure(BaseModel):
             served: The same of the release that serves; where nothing serves, nothing can have fallen.
             values: How many values `value` is the mean of.
         """
+        if self.at_most is not None:
+            return value is not None and value <= self.at_most
         if self.at_least is None and served is None:
             return True
         bar = self.bar(served)

@@ -44,7 +44,7 @@ def declared_checks(suites: Suites) -> tuple[DeclaredCheck, ...]:
         if rule.level == "table"
     )
     of_figures = (
-        DeclaredCheck(asset=measure.asset, check=measure.check, rule=measure.check, blocking=True)
+        DeclaredCheck(asset=measure.asset, check=measure.check, rule=measure.check, blocking=measure.blocking)
         for measure in suites.measures
     )
     return (*of_tables, *of_figures)

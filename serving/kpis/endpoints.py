@@ -10,11 +10,12 @@ from pydantic import StringConstraints
 from marketing_platform.access import Scope
 from marketing_platform.analytics.kpis import Registry
 from marketing_platform.analytics.kpis.question import Order
+from marketing_platform.analytics.kpis.reading import ANOMALIES, FORECASTS
 from marketing_platform.analytics.kpis.wanted import AGAINST, FILTER, PREVIOUS, Wanted
 from serving import errors, responses
 from serving.access.permission import DENIALS, allowed
 from serving.errors import ApiError
-from serving.kpis import schemas, service
+from serving.kpis import findings_schemas, schemas, service
 from serving.lookups import OF_RELEASE, Lookups, lookups_of
 from serving.parameters import Day, Text
 
@@ -99,3 +100,63 @@ async def kpis(
         raise ApiError("invalid_parameter", problems=[problem])
     wanted = Wanted(tuple(kpi), tuple(by), first, last, against, tuple(conditions), order_by, order, limit)
     return await lookups.answer_once(request, "analytics", service.values, wanted, registry=registry)
+
+
+Of = Annotated[
+    list[Name], Query(alias="kpi", description="KPIs by identifier; all if left out.", max_length=20)
+]
+_FINDINGS = errors.documented(
+    *DENIALS,
+    "invalid_parameter",
+    "unknown_release",
+    "no_release",
+    "not_ready",
+    "store_unavailable",
+    "internal_error",
+)
+
+
+@router.get(
+    "/anomalies",
+    summary="Days far outside a KPI's own history",
+    response_model=findings_schemas.AnomaliesAnswer,
+    responses={
+        **responses.documented(findings_schemas.anomalies_example(), "Unusual days, and what was looked at."),
+        **_FINDINGS,
+    },
+)
+async def anomalies(
+    *,
+    request: Request,
+    lookups: Annotated[Lookups, Depends(lookups_of)],
+    registry: Annotated[Registry, Depends(registry_of)],
+    kpi: Of = [],  # noqa: B006 -- FastAPI copies it
+) -> Response:
+    """The last 28 whole days of what is watched, each judged by the 12 weeks before it; the latest first."""
+    return await lookups.answer_once(
+        request, "analytics", service.findings, ANOMALIES, tuple(kpi), registry=registry
+    )
+
+
+@router.get(
+    "/forecasts",
+    summary="The days to come, with intervals",
+    response_model=findings_schemas.ForecastsAnswer,
+    responses={
+        **responses.documented(
+            findings_schemas.forecasts_example(), "Forecasts, and how far such were off before."
+        ),
+        **_FINDINGS,
+    },
+)
+async def forecasts(
+    *,
+    request: Request,
+    lookups: Annotated[Lookups, Depends(lookups_of)],
+    registry: Annotated[Registry, Depends(registry_of)],
+    kpi: Of = [],  # noqa: B006 -- the same
+) -> Response:
+    """28 days, by exponential smoothing or, where that did no better before, as a week ago."""
+    return await lookups.answer_once(
+        request, "analytics", service.findings, FORECASTS, tuple(kpi), registry=registry
+    )

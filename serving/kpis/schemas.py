@@ -13,11 +13,13 @@ from serving import responses
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """Base of every part of an answer about KPIs."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Days(_Part):
+class Days(Part):
     """Days, both ends included."""
 
     first: date = Field(alias="from", description="First day.")
@@ -25,7 +27,7 @@ class Days(_Part):
     days: int = Field(description="How many.")
 
 
-class KpiValue(_Part):
+class KpiValue(Part):
     """One figure, and how it changed."""
 
     value: Finite | None = Field(description="The figure; null when there is none, `reason` says why.")
@@ -37,7 +39,7 @@ class KpiValue(_Part):
     share: Finite | None = Field(description="Of the total, 0 to 1; of sums only.")
 
 
-class KpiDefinition(_Part):
+class KpiDefinition(Part):
     """What a KPI is: scale x numerator / denominator, each a sum."""
 
     kpi: str = Field(description="Its identifier.")
@@ -52,7 +54,7 @@ class KpiDefinition(_Part):
     dimensions: tuple[str, ...] = Field(description="What it can be broken down by.")
 
 
-class KpiLine(_Part):
+class KpiLine(Part):
     """The figures of one combination of dimensions."""
 
     key: dict[str, str | None] = Field(description="By dimension; null where the data does not say.")
@@ -60,14 +62,14 @@ class KpiLine(_Part):
     values: dict[str, KpiValue] = Field(description="By KPI.")
 
 
-class FilterOf(_Part):
+class FilterOf(Part):
     """Which values of a dimension count."""
 
     only: tuple[str, ...] = Field(description="Only these.")
     never: tuple[str, ...] = Field(description="All but these.")
 
 
-class KpiQuery(_Part):
+class KpiQuery(Part):
     """SQL that was run on tables of the release, in DuckDB's dialect; values were bound."""
 
     sql: str = Field(description="The query.")

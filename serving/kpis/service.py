@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from marketing_platform.analytics.kpis import Registry, answer
 from marketing_platform.analytics.kpis.described import described
+from marketing_platform.analytics.kpis.reading import about
 from marketing_platform.analytics.kpis.wanted import Wanted, question_of
 from marketing_platform.errors import KpiError
 from serving import responses
@@ -32,6 +33,16 @@ def values(release: OpenRelease, wanted: Wanted, *, registry: Registry) -> bytes
         registry, found if not more else replace(found, notes=(*found.notes, _cut(question.limit)))
     )
     return responses.to_json(document)
+
+
+def findings(release: OpenRelease, report: str, kpis: tuple[str, ...], *, registry: Registry) -> bytes:
+    """What a report of the release (ANOMALIES, FORECASTS) says of these KPIs, or of all.
+
+    Raises:
+        ApiError: `not_ready` for a release older than the report, `invalid_parameter` for unknown KPIs.
+    """
+    _check_names(registry, Wanted(kpis))
+    return responses.to_json(about(release.report(report), kpis))
 
 
 def _check_names(registry: Registry, wanted: Wanted) -> None:

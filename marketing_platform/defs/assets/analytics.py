@@ -1,12 +1,13 @@
 """Aggregates, one asset per declaration in `analytics/aggregates/`, and the report about them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
 from marketing_platform.analytics import Aggregate, aggregates
-from marketing_platform.analytics.kpis import load_registry
+from marketing_platform.analytics.kpis import Ask, load_registry
+from marketing_platform.analytics.kpis.reading import asking_tables
 from marketing_platform.analytics.questions.golden import (
     Judgement,
     judge_golden,
@@ -96,13 +97,12 @@ def analytics_report(
 
 def _golden(settings: Settings, stores: Stores, tables: Sequence[StoredTable]) -> tuple[Judgement, ...]:
     """Whether the golden questions still hold; the check `golden_questions` judges the share."""
-    refs = {stored.ref.name: stored.ref for stored in tables}
-
-    def run(sql: str, names: Sequence[str], parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        select = Select(sql, [refs[name] for name in names], parameters)
-        return stores.warehouse.query(select).to_pylist()
-
+    run = _asking(stores, tables)
     return judge_golden(load_golden(settings.kpis_dir), load_registry(settings.kpis_dir), run)
+
+
+def _asking(stores: Stores, tables: Sequence[StoredTable]) -> Ask:
+    return asking_tables({stored.ref.name: stored.ref for stored in tables}, stores.warehouse)
 
 
 def _as_table(judged: Sequence[Judgement]) -> str:

@@ -8,6 +8,7 @@ import dagster as dg
 
 from marketing_platform.analytics import aggregates
 from marketing_platform.analytics.enrichment import ENRICHED_EVENTS
+from marketing_platform.analytics.kpis.reading import ANOMALIES, FORECASTS
 from marketing_platform.catalog import tables
 from marketing_platform.defs import evidence
 from marketing_platform.defs.assets.features import LOOKUP, table_of
@@ -54,7 +55,7 @@ ANSWERS = (
     "similar_users_lookup",
     LOOKUP,
 )
-REPORTS = ("analytics_report", *(EVALUATION.format(kind.words.noun) for kind in KINDS))
+REPORTS = ("analytics_report", ANOMALIES, FORECASTS, *(EVALUATION.format(kind.words.noun) for kind in KINDS))
 # Not `validated_records`: which batches were judged, and how, says the ledger that `admitted_batches` read,
 # while runs side by side leave checks whose latest one is of another run.
 CONSISTS_OF = (
@@ -72,6 +73,8 @@ LAST = (
     "knowledge_graph",
     ENRICHED_EVENTS,
     "analytics_report",
+    ANOMALIES,
+    FORECASTS,
     "item_feedback",
     *(table_of(entity) for entity in ("campaign", "product")),
     *ANSWERS,
