@@ -5,11 +5,12 @@ The payloads are those of `marketing_platform/automations/events.py`; its delive
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from marketing_platform.automations.events import PAYLOADS, Payload
+from marketing_platform.automations.events import EVENTS
 from marketing_platform.automations.signing import ID, SIGNATURE, TIMESTAMP
 
 _HEADERS = {
@@ -17,17 +18,19 @@ _HEADERS = {
     TIMESTAMP: "When this attempt was signed, in seconds since 1970.",
     SIGNATURE: "`v1,` and the HMAC-SHA256 in base64; several, separated by spaces, while a secret changes.",
 }
+_TEXT = {"type": "string"}
 
 
 def add_to(document: dict[str, Any]) -> None:
     """Describe every event, as a request that the receiver has to expect."""
-    kinds = {kind: Payload[data] for kind, data in PAYLOADS.items()}
-    asked = [(model, "serialization") for model in kinds.values()]
+    asked: list[tuple[type[BaseModel], Literal["serialization"]]] = [
+        (model, "serialization") for model in EVENTS.values()
+    ]
     references, schemas = models_json_schema(asked, ref_template="#/components/schemas/{model}")
     document["components"]["schemas"] |= schemas["$defs"]
     document["webhooks"] = {
-        kind: {"post": _described(kind, str(PAYLOADS[kind].__doc__), references[model, "serialization"])}
-        for kind, model in kinds.items()
+        kind: {"post": _described(kind, str(model.__doc__), references[model, "serialization"])}
+        for kind, model in EVENTS.items()
     }
 
 

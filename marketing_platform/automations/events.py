@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
-from typing import Any, Generic, Literal, TypeVar
+from datetime import date, datetime
+from typing import Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -75,31 +75,53 @@ class KpiAnomaly(_Data):
     high: float
 
 
-_D = TypeVar("_D", bound=_Data)
+class _Event(_Data):
+    """The body of a delivery, as Standard Webhooks recommends it."""
 
-
-class Payload(BaseModel, Generic[_D]):
-    """The body of a delivery, as the specification recommends it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    type: EventType
     timestamp: datetime = Field(description="When it happened, UTC; not when it was sent.")
-    data: _D
 
 
-PAYLOADS: Mapping[EventType, type[_Data]] = {
-    "release.published": ReleasePublished,
-    "release.blocked": ReleaseBlocked,
-    "batch.quarantined": BatchQuarantined,
-    "kpi.anomaly": KpiAnomaly,
+class ReleasePublishedEvent(_Event):
+    """A new release serves."""
+
+    type: Literal["release.published"] = "release.published"
+    data: ReleasePublished
+
+
+class ReleaseBlockedEvent(_Event):
+    """No new release could be made."""
+
+    type: Literal["release.blocked"] = "release.blocked"
+    data: ReleaseBlocked
+
+
+class BatchQuarantinedEvent(_Event):
+    """Rows of a landed file were refused."""
+
+    type: Literal["batch.quarantined"] = "batch.quarantined"
+    data: BatchQuarantined
+
+
+class KpiAnomalyEvent(_Event):
+    """A figure is far outside its history."""
+
+    type: Literal["kpi.anomaly"] = "kpi.anomaly"
+    data: KpiAnomaly
+
+
+Event = ReleasePublishedEvent | ReleaseBlockedEvent | BatchQuarantinedEvent | KpiAnomalyEvent
+EVENTS: Mapping[EventType, type[Event]] = {
+    "release.published": ReleasePublishedEvent,
+    "release.blocked": ReleaseBlockedEvent,
+    "batch.quarantined": BatchQuarantinedEvent,
+    "kpi.anomaly": KpiAnomalyEvent,
 }
 
 
-def event_of(kind: EventType, subject: str, at: datetime, data: _Data) -> OutboxEvent:
-    """An event about `subject`, which is told once however often it is found."""
-    payload = Payload[Any](type=kind, timestamp=at.astimezone(UTC), data=data)
-    return OutboxEvent(event_id(kind, subject), kind, at.astimezone(UTC), payload.model_dump_json())
+def kept(event: Event, subject: str) -> OutboxEvent:
+    """The event for the outbox; about one `subject` it is told once, however often it is found."""
+    body = event.model_dump_json()
+    return OutboxEvent(event_id(event.type, subject), event.type, event.timestamp, body)
 
 
 def test_body(at: datetime) -> bytes:

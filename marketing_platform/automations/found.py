@@ -12,10 +12,14 @@ from datetime import datetime
 from marketing_platform.analytics.kpis.anomalies import Anomaly
 from marketing_platform.automations.events import (
     BatchQuarantined,
+    BatchQuarantinedEvent,
     KpiAnomaly,
+    KpiAnomalyEvent,
     ReleaseBlocked,
+    ReleaseBlockedEvent,
     ReleasePublished,
-    event_of,
+    ReleasePublishedEvent,
+    kept,
 )
 from marketing_platform.errors import UnknownBatch, UnknownRelease
 from marketing_platform.releases.ledger import Event, Ledger, State
@@ -45,7 +49,7 @@ def found_since(
 def blocked(run_id: str, at: datetime, *, failed: Sequence[str], serving: str | None) -> OutboxEvent:
     """A run that should have made a release failed."""
     data = ReleaseBlocked(run_id=run_id, failed=list(failed), serving=serving)
-    return event_of("release.blocked", run_id, at, data)
+    return kept(ReleaseBlockedEvent(timestamp=at, data=data), run_id)
 
 
 def _first_moves(shelf: ReleaseShelf) -> Iterator[PointerMove]:
@@ -71,7 +75,7 @@ def _published(move: PointerMove, manifest: Manifest) -> OutboxEvent:
         batches=len(manifest.batches),
         held_batches=len(manifest.held),
     )
-    return event_of("release.published", manifest.release_id, move.at, data)
+    return kept(ReleasePublishedEvent(timestamp=move.at, data=data), manifest.release_id)
 
 
 def _quarantined(ledger: Ledger, moment: datetime) -> Iterator[OutboxEvent]:
@@ -97,7 +101,8 @@ def _refused(judged: Event, ledger: Ledger, *, held: bool) -> OutboxEvent:
         rows_quarantined=details["rows_quarantined"],
         failed=list(details["failed"]),
     )
-    return event_of("batch.quarantined", f"{batch.batch_id} {judged.at.isoformat()}", judged.at, data)
+    subject = f"{batch.batch_id} {judged.at.isoformat()}"
+    return kept(BatchQuarantinedEvent(timestamp=judged.at, data=data), subject)
 
 
 def _anomaly(one: Anomaly, move: PointerMove, manifest: Manifest) -> OutboxEvent:
@@ -113,4 +118,4 @@ def _anomaly(one: Anomaly, move: PointerMove, manifest: Manifest) -> OutboxEvent
         high=one.high,
     )
     subject = f"{one.kpi} {one.dimension} {one.member!r} {one.day}"
-    return event_of("kpi.anomaly", subject, move.at, data)
+    return kept(KpiAnomalyEvent(timestamp=move.at, data=data), subject)
