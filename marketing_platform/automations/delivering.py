@@ -22,7 +22,7 @@ Find = Callable[[datetime], Iterable[OutboxEvent]]
 
 # Clocks of several machines differ, and what one transaction notes is seen when it ends: what is found
 # twice is told once.
-_OVERLAP = timedelta(hours=1)
+_OVERLAP = timedelta(minutes=10)
 _FIRST_LOOK = timedelta(days=1)  # who declares endpoints late is not told of everything that ever happened
 _LOOK_SECONDS = 2.0
 _PURGE_EVERY = timedelta(hours=1)

@@ -131,4 +131,4 @@ def test_body(at: datetime) -> bytes:
 
 def event_id(kind: str, subject: str) -> str:
     """The `webhook-id`: the same for the same event, whoever finds it."""
-    return f"msg_{hashlib.sha256(f'{kind} {subject}'.encode()).hexdigest()[:32]}"
+    return f"msg_{hashlib.sha256(f'{kind} {subject}'.encode()).hexdigest()[:24]}"

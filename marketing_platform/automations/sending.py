@@ -89,7 +89,8 @@ class Sender:
             content=body,
             extensions={"timeout": timeout},
         ) as answer:
-            return outcome_of(answer.status, dict(answer.headers).get(b"retry-after", b"").decode("latin-1"))
+            said = {name.lower(): value for name, value in answer.headers}
+            return outcome_of(answer.status, said.get(b"retry-after", b"").decode("latin-1"))
 
 
 def outcome_of(status: int, retry_after: str = "") -> Outcome:
