@@ -1,7 +1,7 @@
 """Typed settings, read from the environment (`MARKETING_…`) when asked for, never at import.
 
 Only what differs between installations belongs here; rules live in `sources/`,
-`expectations/`, `rules/`, `features/` and `kpis/`.
+`expectations/`, `rules/`, `features/`, `kpis/` and `automations/`.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     )
     kpis_dir: Path = Field(
         PROJECT_DIR / "kpis", description="KPIs, the workspace they hold for, and golden questions."
+    )
+    automations_dir: Path = Field(
+        PROJECT_DIR / "automations", description="Webhooks, out and in: `webhooks.yaml`."
     )
     chunk_rows: int = Field(
         50_000, ge=100, le=1_000_000, description="Rows handled at once while reading and checking."

@@ -33,6 +33,8 @@ from serving.graph.endpoints import router as graph
 from serving.graph.endpoints import users as profiles
 from serving.health.endpoints import probes
 from serving.health.endpoints import router as health
+from serving.hooks.endpoints import router as hooks
+from serving.hooks.service import HookService
 from serving.kpis.endpoints import router as kpis
 from serving.limits.caps import Caps
 from serving.limits.rates import RateLimits, Rates
@@ -78,13 +80,14 @@ _TAGS = [
     {"name": "analytics", "description": "Figures by user, campaign and day, in pages; KPIs, compared."},
     {"name": "questions", "description": "Questions about KPIs in plain English."},
     {"name": "writes", "description": "What applications write: it lands, and the next release shows it."},
+    {"name": "hooks", "description": "Signed calls, to us and from us (see webhooks)."},
     {"name": "audit", "description": "Releases and batches: what landed, what was refused, what serves."},
     {"name": "health", "description": "Whether the API can answer, and how fresh its answers are."},
 ]
 # Erasure is behind what else is below a user's path: an id may contain slashes.
 _ROUTERS = (
     *(batches, recommendations, users, features, profiles, writes, erasures, suppressions),
-    *(graph, analytics, kpis, questions, audit, health, observability),
+    *(graph, analytics, kpis, questions, hooks, audit, health, observability),
     *map(versioned, (recommendations, graph, analytics)),
 )
 
@@ -136,6 +139,7 @@ def create_app(
         worked_out=["analytics"] if settings.profile == "embedded" else [],
     )
     writing = WriteService(settings, stores, records, load_write_settings())
+    hook_calls = HookService(settings, records.calls, stores.objects)
     auditing = AuditService(records.ledger, shelf, stores.documents, seconds=settings.api_seconds)
 
     sampling = Sampling(holder, live, lookups)
@@ -151,6 +155,7 @@ def create_app(
             await cleanups.enter_async_context(live.running(holder))
             await cleanups.enter_async_context(rates.running())
             await cleanups.enter_async_context(writing.running())
+            await cleanups.enter_async_context(hook_calls.running())
             cleanups.callback(auditing.close)
             await cleanups.enter_async_context(sampling.running())
             # What is there by now stays: to look through it again and again for garbage costs long pauses.
@@ -173,7 +178,12 @@ def create_app(
     parts = {
         **{"access": access, "audit": auditing, "holder": holder, "live": live, "load": Load()},
         **{"lookups": lookups, "overrides": overrides, "rates": rates, "sampling": sampling},
-        **{"questions": Questions(settings.kpis_dir), "settings": settings, "writes": writing},
+        **{
+            "hooks": hook_calls,
+            "questions": Questions(settings.kpis_dir),
+            "settings": settings,
+            "writes": writing,
+        },
     }
     for name, part in parts.items():
         setattr(app.state, name, part)

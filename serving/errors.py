@@ -60,6 +60,12 @@ ERRORS: Mapping[str, ErrorKind] = {
         {"reason": "expired"},
         challenge='Bearer realm="marketing-platform", error="invalid_token"',
     ),
+    "invalid_signature": ErrorKind(
+        401,
+        "The call is not signed as Standard Webhooks has it by a secret of this hook; details say why.",
+        {"reason": "wrong_signature"},
+        challenge='Signature realm="marketing-platform"',
+    ),
     "forbidden_scope": ErrorKind(
         403,
         "The key or token is good, but lacks the scope that this needs.",
@@ -98,6 +104,11 @@ ERRORS: Mapping[str, ErrorKind] = {
     "not_acceptable": ErrorKind(406, "Answers are application/json; see the Accept header.", {}),
     "request_too_slow": ErrorKind(408, "The request did not arrive in time; send it again.", {}),
     "conflict": ErrorKind(409, "It contradicts what is there already, or what is under way.", {}),
+    "call_repeated": ErrorKind(
+        409,
+        "This webhook-id came before: the very same message (replayed), or with another body (other_body).",
+        {"reason": "replayed"},
+    ),
     "idempotency_in_flight": ErrorKind(
         409,
         "A request with this Idempotency-Key is being carried out; ask again for its answer.",

@@ -1,7 +1,7 @@
 """The published description of the API.
 
 FastAPI drops every null from it, which makes an example with a null field contradict its own
-schema; here the examples are put back as they were written.
+schema; here the examples are put back as they were written. What is sent to others is added.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+
+from serving import webhooks
 
 
 def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
@@ -25,6 +27,7 @@ def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
                 for method in route.methods or ():
                     operation = document["paths"][route.path_format][method.lower()]
                     _restore(operation["responses"], route)
+            webhooks.add_to(document)
         return describe()
 
     app.openapi = openapi

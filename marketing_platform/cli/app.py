@@ -23,6 +23,7 @@ from marketing_platform.cli import (
     sample,
     serve,
     sources,
+    webhooks,
 )
 
 app = typer.Typer(
@@ -51,4 +52,5 @@ app.add_typer(rules.app, name="rules", help="Rules about recommendations: check 
 app.add_typer(kpis.app, name="kpis", help="Figures: which there are, and what they are.")
 app.add_typer(releases.app, name="releases", help="What is served, what was served, and going back.")
 app.add_typer(keys.app, name="keys", help="Who may call the API: keys, what they permit, until when.")
+app.add_typer(webhooks.app, name="webhooks", help="Who is told of what, and what did not arrive.")
 app.add_typer(sample.app, name="sample", help="Made-up data of a shop, to try things with.")

@@ -73,9 +73,11 @@ def up(data_dir: DataDir = None, input_dir: InputDir = None, sources_dir: Source
 def _run_all(settings: Settings, lock: int) -> None:
     """The code server first: UI and daemon share it, so that the graph is loaded once."""
     from marketing_platform.cli.processes import api_command, running, wait_for, wait_until, watch
+    from marketing_platform.cli.webhooks import deliver_command, has_endpoints
     from marketing_platform.defs.execution import prepare_home
     from marketing_platform.defs.launcher import definitions_loaded
 
+    tells = has_endpoints(settings)
     settings.landing_dir.mkdir(parents=True, exist_ok=True)
     prepare_home(settings)
     with tempfile.TemporaryDirectory(prefix="marketing-platform-") as folder:
@@ -97,6 +99,7 @@ def _run_all(settings: Settings, lock: int) -> None:
                 "the Dagster UI": _webserver(workspace, settings),
                 "the Dagster daemon": _daemon(workspace),
                 "the API": api_command(settings.api_host, settings.api_port),
+                **({"the deliverer of webhooks": deliver_command()} if tells else {}),
             }
             with running(commands, settings, keep_open=[lock]) as processes:
                 wait_for(f"{api}/openapi.json", processes["the API"], seconds=_START_SECONDS)

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from marketing_platform.automations.found import blocked
+from marketing_platform.defs.asked import asked_sensors
 from marketing_platform.defs.attempts import (
     Attempts,
     attempts,
@@ -26,6 +28,7 @@ from marketing_platform.releases.erasures import Erasures
 from marketing_platform.releases.ledger import Batch, Ledger
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.notices import Notices
+from marketing_platform.releases.outbox import Outbox
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.version import made_before, made_of
 from marketing_platform.settings import Settings
@@ -41,8 +44,11 @@ _LONGEST_WAIT = timedelta(minutes=10)
 
 
 def build_sensors() -> list[dg.SensorDefinition]:
-    """New files are ingested, erased users taken out, what was admitted is published, failures told."""
-    return [new_files, erase_asked, publish_admitted, run_failed, _automation()]
+    """New files are ingested, erased users taken out, what was admitted is published, failures told.
+
+    And runs that signed calls asked for are started.
+    """
+    return [new_files, erase_asked, publish_admitted, *asked_sensors(), run_failed, _automation()]
 
 
 def build_schedules() -> list[dg.ScheduleDefinition]:
@@ -255,8 +261,9 @@ def run_failed(
     context: dg.RunFailureSensorContext,
     shelf: dg.ResourceParam[ReleaseShelf],
     notices: dg.ResourceParam[Notices],
+    outbox: dg.ResourceParam[Outbox],
 ) -> None:
-    """Log what failed and what still serves, and add it to the notices."""
+    """Log what failed and what still serves, and add it to the notices; a blocked release to the outbox."""
     run, current = context.dagster_run, shelf.current()
     failures = what_failed(context.instance, run.run_id)
     serves = f"release {current} goes on serving" if current else "no release serves yet"
@@ -269,6 +276,8 @@ def run_failed(
         failed=failures,
         serving=current,
     )
+    if run.job_name == PUBLISH:
+        outbox.add([blocked(run.run_id, datetime.now(UTC), failed=failures, serving=current)])
 
 
 @dg.schedule(

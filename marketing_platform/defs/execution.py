@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import dagster as dg
 
+from marketing_platform.automations.found import blocked
 from marketing_platform.defs.failures import what_failed
 from marketing_platform.defs.jobs import ERASE, INGEST, PUBLISH, REPLAY, batch_ranges
 from marketing_platform.defs.launcher import PROCESS, fail_orphans, this_process
@@ -94,6 +95,7 @@ class Pipeline:
         self.ledger = records.ledger
         self.shelf = records.shelf
         self._erasures = records.erasures
+        self._outbox = records.outbox
         fail_orphans(instance)
 
     def take(self) -> Taken:
@@ -165,7 +167,12 @@ class Pipeline:
             raise_on_error=False,
         )
         if not result.success:
-            listed = "\n".join(f"  - {failure}" for failure in what_failed(self._instance, run_id))
+            failures = what_failed(self._instance, run_id)
+            if job_name == PUBLISH:
+                self._outbox.add(
+                    [blocked(run_id, datetime.now(UTC), failed=failures, serving=self.shelf.current())]
+                )
+            listed = "\n".join(f"  - {failure}" for failure in failures)
             raise RunFailed(f"run {run_id} failed:\n{listed}")
 
     def _resolved(self) -> dg.Definitions:

@@ -50,6 +50,8 @@ def build_resources(settings: Settings, *, stores: Stores | None = None) -> dict
         "notices": records.notices,
         "overrides": records.overrides,
         "erasures": records.erasures,
+        "outbox": records.outbox,
+        "calls": records.calls,
         "encoder": encoder,
         "writer": writer,
         "io_manager": WarehouseIOManager(stores.warehouse),

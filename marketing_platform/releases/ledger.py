@@ -40,7 +40,8 @@ CREATE TABLE IF NOT EXISTS landings (
 CREATE TABLE IF NOT EXISTS audit (
     rowid {counter}, at TEXT NOT NULL, batch_id TEXT NOT NULL, action TEXT NOT NULL,
     who TEXT, why TEXT, details TEXT);
-CREATE INDEX IF NOT EXISTS audit_by_batch ON audit (batch_id)""",
+CREATE INDEX IF NOT EXISTS audit_by_batch ON audit (batch_id);
+CREATE INDEX IF NOT EXISTS audit_by_time ON audit (at)""",
 }
 
 _BATCHES: LiteralString = """
@@ -335,9 +336,19 @@ class Ledger:
                 " FROM audit WHERE batch_id = $1 ORDER BY rowid",
                 batch_id,
             )
-        return [
-            Event(datetime.fromisoformat(row[0]), *row[1:5], details=orjson.loads(row[5])) for row in rows
-        ]
+        return [_event(row) for row in rows]
+
+    def judged_since(self, moment: datetime) -> list[Event]:
+        """The judgements of batches (accepted, held) since then, oldest first."""
+        with self._database.reading() as execute:
+            rows = execute(
+                "SELECT at, batch_id, action, who, why, details FROM audit"
+                " WHERE at >= $1 AND action IN ($2, $3) ORDER BY rowid",
+                moment.astimezone(UTC).isoformat(),
+                State.ACCEPTED.value,
+                State.HELD.value,
+            )
+        return [_event(row) for row in rows]
 
     def _select(self, query: LiteralString, *values: object) -> list[Batch]:
         with self._database.reading() as execute:
@@ -377,6 +388,10 @@ def _batch(row: tuple[Any, ...]) -> Batch:
         parts=orjson.loads(row[13]),
         why=row[14],
     )
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    return Event(datetime.fromisoformat(row[0]), *row[1:5], details=orjson.loads(row[5]))
 
 
 def _note(

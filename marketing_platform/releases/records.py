@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marketing_platform.access.register import KEY_TABLES, KeyRegister
+from marketing_platform.releases.calls import CALL_TABLES, Calls
 from marketing_platform.releases.erasures import ERASURE_TABLES, Erasures
 from marketing_platform.releases.ledger import LEDGER_TABLES, Ledger
 from marketing_platform.releases.notices import NOTICE_TABLES, DatabaseNotices, FileNotices, Notices
+from marketing_platform.releases.outbox import OUTBOX_TABLES, Outbox
 from marketing_platform.releases.overrides import OVERRIDE_TABLES, Overrides
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.shelf_folder import FolderShelf
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 class Records:
     """What landed, what was released, who may write and call, what people were told and decided since.
 
-    And what the API took in.
+    And what the API took in, what others are told, and which calls of theirs were taken.
     """
 
     ledger: Ledger
@@ -42,6 +44,8 @@ class Records:
     overrides: Overrides
     erasures: Erasures
     writes: Writes
+    outbox: Outbox
+    calls: Calls
 
 
 def open_records(settings: Settings) -> Records:
@@ -66,6 +70,8 @@ def in_folder(data: Path) -> Records:
         overrides=Overrides(SqliteRecords(data / "overrides.sqlite", OVERRIDE_TABLES)),
         erasures=Erasures(SqliteRecords(data / "erasures.sqlite", ERASURE_TABLES)),
         writes=Writes(SqliteRecords(data / "writes.sqlite", WRITES_TABLES)),
+        outbox=Outbox(SqliteRecords(data / "outbox.sqlite", OUTBOX_TABLES)),
+        calls=Calls(SqliteRecords(data / "calls.sqlite", CALL_TABLES)),
     )
 
 
@@ -77,7 +83,7 @@ def in_postgres(postgres: PostgresSettings) -> Records:
 
     tables = (
         *(LEDGER_TABLES, SHELF_TABLES, NOTICE_TABLES, KEY_TABLES),
-        *(OVERRIDE_TABLES, ERASURE_TABLES, WRITES_TABLES),
+        *(OVERRIDE_TABLES, ERASURE_TABLES, WRITES_TABLES, OUTBOX_TABLES, CALL_TABLES),
     )
     database = PostgresRecords(postgres, {name: sql for each in tables for name, sql in each.items()})
     return Records(
@@ -89,4 +95,6 @@ def in_postgres(postgres: PostgresSettings) -> Records:
         overrides=Overrides(database),
         erasures=Erasures(database),
         writes=Writes(database),
+        outbox=Outbox(database),
+        calls=Calls(database),
     )
