@@ -29,6 +29,8 @@ from serving.audit.service import AuditService
 from serving.duckdb_sharing import shared_duckdb
 from serving.erasures.endpoints import router as erasures
 from serving.features.endpoints import router as features
+from serving.files.endpoints import router as files
+from serving.files.service import FileService
 from serving.graph.endpoints import router as graph
 from serving.health.endpoints import probes
 from serving.health.endpoints import router as health
@@ -45,6 +47,7 @@ from serving.observability.endpoints import router as observability
 from serving.observability.sampling import Sampling
 from serving.observability.traced_stores import traced, traced_encoder
 from serving.overrides import LiveOverrides
+from serving.quality.endpoints import router as quality
 from serving.questions.endpoints import router as questions
 from serving.questions.service import Questions
 from serving.recommendations.direct import DirectAnswers
@@ -81,7 +84,7 @@ _TAGS = [
 ]
 # Erasure is behind what else is below a user's path: an id may contain slashes.
 _ROUTERS = (
-    *(batches, recommendations, users, features, writes, erasures, suppressions),
+    *(batches, quality, recommendations, users, features, writes, files, erasures, suppressions),
     *(graph, analytics, kpis, questions, audit, health, observability),
 )
 
@@ -132,7 +135,9 @@ def create_app(
         at_once=["recommendations", "features"] if settings.profile == "embedded" else [],
         worked_out=["analytics"] if settings.profile == "embedded" else [],
     )
-    writing = WriteService(settings, stores, records, load_write_settings())
+    write_settings = load_write_settings()
+    writing = WriteService(settings, stores, records, write_settings)
+    files_landing = FileService(settings, stores.objects, write_settings)
     auditing = AuditService(records.ledger, shelf, stores.documents, seconds=settings.api_seconds)
 
     sampling = Sampling(holder, live, lookups)
@@ -149,6 +154,7 @@ def create_app(
             await cleanups.enter_async_context(rates.running())
             await cleanups.enter_async_context(writing.running())
             cleanups.callback(auditing.close)
+            cleanups.callback(files_landing.close)
             await cleanups.enter_async_context(sampling.running())
             # What is there by now stays: to look through it again and again for garbage costs long pauses.
             gc.collect()
@@ -168,7 +174,14 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     parts = {
-        **{"access": access, "audit": auditing, "holder": holder, "live": live, "load": Load()},
+        **{
+            "access": access,
+            "audit": auditing,
+            "files": files_landing,
+            "holder": holder,
+            "live": live,
+            "load": Load(),
+        },
         **{"lookups": lookups, "overrides": overrides, "rates": rates, "sampling": sampling},
         **{"questions": Questions(settings.kpis_dir), "settings": settings, "writes": writing},
     }

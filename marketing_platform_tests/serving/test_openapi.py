@@ -24,6 +24,7 @@ REAL = {
     "/analytics/campaign-performance": "",
     "/analytics/daily-activity": "",
     "/api/v1/kpis": "?by=country&by=week",
+    "/api/v1/recommendations/quality": "?kind=campaign",
     "/api/v1/health": "",
     "/api/v1/health/live": "",
     "/api/v1/health/ready": "",
@@ -36,6 +37,7 @@ REAL = {
 WRITES = {
     ("/api/v1/batches/{batch_id}", "get"),
     ("/api/v1/data/bulk", "post"),
+    ("/api/v1/files", "post"),
     ("/api/v1/receipts/{receipt_id}", "get"),
     ("/api/v1/users/{user_id}/data", "post"),
     ("/api/v1/users/{user_id}/feedback", "post"),
