@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from streamlit.web import cli
 
-import dashboard.views.campaigns
-import dashboard.views.data
-import dashboard.views.quality
-import dashboard.views.recommendations
-import dashboard.views.uploads  # noqa: F401 -- so that it is in memory
-
+_VIEWS = ("ask", "campaigns", "data", "overview", "quality", "recommendations", "uploads")
 _APP = Path(__file__).with_name("app.py")
 
 
@@ -26,6 +22,8 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8501)
     asked = parser.parse_args()
+    for view in _VIEWS:
+        import_module(f"dashboard.views.{view}")
     options = ["--server.address", asked.host, "--server.port", str(asked.port)]
     sys.argv = ["streamlit", "run", str(_APP), *options]
     cli.main()

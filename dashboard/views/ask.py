@@ -30,7 +30,7 @@ def page() -> None:
         _suggest(_EXAMPLES, "For example")
         return
     for place, (question, answer) in enumerate(turns):
-        st.subheader(f"“{question}”", divider="gray" if place else False)
+        st.header(f"“{question}”", divider="gray" if place else False)
         _answered(answer, newest=place == 0)
     if st.button("Start anew", icon=":material/restart_alt:"):
         turns.clear()
@@ -89,7 +89,7 @@ def _answered(answer: Mapping[str, Any], *, newest: bool) -> None:
         if newest:
             _suggest(answer["suggestions"], "You could ask")
         return
-    st.markdown(f"#### {words.plain(answer['sentence'])}")
+    st.markdown(f"**{words.plain(answer['sentence'])}**")
     days = words.day_range_of(answer["period"])
     against = f", compared with {words.day_range_of(answer['against'])}" if answer["against"] else ""
     st.caption(f"Understood as: {words.plain(answer['interpretation'])} · {days}{against}")

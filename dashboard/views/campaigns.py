@@ -27,10 +27,10 @@ def page() -> None:
     asked = {"kpi": names, "by": ["campaign"], **view.asked, "order_by": names[0], "limit": _MOST}
     answer = reading.read("/api/v1/kpis", asked)
     kpis = {kpi["kpi"]: kpi for kpi in answer["kpis"]}
-    lines = answer["lines"]
+    lines = [line for line in answer["lines"] if _has_figures(line)]
     st.caption(f"{words.days(answer['period'])} · {words.count(len(lines))} campaigns")
     for note in answer["notes"]:
-        st.info(note, icon=":material/info:")
+        st.info(words.plain(note), icon=":material/info:")
     if not lines:
         states.nothing("No campaign has figures in these days.")
         return
@@ -38,11 +38,17 @@ def page() -> None:
     st.dataframe(
         rows,
         hide_index=True,
+        placeholder=words.NOTHING,
         column_config=_columns(kpis, answer["currency"]),
         alt=f"Campaigns from {words.days(answer['period'])}; download them to read all of them.",
     )
     days = answer["period"]
     tables.download(rows, f"campaigns-{days['from']}-{days['to']}")
+
+
+def _has_figures(line: Mapping[str, Any]) -> bool:
+    """Whether there is anything about it in these days; it may have been in those compared with alone."""
+    return any(value["value"] is not None for value in line["values"].values())
 
 
 def _row(

@@ -24,10 +24,10 @@ def page() -> None:
     """The release in figures, then files, then releases."""
     with states.told():
         _current()
-    st.subheader("Files")
+    st.header("Files")
     with states.told():
         _files()
-    st.subheader("Releases")
+    st.header("Releases")
     with states.told():
         _releases()
 

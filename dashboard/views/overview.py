@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
 from dashboard import charts, pickers, reading, states, tables, words
 from dashboard.api import NoAnswer, Why
+from marketing_platform.analytics.kpis.spec import Direction
 
 _MOST_BARS = 12
-_COLOURS = {"up": "normal", "down": "inverse", "neutral": "off"}
+_COLOURS: Mapping[Direction, Literal["normal", "inverse", "off"]] = {
+    "up": "normal",
+    "down": "inverse",
+    "neutral": "off",
+}
 
 
 def page() -> None:
@@ -28,7 +33,7 @@ def page() -> None:
     st.caption(_days_in_words(answer))
     _cards(answer, kpis)
     for note in answer["notes"]:
-        st.info(note, icon=":material/info:")
+        st.info(words.plain(note), icon=":material/info:")
     chosen = st.segmented_control(
         "Look closer at",
         names,
@@ -39,7 +44,7 @@ def page() -> None:
         bind="query-params",
     )
     kpi = kpis[chosen or names[0]]
-    st.subheader(f"{kpi['name']} over time")
+    st.header(f"{kpi['name']} over time")
     tables.draw(charts.trend(answer, kpi, view.bucket))
     _unfinished(answer, view.bucket)
     with states.told():
@@ -64,7 +69,7 @@ def _days_in_words(answer: Mapping[str, Any]) -> str:
         f"only {' or '.join(words.said(one) for one in found['only'])}"
         for found in answer["filters"].values()
     )
-    return f"{words.days(answer['period'])}{against}{f' · {only}' if only else ''}"
+    return words.plain(f"{words.days(answer['period'])}{against}{f' · {only}' if only else ''}")
 
 
 def _cards(answer: Mapping[str, Any], kpis: Mapping[str, Mapping[str, Any]]) -> None:
@@ -83,7 +88,7 @@ def _cards(answer: Mapping[str, Any], kpis: Mapping[str, Mapping[str, Any]]) -> 
             chart_type="area",
         )
         if total["value"] is None and total["reason"]:
-            column.caption(total["reason"])
+            column.caption(words.plain(total["reason"]))
 
 
 def _unfinished(answer: Mapping[str, Any], bucket: str) -> None:
@@ -97,10 +102,11 @@ def _unfinished(answer: Mapping[str, Any], bucket: str) -> None:
 def _breakdown(view: pickers.View, kpi: Mapping[str, Any]) -> None:
     offered = [name for name in kpi["dimensions"] if name in (*pickers.dimensions_of_overview(), "campaign")]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.subheader(f"{kpi['name']} by", width="content")
-        by = st.selectbox(
+        st.header(f"{kpi['name']} by", width="content")
+        chosen = st.selectbox(
             "Broken down by", offered, format_func=words.title, key="by", bind="query-params", width=180
         )
+    by = chosen or offered[0]
     asked = {"kpi": [kpi["kpi"]], "by": [by], **view.asked, "order_by": kpi["kpi"], "limit": _MOST_BARS}
     answer = reading.read("/api/v1/kpis", asked)
     lines: Sequence[Mapping[str, Any]] = answer["lines"]

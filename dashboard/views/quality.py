@@ -47,14 +47,14 @@ def page() -> None:
         return
     serving = next(line for line in answer["items"] if line["recommender"] == _SERVES)
     _cards(serving)
-    st.subheader("Compared with simpler ways")
+    st.header("Compared with simpler ways")
     st.caption("How high up the right items stand among the first ten; 1 is the best order there is (NDCG).")
     found = [(_name(line), line["ndcg"]) for line in answer["items"]]
     tables.draw(charts.bars(found, "order of the first ten (NDCG, 1 is perfect)", "ratio"))
     with st.expander("The same as a table"):
         tables.show([{"Recommender": _name(line), **_figures(line)} for line in answer["items"]])
     if answer["parts"]:
-        st.subheader("Known and new")
+        st.header("Known and new")
         tables.show(
             [
                 {"": _PARTS.get(line["part"], words.title(line["part"])), **_figures(line)}

@@ -58,7 +58,7 @@ def page() -> None:
         )
     with states.told():
         _recommended(str(user), kind)
-    st.subheader("People like them")
+    st.header("People like them")
     with states.told():
         _similar(str(user))
 
@@ -72,7 +72,7 @@ def _recommended(user: str, kind: str) -> None:
     for place, item in enumerate(answer["items"], start=1):
         _card(place, item, names)
     if answer["dropped"]:
-        held = words.listed([names.get(one["item_id"], one["item_id"]) for one in answer["dropped"]])
+        held = words.listed([names.get(str(one["item_id"]), str(one["item_id"])) for one in answer["dropped"]])
         st.caption(f"Kept back by your rules: {words.plain(held)}.")
 
 
@@ -125,7 +125,7 @@ def _similar(user: str) -> None:
                 "Person": item["user_id"],
                 "Alike": words.share(item["score"]),
                 "Campaigns of both": words.listed(
-                    [names.get(one, one) for one in item["common_campaigns"]], most=3
+                    [names.get(str(one), str(one)) for one in item["common_campaigns"]], most=3
                 )
                 or words.NOTHING,
             }

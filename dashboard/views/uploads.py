@@ -121,7 +121,7 @@ def _report(found: Checked) -> None:
     else:
         st.success("**It would be taken,** every row of it.", icon=":material/check_circle:")
     if found.reasons:
-        st.subheader("Why rows are refused")
+        st.header("Why rows are refused")
         tables.show([{"Reason": reason, "Rows": words.count(rows)} for reason, rows in found.reasons.items()])
         with st.expander("The first refused rows"):
             for sample in found.samples:
@@ -131,7 +131,7 @@ def _report(found: Checked) -> None:
 
 def _watch() -> None:
     if _LANDED in st.session_state:
-        st.subheader("Your file")
+        st.header("Your file")
         _progress(st.session_state[_LANDED])
 
 
