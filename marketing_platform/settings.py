@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     api_workers: int = Field(1, ge=1, le=64, description="Processes that serve the API on one port.")
     api_seconds: float = Field(5.0, gt=0, description="An answer of the API that takes longer becomes a 503.")
     ui_port: int = Field(3000, ge=1, le=65535, description="Port the Dagster UI listens on.")
+    dashboard_port: int = Field(8501, ge=1, le=65535, description="Port the dashboard listens on.")
 
     @property
     def landing_dir(self) -> Path:

@@ -93,7 +93,7 @@ def _spoil(number: int, line: str) -> str:
 @contextmanager
 def _up(data_dir: Path) -> Generator[str]:
     """The address of the Dagster UI of a running installation."""
-    ports = {"MARKETING_UI_PORT": str(free_port()), "MARKETING_API_PORT": str(free_port())}
+    ports = {f"MARKETING_{name}_PORT": str(free_port()) for name in ("UI", "API", "DASHBOARD")}
     process = subprocess.Popen(
         [*_COMMAND, "up", "--data-dir", str(data_dir)], env={**os.environ, **ports}, stdout=subprocess.DEVNULL
     )

@@ -29,6 +29,8 @@ from serving.audit.service import AuditService
 from serving.duckdb_sharing import shared_duckdb
 from serving.erasures.endpoints import router as erasures
 from serving.features.endpoints import router as features
+from serving.files.endpoints import router as files
+from serving.files.service import FileService
 from serving.graph.endpoints import router as graph
 from serving.graph.endpoints import users as profiles
 from serving.health.endpoints import probes
@@ -48,6 +50,7 @@ from serving.observability.endpoints import router as observability
 from serving.observability.sampling import Sampling
 from serving.observability.traced_stores import traced, traced_encoder
 from serving.overrides import LiveOverrides
+from serving.quality.endpoints import router as quality
 from serving.questions.endpoints import router as questions
 from serving.questions.service import Questions
 from serving.recommendations.direct import DirectAnswers
@@ -86,7 +89,7 @@ _TAGS = [
 ]
 # Erasure is behind what else is below a user's path: an id may contain slashes.
 _ROUTERS = (
-    *(batches, recommendations, users, features, profiles, writes, erasures, suppressions),
+    *(batches, quality, recommendations, users, features, profiles, writes, files, erasures, suppressions),
     *(graph, analytics, kpis, questions, hooks, audit, health, observability),
     *map(versioned, (recommendations, graph, analytics)),
 )
@@ -138,7 +141,9 @@ def create_app(
         at_once=["recommendations", "features"] if settings.profile == "embedded" else [],
         worked_out=["analytics"] if settings.profile == "embedded" else [],
     )
-    writing = WriteService(settings, stores, records, load_write_settings())
+    write_settings = load_write_settings()
+    writing = WriteService(settings, stores, records, write_settings)
+    files_landing = FileService(settings, stores.objects, write_settings)
     hook_calls = HookService(settings, records.calls, stores.objects)
     auditing = AuditService(records.ledger, shelf, stores.documents, seconds=settings.api_seconds)
 
@@ -157,6 +162,7 @@ def create_app(
             await cleanups.enter_async_context(writing.running())
             await cleanups.enter_async_context(hook_calls.running())
             cleanups.callback(auditing.close)
+            cleanups.callback(files_landing.close)
             await cleanups.enter_async_context(sampling.running())
             # What is there by now stays: to look through it again and again for garbage costs long pauses.
             gc.collect()
@@ -176,7 +182,14 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     parts = {
-        **{"access": access, "audit": auditing, "holder": holder, "live": live, "load": Load()},
+        **{
+            "access": access,
+            "audit": auditing,
+            "files": files_landing,
+            "holder": holder,
+            "live": live,
+            "load": Load(),
+        },
         **{"lookups": lookups, "overrides": overrides, "rates": rates, "sampling": sampling},
         **{
             "hooks": hook_calls,

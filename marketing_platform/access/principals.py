@@ -13,6 +13,7 @@ class Scope(StrEnum):
     READ_RECOMMENDATIONS = "read:recommendations"
     WRITE_DATA = "write:data"
     READ_ANALYTICS = "read:analytics"
+    READ_AUDIT = "read:audit"
     ADMIN = "admin"
 
     @property
@@ -25,6 +26,7 @@ _MEANINGS = {
     Scope.READ_RECOMMENDATIONS: "What is prepared about single users: recommendations, similar users, graph.",
     Scope.WRITE_DATA: "Land data and feedback.",
     Scope.READ_ANALYTICS: "Figures over all users, and metrics of the API.",
+    Scope.READ_AUDIT: "What landed, what was refused and why, and which releases there are.",
     Scope.ADMIN: "Releases, batches, suppressions and erasure.",
 }
 

@@ -8,6 +8,7 @@ from marketing_platform.cli import (
     ask,
     batches,
     consume,
+    dashboard,
     demo,
     doctor,
     documents,
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.command("ask")(ask.ask)
 app.command("run")(run.run)
 app.command("consume")(consume.consume)
+app.command("dashboard")(dashboard.dashboard)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("documents")(documents.documents)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +25,8 @@ app = typer.Typer(no_args_is_help=True)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = re.compile(r"(\d{1,5})([smhd])")
 _DEMO_SCOPES = (Scope.READ_RECOMMENDATIONS, Scope.WRITE_DATA, Scope.READ_ANALYTICS)
+_DASHBOARD_SCOPES = (*_DEMO_SCOPES, Scope.READ_AUDIT)
+_DEMO_DAYS, _DASHBOARD_DAYS = 30, 365
 
 
 KeyId = Annotated[str, typer.Argument(help="The public part of a key, mp_ and ten letters.")]
@@ -126,7 +129,22 @@ def rotate(
 
 
 def demo_key(settings: Settings) -> str:
-    """The key of the demonstration, in a file for its owner alone; a new one when it has ended."""
+    """The key of the demonstration."""
+    return _kept_key(settings, "demo", _DEMO_SCOPES, days=_DEMO_DAYS)
+
+
+def dashboard_key_file(settings: Settings) -> Path:
+    """Where the key of the dashboard is kept, which is no administrator."""
+    _kept_key(settings, "dashboard", _DASHBOARD_SCOPES, days=_DASHBOARD_DAYS)
+    return _key_file(settings, "dashboard")
+
+
+def _key_file(settings: Settings, name: str) -> Path:
+    return settings.data_dir / f"{name}-key"
+
+
+def _kept_key(settings: Settings, name: str, scopes: Collection[Scope], *, days: int) -> str:
+    """A key of the installation's own, in a file for its owner alone; a new one when it has ended."""
     from marketing_platform.access import Principal
     from marketing_platform.access.api_settings import api_secret, write_private
     from marketing_platform.access.issuing import issue
@@ -134,7 +152,7 @@ def demo_key(settings: Settings) -> str:
     from marketing_platform.releases.records import open_records
 
     register = open_records(settings).keys
-    path = settings.data_dir / "demo-key"
+    path = _key_file(settings, name)
     with suppress(FileNotFoundError):
         ring = KeyRing(register, lambda: api_secret(settings))
         ring.refresh()
@@ -145,10 +163,10 @@ def demo_key(settings: Settings) -> str:
     key, _ = issue(
         register,
         api_secret(settings),
-        name="demo",
+        name=name,
         owner=who(),
-        scopes=_DEMO_SCOPES,
-        lifetime=timedelta(days=30),
+        scopes=scopes,
+        lifetime=timedelta(days=days),
         who=who(),
         now=_now(),
     )

@@ -60,12 +60,13 @@ def running(
     *,
     keep_open: Sequence[int] = (),
     log: Path | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> Generator[dict[str, Process]]:
     """Start every command, in order; on leaving, end them and what they started.
 
     Each leads a session of its own, so that Ctrl-C in a terminal reaches this process alone, which
     then ends them in order. `keep_open` are descriptors that they inherit; what they say goes to
-    `log`, or to where this process speaks.
+    `log`, or to where this process speaks; `more` are variables beside the settings.
     """
     started: dict[str, Process] = {}
     with log.open("ab") if log else nullcontext() as output:
@@ -73,7 +74,7 @@ def running(
             for name, command in commands.items():
                 started[name] = subprocess.Popen(  # noqa: S603 -- our own programs
                     list(command),
-                    env=environment(settings),
+                    env={**environment(settings), **(more or {})},
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
@@ -185,6 +186,11 @@ def free_port() -> int:
 def api_command(host: str, port: int) -> list[str]:
     """The API server."""
     return [sys.executable, "-m", "serving", "--host", host, "--port", str(port)]
+
+
+def dashboard_command(host: str, port: int) -> list[str]:
+    """The dashboard's server."""
+    return [sys.executable, "-m", "dashboard", "--host", host, "--port", str(port)]
 
 
 @contextmanager

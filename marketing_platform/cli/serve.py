@@ -1,4 +1,4 @@
-"""`serve`: the API. `up`: Dagster UI, daemon and API together."""
+"""`serve`: the API. `up`: Dagster UI, daemon, API and dashboard together."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from marketing_platform.cli.dashboard import told
 from marketing_platform.cli.keys import say_how_to_make_one
 from marketing_platform.cli.options import DataDir, InputDir, SourcesDir, settings_of
 from marketing_platform.cli.output import console
@@ -50,10 +51,10 @@ def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> Non
 
 
 def up(data_dir: DataDir = None, input_dir: InputDir = None, sources_dir: SourcesDir = None) -> None:
-    """Start Dagster UI, daemon and API on the same data, and end them together on Ctrl-C.
+    """Start Dagster UI, daemon, API and dashboard on the same data, and end them together on Ctrl-C.
 
-    The ports are MARKETING_UI_PORT (3000) and MARKETING_API_PORT (8000), the address is
-    MARKETING_API_HOST (127.0.0.1). What sensors have to say to people is printed as it comes.
+    The ports are MARKETING_UI_PORT (3000), MARKETING_API_PORT (8000) and MARKETING_DASHBOARD_PORT (8501), the
+    address is MARKETING_API_HOST (127.0.0.1). What sensors have to say to people is printed as it comes.
     """
     from marketing_platform.cli.processes import only_one, require_free, until_told
 
@@ -63,6 +64,7 @@ def up(data_dir: DataDir = None, input_dir: InputDir = None, sources_dir: Source
         for port, needed_by, variable in (
             (settings.ui_port, "the Dagster UI", "MARKETING_UI_PORT"),
             (settings.api_port, "the API", "MARKETING_API_PORT"),
+            (settings.dashboard_port, "the dashboard", "MARKETING_DASHBOARD_PORT"),
         ):
             require_free(settings.api_host, port, needed_by=needed_by, variable=variable)
         stack.callback(lambda: console.print("ended"))
@@ -72,7 +74,14 @@ def up(data_dir: DataDir = None, input_dir: InputDir = None, sources_dir: Source
 
 def _run_all(settings: Settings, lock: int) -> None:
     """The code server first: UI and daemon share it, so that the graph is loaded once."""
-    from marketing_platform.cli.processes import api_command, running, wait_for, wait_until, watch
+    from marketing_platform.cli.processes import (
+        api_command,
+        dashboard_command,
+        running,
+        wait_for,
+        wait_until,
+        watch,
+    )
     from marketing_platform.cli.webhooks import deliver_command, has_endpoints
     from marketing_platform.defs.execution import prepare_home
     from marketing_platform.defs.launcher import definitions_loaded
@@ -85,6 +94,7 @@ def _run_all(settings: Settings, lock: int) -> None:
         workspace.write_text(_WORKSPACE.format(socket=code_socket, location=_LOCATION))
         ui = f"http://{settings.api_host}:{settings.ui_port}"
         api = f"http://{settings.api_host}:{settings.api_port}"
+        pages = f"http://{settings.api_host}:{settings.dashboard_port}"
         console.print("starting …")
         with running(
             {"the code server": _code_server(code_socket)}, settings, keep_open=[lock]
@@ -99,11 +109,15 @@ def _run_all(settings: Settings, lock: int) -> None:
                 "the Dagster UI": _webserver(workspace, settings),
                 "the Dagster daemon": _daemon(workspace),
                 "the API": api_command(settings.api_host, settings.api_port),
+                "the dashboard": dashboard_command(settings.api_host, settings.dashboard_port),
                 **({"the deliverer of webhooks": deliver_command()} if tells else {}),
             }
-            with running(commands, settings, keep_open=[lock]) as processes:
+            asking = told(settings, api)
+            with running(commands, settings, keep_open=[lock], more=asking) as processes:
                 wait_for(f"{api}/openapi.json", processes["the API"], seconds=_START_SECONDS)
                 wait_for(f"{ui}/server_info", processes["the Dagster UI"], seconds=_START_SECONDS)
+                wait_for(f"{pages}/_stcore/health", processes["the dashboard"], seconds=_START_SECONDS)
+                console.print(f"Dashboard    {pages}")
                 console.print(f"Dagster UI   {ui}")
                 console.print(f"API          {api}/docs")
                 console.print(f"drop files   {settings.landing_dir}")

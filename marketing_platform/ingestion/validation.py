@@ -31,13 +31,16 @@ class Validated:
 
 
 @dataclass
-class _Tally:
+class Tally:
+    """What a batch came to so far."""
+
     valid: int = 0
     unreadable: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     samples: list[dict[str, Any]] = field(default_factory=list)
 
     def count(self, parted: Split) -> None:
+        """Add one chunk."""
         self.valid += parted.rows_valid
         self.unreadable += parted.unreadable
         for row in parted.quarantine.to_pylist():
@@ -66,7 +69,7 @@ def validate(
     judging a batch again never touches what a release was built from. Rules about "now" mean
     `landed_at`, so that a replay judges as the first run did.
     """
-    tally = _Tally()
+    tally = Tally()
     gate = RowGate(suites, now=landed_at)
     with ExitStack() as stack:
         writers = {

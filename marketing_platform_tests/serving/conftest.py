@@ -47,6 +47,7 @@ from marketing_platform.releases.manifest import (
     CollectionEntry,
     GraphEntry,
     Manifest,
+    ReportEntry,
     TableEntry,
     Totals,
 )
@@ -73,6 +74,7 @@ Logged = list[MutableMapping[str, Any]]
 
 MORNING = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 USERS = [f"u-{number}" for number in range(1, 7)]
+EVALUATIONS = ("product_evaluation", "campaign_evaluation")
 KINDS = ["message", "impression", "click", "convert"]
 TEXTS = [
     "where is my card",
@@ -133,6 +135,7 @@ class Platform:
             vectors={"message_embeddings": self._vectors(generation)},
             graphs={"knowledge_graph": self._graph(generation, stored)},
             answers=self._answers(generation),
+            reports={name: self._evaluation(name, generation) for name in EVALUATIONS},
             checks=(CheckEntry(asset="events", check="rules", passed=passed, blocking=True),),
         )
 
@@ -205,6 +208,20 @@ class Platform:
             name = f"{kind}__gen{generation}"
             entries[kind] = AnswersEntry(name=name, rows=self.stores.answers.write(name, chunks))
         return entries
+
+    def _evaluation(self, asset: str, generation: int) -> ReportEntry:
+        figures = {"users": 5, "precision": 0.1, "recall": 0.4, "ndcg": 0.1 * generation}
+        figures |= {"hit_rate": 0.5, "coverage": 0.6, "map": 0.2, "novelty": 3.0, "gini": 0.4}
+        document = {
+            "held_out": "what users took within 30 days",
+            "recommenders": {"popular": {**figures, "ndcg": 0.05}, "hybrid": figures},
+            "hybrid": {"discovery": figures},
+            "families": {},
+            "blend": {"scales": {}, "weights": {"regular": {"popular": 1.0}}},
+        }
+        name = f"{asset}__gen{generation}"
+        self.stores.reports.write(name, document)
+        return ReportEntry(name=name)
 
     def _features(self, generation: int) -> AnswersEntry:
         """Features that the real declarations do not name: any that are declared are served."""

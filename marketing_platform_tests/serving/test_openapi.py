@@ -29,6 +29,7 @@ REAL = {
     "/api/v1/suppressions": "",
     "/api/v1/users/{user_id}/features": "",
     "/api/v1/kpis": "?by=country&by=week",
+    "/api/v1/recommendations/quality": "?kind=campaign",
     "/api/v1/health": "",
     "/api/v1/health/live": "",
     "/api/v1/health/ready": "",
@@ -41,6 +42,7 @@ REAL = {
 WRITES = {
     ("/api/v1/batches/{batch_id}", "get"),
     ("/api/v1/data/bulk", "post"),
+    ("/api/v1/files", "post"),
     ("/api/v1/receipts/{receipt_id}", "get"),
     ("/api/v1/users/{user_id}/data", "post"),
     ("/api/v1/users/{user_id}/feedback", "post"),

@@ -15,7 +15,8 @@ from serving.audit import schemas
 from serving.audit.service import AuditService
 from serving.parameters import Id
 
-router = APIRouter(prefix="/api/v1", tags=["audit"], dependencies=[Depends(allowed(Scope.ADMIN))])
+_MAY = [Depends(allowed(Scope.READ_AUDIT, Scope.ADMIN))]
+router = APIRouter(prefix="/api/v1", tags=["audit"], dependencies=_MAY)
 
 
 def _service(request: Request) -> AuditService:

@@ -6,7 +6,7 @@ from __future__ import annotations
 PROBES = frozenset(
     prefix + path for prefix in ("", "/api/v1") for path in ("/health", "/health/live", "/health/ready")
 )
-BULK = frozenset({"/api/v1/data/bulk"})  # where records are streamed in
+BULK = frozenset({"/api/v1/data/bulk", "/api/v1/files"})  # where records are streamed in
 # Whose answers are no JSON.
 OTHER_MEDIA = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/metrics"})
 

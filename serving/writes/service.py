@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import BinaryIO
 
-from starlette.requests import ClientDisconnect
-
 from marketing_platform.errors import InputError, StoreBusy, StoreFull
 from marketing_platform.ingestion.bulk import TooLarge, Upload
 from marketing_platform.ingestion.journal import Durable, Entry, InObject, Place, object_name
@@ -27,10 +25,10 @@ from marketing_platform.settings import Settings
 from marketing_platform.stores.registry import Stores
 from serving import responses
 from serving.errors import ApiError
+from serving.limits.streams import portions
 from serving.threads import Threads
 
 _THREADS = 8
-_BULK_PORTION = 1 << 20  # bytes handed to a thread at once
 _COPY_PORTION = 1 << 20
 _LEASE_MARGIN = 10.0  # seconds: an attempt is given up by everybody else later than by itself
 
@@ -200,25 +198,12 @@ class WriteService:
         )
 
     async def _received(self, upload: Upload, chunks: AsyncIterable[bytes]) -> None:
-        gathered = bytearray()
-        iterator = aiter(chunks)
         try:
-            while True:
-                try:
-                    gathered += await asyncio.wait_for(anext(iterator), self.writes.bulk_idle_seconds)
-                except StopAsyncIteration:
-                    break
-                except TimeoutError:
-                    raise ApiError("request_too_slow", seconds=self.writes.bulk_idle_seconds) from None
-                if len(gathered) >= _BULK_PORTION:
-                    await self._uploading.run(upload.feed, bytes(gathered))
-                    gathered.clear()
-            await self._uploading.run(upload.feed, bytes(gathered))
+            async for portion in portions(chunks, idle_seconds=self.writes.bulk_idle_seconds):
+                await self._uploading.run(upload.feed, portion)
             await self._uploading.run(upload.finish)
         except TooLarge as error:
             raise ApiError("body_too_large", problem=str(error)) from None
-        except ClientDisconnect:  # nobody hears it; the log shows what it was
-            raise ApiError("malformed_stream", problem="the upload broke off") from None
         except InputError as error:
             raise ApiError("malformed_stream", problem=str(error)) from None
 

@@ -1,0 +1,55 @@
+"""Tables and charts on a page: the same look everywhere, and words for those who do not see them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from typing import Any
+
+import streamlit as st
+
+from dashboard.charts import Chart
+
+_TEXT = {"light": "#3d4754", "dark": "#d5dde6"}  # the theme of Streamlit leaves text in charts too faint
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+
+
+def draw(chart: Chart) -> None:
+    """A chart, with its words as its alternative text."""
+    text = _TEXT[st.context.theme.type or "light"]
+    spec = {
+        "config": {"text": {"color": text}, "axis": {"labelColor": text, "titleColor": text}},
+        **chart.spec,
+    }
+    st.vega_lite_chart(spec, alt=chart.words)
+
+
+def show(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A few rows of ready texts, as a plain table that every reader reads."""
+    st.table(list(rows), border="horizontal", hide_index=True)
+
+
+def download(rows: Sequence[Mapping[str, Any]], name: str) -> None:
+    """A button that gives the rows as a CSV file."""
+    st.download_button(
+        "Download as CSV",
+        as_csv(rows),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """The rows as a spreadsheet opens them: UTF-8 with its mark, and names of the data run as no formula."""
+    text = StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _harmless(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

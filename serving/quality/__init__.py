@@ -1,0 +1,1 @@
+"""How good the recommenders of a release are, as measured on what users did next."""
