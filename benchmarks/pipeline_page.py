@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from benchmarks.pipeline import Size
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
-# The last section of the page is written by `servers_page.py`.
+# From here on the page is written by others: `servers_page.py` and `recommenders_page.py`.
 SERVERS_SECTION = "## Servers beside their bare clients"
 # Steps that take less are added up.
 _WORTH_A_LINE = 0.01
@@ -37,7 +37,7 @@ stages before it left behind. Stages below {share:.0%} of the full run are added
 
 
 def write_page(sizes: Sequence[Size], embedding: EmbeddingFigures) -> None:
-    """Write docs/benchmarks.md anew, all but the section about servers."""
+    """Write docs/benchmarks.md anew, all but the sections of others."""
     parts = [
         _INTRODUCTION,
         f"{machine()} The load is the number of processes that wanted a core"
@@ -46,13 +46,19 @@ def write_page(sizes: Sequence[Size], embedding: EmbeddingFigures) -> None:
         _embedding(embedding),
         *(f"## {size.events:,} events\n\n{stage_table(size)}\n" for size in sizes),
         _LEGEND.strip().format(share=_WORTH_A_LINE) + "\n",
-        section_of_servers(PAGE.read_text(encoding="utf-8")),
+        _sections_of_others(PAGE.read_text(encoding="utf-8")),
     ]
     PAGE.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
 
 
-def section_of_servers(page: str) -> str:
-    """What the page says about servers, up to its end; nothing when it has no such section."""
+def with_section(page: str, heading: str, text: str) -> str:
+    """The page with `text` under the heading, instead of what it says there or as its end."""
+    before, _, rest = f"{page.rstrip()}\n".partition(f"{heading}\n")
+    _, following, after = rest.partition("\n## ")
+    return f"{before.rstrip()}\n\n{heading}\n\n{text.strip()}\n{following}{after}"
+
+
+def _sections_of_others(page: str) -> str:
     _, heading, section = page.partition(SERVERS_SECTION)
     return heading + section
 

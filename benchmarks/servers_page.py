@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.pairs import Figures
-from benchmarks.pipeline_page import PAGE, SERVERS_SECTION, machine, section_of_servers
+from benchmarks.pipeline_page import PAGE, SERVERS_SECTION, machine, with_section
 from benchmarks.servers_kafka import ReleaseFigures
 
 _INTRODUCTION = """
@@ -18,13 +18,9 @@ that goes on being read, no fingerprint. {machine}
 
 def write_section(figures: Sequence[Figures], released: ReleaseFigures | None) -> None:
     """Write the section anew, and leave the rest of the page as it is."""
+    text = f"{_INTRODUCTION.format(machine=machine())}\n{table(figures)}\n\n{told(released)}"
     page = PAGE.read_text(encoding="utf-8")
-    rest = page.removesuffix(section_of_servers(page))
-    section = (
-        f"{SERVERS_SECTION}\n{_INTRODUCTION.format(machine=machine())}\n{table(figures)}\n\n{told(released)}".rstrip()
-        + "\n"
-    )
-    PAGE.write_text(f"{rest.rstrip()}\n\n{section}", encoding="utf-8")
+    PAGE.write_text(with_section(page, SERVERS_SECTION, text), encoding="utf-8")
 
 
 def told(released: ReleaseFigures | None) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
+from marketing_platform.cores import cores
 from marketing_platform.errors import EncoderUnavailable
 
 MODEL = "all-MiniLM-L6-v2"
@@ -44,7 +45,7 @@ class MiniLM:
         weights = weights_dir()
         self._tokenizer = _tokenizer(weights / "tokenizer.json")
         self._session = _session(_built_model(weights / "model.safetensors", models_dir))
-        self._workers = _cores()
+        self._workers = cores()
 
     def encode(
         self, texts: Sequence[str], *, arrived: Callable[[np.ndarray, np.ndarray], None] | None = None
@@ -82,12 +83,6 @@ def _batches(tokens: Sequence[list[int]]) -> Iterator[np.ndarray]:
         size = max(1, _BATCH_TOKENS // int(length))
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def weights_dir() -> Path:

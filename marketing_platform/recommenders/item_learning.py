@@ -22,10 +22,6 @@ from marketing_platform.recommenders.training import Matrix, Training
 
 K = 10
 SEED = 0
-# SLIM's time grows with the cube of the items, forty times: seconds here, minutes at ten times as many.
-_MOST_ITEMS_OF_SLIM = 2_000
-# All pairs of users are compared: some minutes here, hours at ten times as many.
-_MOST_USERS_OF_NEIGHBOURS = 50_000
 
 # Of families by name: their fields by name.
 Parameters = Mapping[str, Mapping[str, Any]]
@@ -65,12 +61,13 @@ def evaluate_items(items: Items, *, repeats: bool, tuned: Parameters = NO_PARAME
     any rule: rules are what people want in spite of it. Families that are not `tuned` have parameters of
     their own.
     """
-    families = with_parameters(affordable(items.training), tuned)
+    offered, _ = suitable(items.training)
+    families = with_parameters(offered, tuned)
     if not items.training.strength.nnz:
         return Evaluated(f"nothing: no user {items.kind.words.took} any", [], families, _even(families), {})
     judged_by, learned_on, how = items.held_out(seed=SEED)
-    offered = judged_by.learn.offers & learned_on.learn.offers
-    families = {name: family for name, family in families.items() if family.needs <= offered}
+    known = judged_by.learn.offers & learned_on.learn.offers
+    families = {name: family for name, family in families.items() if family.needs <= known}
     wanted, learned_from = (split if repeats else without_repeats(split) for split in (judged_by, learned_on))
     if not wanted.later.nnz or not wanted.learn.strength.nnz:
         how = f"nothing: {items.kind.words.too_little}"
@@ -92,16 +89,6 @@ def hybrid_of(document: Mapping[str, Any], training: Training) -> Hybrid:
         if len(training.items) and (name in needed or name in FALLBACKS)
     }
     return Hybrid(models, blend, training)
-
-
-def affordable(training: Training) -> dict[str, Family]:
-    """The families that this training can feed in the time there is, with parameters of their own."""
-    families, _ = suitable(training)
-    if len(training.items) > _MOST_ITEMS_OF_SLIM:
-        families.pop("slim")
-    if len(training.users) > _MOST_USERS_OF_NEIGHBOURS:
-        families.pop("user_neighbours")
-    return families
 
 
 def with_parameters(families: Mapping[str, Family], tuned: Parameters) -> dict[str, Family]:

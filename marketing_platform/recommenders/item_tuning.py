@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from marketing_platform.recommenders.evaluation.comparison import tuned
+from marketing_platform.recommenders.evaluation.comparison import suitable, tuned
 from marketing_platform.recommenders.families import Family
 from marketing_platform.recommenders.item_learning import (
     NO_PARAMETERS,
@@ -19,7 +19,6 @@ from marketing_platform.recommenders.item_learning import (
     Evaluated,
     K,
     Parameters,
-    affordable,
     evaluate_items,
     without_repeats,
 )
@@ -65,7 +64,7 @@ def tune_items(
     split = learned_on if repeats else without_repeats(learned_on)
     if not split.later.nnz or not split.learn.strength.nnz:
         return Searched(NO_PARAMETERS, {})
-    given = affordable(items.training)
+    given, _ = suitable(items.training)
     families = {name: family for name, family in given.items() if family.needs <= split.learn.offers}
     best: dict[str, list[float]] = {}
     found = tuned(

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from marketing_platform.errors import InputError
+from marketing_platform.recommenders.evaluation.comparison import suitable
 from marketing_platform.recommenders.families import FAMILIES
 from marketing_platform.recommenders.families.ease import Ease
+from marketing_platform.recommenders.families.limits import LIMITS
 from marketing_platform.recommenders.families.slim import Slim
 from marketing_platform.recommenders.ranking import best_items
 from marketing_platform.recommenders.training import Links, Training, training_of
@@ -172,8 +174,20 @@ def test_the_sparse_form_of_ease_ranks_like_the_dense_one() -> None:
 
 
 def test_slim_refuses_more_items_than_fit() -> None:
+    items = [f"i{number:05}" for number in range(LIMITS["slim"].most + 1)]
     with pytest.raises(InputError, match="EASE has a sparse form"):
-        Slim(most_items=3).fit(two_tastes())
+        Slim().fit(training_of(["u"] * len(items), items))
+
+
+@pytest.mark.parametrize("name", sorted(LIMITS))
+def test_above_its_limit_a_family_is_left_out_and_says_why(name: str) -> None:
+    limit = LIMITS[name]
+    for size in (limit.most, limit.most + 1):
+        many, one = [f"x{number:05}" for number in range(size)], ["y"] * size
+        training = training_of(many, one) if limit.of == "users" else training_of(one, many)
+        offered, left_out = suitable(training)
+        assert (name in offered) == (size == limit.most)
+        assert (f"not {size:,}" in left_out.get(name, "")) == (size > limit.most)
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))

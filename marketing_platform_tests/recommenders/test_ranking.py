@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from marketing_platform.recommenders.families.item_weights import best_of_products
+from marketing_platform.recommenders.families.products import best_of_products
 from marketing_platform.recommenders.ranking import best_items
 
 

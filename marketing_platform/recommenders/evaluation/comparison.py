@@ -16,6 +16,7 @@ from marketing_platform.recommenders.evaluation.metrics import Quality, quality
 from marketing_platform.recommenders.evaluation.splits import Split, folds, repeat_split
 from marketing_platform.recommenders.evaluation.tuning import tune
 from marketing_platform.recommenders.families import FAMILIES, Family, Model
+from marketing_platform.recommenders.families.limits import too_large
 from marketing_platform.recommenders.hybrid import Hybrid
 from marketing_platform.recommenders.ranking import best_items
 from marketing_platform.recommenders.training import Matrix, Training
@@ -65,13 +66,17 @@ class Question:
 
 
 def suitable(training: Training) -> tuple[dict[str, Family], dict[str, str]]:
-    """The families that this training can feed, and for the others what they miss."""
-    offered = {name: family() for name, family in FAMILIES.items()}
-    missing = {name: sorted(family.needs - training.offers) for name, family in offered.items()}
-    return (
-        {name: family for name, family in offered.items() if not missing[name]},
-        {name: f"needs {', '.join(lacks)}" for name, lacks in missing.items() if lacks},
-    )
+    """The families that this training can feed in the time there is, and why not the others."""
+    found: dict[str, Family] = {}
+    left_out: dict[str, str] = {}
+    for name, family in FAMILIES.items():
+        missing = sorted(family.needs - training.offers)
+        refused = too_large(name, users=len(training.users), items=len(training.items))
+        if missing or refused:
+            left_out[name] = f"needs {', '.join(missing)}" if missing else str(refused)
+        else:
+            found[name] = family()
+    return found, left_out
 
 
 def tuned(

@@ -8,24 +8,30 @@ Collaborative Filtering", NeurIPS 2019, with one neighbourhood per item.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from scipy import linalg, sparse
+from threadpoolctl import threadpool_limits
 
-from marketing_platform.recommenders.families.item_weights import (
-    ItemWeights,
-    best_of_products,
-    product_blocks,
-    row_of,
-)
+from marketing_platform.cores import cores
+from marketing_platform.recommenders.families.evidence import pairs_of_entries
+from marketing_platform.recommenders.families.item_weights import ItemWeights, row_of
+from marketing_platform.recommenders.families.limits import EASE_DENSE_ITEMS
+from marketing_platform.recommenders.families.products import best_of_products, of_products
 from marketing_platform.recommenders.families.protocol import Span
 from marketing_platform.recommenders.training import Matrix, Training
 
 # Above so many items single precision: half the memory and time, and the penalty keeps the inverse stable.
 _DOUBLE_ITEMS = 3_000
+# Figures of all equations of the sparse form, 2 GiB; above some 50,000 items fewer neighbours keep to it.
+_MOST_FIGURES = 1 << 29
+# Equations that a core solves at once.
+_SOLVED_ITEMS = 64
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Ease:
     """Weights without a diagonal that reproduce who took what best, under a penalty on their squares."""
 
     penalty: float = 300.0
-    dense_items: int = 20_000
+    dense_items: int = EASE_DENSE_ITEMS
     neighbours: int = 100  # per item, in the sparse form
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -81,48 +87,60 @@ def _dense(taken: Matrix, penalty: float) -> np.ndarray:
 def _sparse(taken: Matrix, penalty: float, neighbours: int) -> Matrix:
     """Column i solves the regression of item i on the items most taken with it."""
     by_item = taken.T.tocsr()
-    sizes = np.diff(by_item.indptr).astype(np.float64)
+    sizes = np.diff(by_item.indptr).astype(np.float32)
     near = best_of_products(
         by_item,
         taken,
         lambda together, rows, others: together / np.sqrt(sizes[rows] * sizes[others]),
-        keep=neighbours,
+        keep=min(neighbours, math.isqrt(_MOST_FIGURES // len(sizes))),
     )
-    counts = _counts_among(near, by_item, taken)
-    places = np.full(len(sizes), -1)
-    data = [_solve(counts, item, row_of(near, item)[0], penalty, places) for item in range(len(sizes))]
-    near.data = np.concatenate(data).astype(np.float32)
+    if not near.nnz:
+        return near
+    item = pairs_of_entries(near)
+    place = np.arange(near.nnz) - near.indptr[item]
+    equations = _equations(near, item, place, by_item, taken)
+    near.data = _solved(equations, penalty)[item, place]
     return near.T.tocsr()
 
 
-def _counts_among(near: Matrix, by_item: Matrix, taken: Matrix) -> Matrix:
-    """How many users took both, for every two items of which some item asks: those near it, and itself.
+def _equations(
+    near: Matrix, item: np.ndarray, place: np.ndarray, by_item: Matrix, taken: Matrix
+) -> np.ndarray:
+    """Per item, how many users took two of those near it, and in the last column one of them and the item.
 
-    All counts of many items would not fit; these are at most items x neighbours squared.
+    `item` and `place` say of each entry of `near` in which row it is and at which place there. Counts are
+    made once for all items and never held together: a row of them goes wherever its item is near.
     """
-    asks = (near + sparse.eye_array(near.shape[0], format="csr")).astype(bool)
-    asked_by = asks.T.tocsr()
-    parts: list[Matrix] = []
-    for start, block in product_blocks(by_item, taken):
-        asked = asked_by[start : start + block.shape[0]] @ asks
-        parts.append(block.multiply(asked).tocsr().astype(np.float32))
-    return sparse.vstack(parts, format="csr")
+    items, width = near.shape[0], int(place.max()) + 1
+    # What an item with fewer neighbours asks for in vain is at the end.
+    wanted = np.full((items, width + 1), items, np.int32)
+    wanted[item, place] = near.indices
+    wanted[:, width] = np.arange(items)
+    equations = np.zeros((items, width, width + 1), np.float32)
+    entries = sparse.csr_matrix((np.arange(near.nnz), near.indices, near.indptr), near.shape).T.tocsr()
+
+    def give(first: int, counts: Matrix) -> None:
+        spread = np.zeros(items + 1, np.float32)
+        for row in range(counts.shape[0]):
+            columns, values = row_of(counts, row)
+            _, asked = row_of(entries, first + row)
+            spread[columns] = values
+            equations[item[asked], place[asked]] = spread[wanted[item[asked]]]
+            spread[columns] = 0
+
+    of_products(by_item, taken, give)
+    return equations
 
 
-def _solve(counts: Matrix, item: int, near: np.ndarray, penalty: float, places: np.ndarray) -> np.ndarray:
-    """The weights of the items `near` to one; `places` is -1 everywhere, here and afterwards."""
-    if not len(near):
-        return np.zeros(0)
-    places[near] = np.arange(len(near))
-    among = np.zeros((len(near), len(near)))
-    for row, other in enumerate(near):
-        columns, values = row_of(counts, other)
-        at = places[columns]
-        among[row, at[at >= 0]] = values[at >= 0]
-    among[np.diag_indices_from(among)] += penalty
-    columns, values = row_of(counts, item)
-    at = places[columns]
-    target = np.zeros(len(near))
-    target[at[at >= 0]] = values[at >= 0]
-    places[near] = -1
-    return linalg.solve(among, target, assume_a="pos", check_finite=False)
+def _solved(equations: np.ndarray, penalty: float) -> np.ndarray:
+    """Weights, items x neighbours; 0 where an item has fewer."""
+    width = equations.shape[1]
+
+    def solve(start: int) -> np.ndarray:
+        block = equations[start : start + _SOLVED_ITEMS].astype(np.float64)
+        block[:, np.arange(width), np.arange(width)] += penalty
+        return np.linalg.solve(block[:, :, :width], block[:, :, width:])[:, :, 0].astype(np.float32)
+
+    # Each core has equations of its own.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(cores()) as pool:
+        return np.concatenate(list(pool.map(solve, range(0, len(equations), _SOLVED_ITEMS))))

@@ -15,7 +15,8 @@ import numpy as np
 from scipy import sparse
 
 from marketing_platform.recommenders.families.evidence import Evidence, of_entries
-from marketing_platform.recommenders.families.item_weights import ItemWeights, best_of_products, by_column
+from marketing_platform.recommenders.families.item_weights import ItemWeights, by_column
+from marketing_platform.recommenders.families.products import best_of_products
 from marketing_platform.recommenders.families.protocol import Span
 from marketing_platform.recommenders.training import Matrix, Training
 
@@ -88,12 +89,15 @@ class UserWeights:
 def _alike(taken: Matrix, given: ItemNeighbours | UserNeighbours) -> Matrix:
     """How alike the rows of `taken` are; row i holds the neighbours of i."""
     crowd = np.maximum(np.bincount(taken.indices, minlength=taken.shape[1]), 1.0)
-    weighed = (taken @ sparse.diags(crowd**-given.discount)).tocsr()
-    sizes = np.asarray(weighed.multiply(weighed).sum(axis=1)).ravel()
-    ours, theirs = sizes**given.balance, sizes ** (1 - given.balance)
+    weighed = (taken @ sparse.diags((crowd**-given.discount).astype(np.float32))).tocsr()
+    sizes = np.asarray(weighed.multiply(weighed).sum(axis=1), np.float64).ravel()
+    ours = (sizes**given.balance).astype(np.float32)
+    theirs = (sizes ** (1 - given.balance)).astype(np.float32)
+    least = np.finfo(np.float32).tiny
 
-    def reweigh(together: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-        apart = np.maximum(ours[others] * theirs[rows] + given.shrink, np.finfo(np.float64).tiny)
-        return (together / apart) ** given.sharpness
+    def cosine(together: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+        return together / np.maximum(ours[others] * theirs[rows] + np.float32(given.shrink), least)
 
-    return best_of_products(weighed, weighed.T.tocsr(), reweigh, keep=given.neighbours)
+    found = best_of_products(weighed, weighed.T.tocsr(), cosine, keep=given.neighbours)
+    found.data **= np.float32(given.sharpness)  # afterwards: it changes no order
+    return found

@@ -13,7 +13,8 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from marketing_platform.recommenders.families.item_weights import ItemWeights, best_of_products
+from marketing_platform.recommenders.families.item_weights import ItemWeights
+from marketing_platform.recommenders.families.products import best_of_products
 from marketing_platform.recommenders.families.protocol import Span
 from marketing_platform.recommenders.training import Matrix, Training
 
@@ -41,7 +42,7 @@ class RP3Beta:
         taken = training.taken
         to_user = _probabilities(taken.T.tocsr(), self.alpha)
         to_item = _probabilities(taken, self.alpha)
-        discount = np.maximum(training.popularity, 1) ** -self.beta
+        discount = (np.maximum(training.popularity, 1) ** -self.beta).astype(np.float32)
         ways = best_of_products(
             to_user,
             to_item,
@@ -53,4 +54,4 @@ class RP3Beta:
 
 def _probabilities(taken: Matrix, power: float) -> Matrix:
     sizes = np.maximum(np.diff(taken.indptr), 1).astype(np.float64)
-    return sparse.diags(sizes**-power) @ taken
+    return sparse.diags((sizes**-power).astype(np.float32)) @ taken

@@ -15,6 +15,7 @@ import numpy as np
 from marketing_platform.errors import InputError
 from marketing_platform.recommenders.families.ease import inverse, taken_together
 from marketing_platform.recommenders.families.item_weights import ItemWeights
+from marketing_platform.recommenders.families.limits import too_large
 from marketing_platform.recommenders.families.protocol import Span
 from marketing_platform.recommenders.training import Training
 
@@ -27,7 +28,6 @@ class Slim:
     penalty: float = 100.0  # penalty on the squares
     step: float = 500.0  # of ADMM; changes how fast, not where it ends
     rounds: int = 40
-    most_items: int = 20_000
 
     needs: ClassVar[frozenset[str]] = frozenset()
     spans: ClassVar[Mapping[str, Span]] = {
@@ -36,12 +36,10 @@ class Slim:
     }
 
     def fit(self, training: Training) -> ItemWeights:
-        """Raises InputError above `most_items`: four dense matrices of items by items are held."""
-        if len(training.items) > self.most_items:
-            raise InputError(
-                f"SLIM holds items x items in memory and takes up to {self.most_items:,} items,"
-                f" not {len(training.items):,}; EASE has a sparse form"
-            )
+        """Raises InputError above its limit: four dense matrices of items by items are held."""
+        refused = too_large("slim", users=len(training.users), items=len(training.items))
+        if refused:
+            raise InputError(f"SLIM {refused}; EASE has a sparse form")
         together = taken_together(training.taken).astype(np.float32)  # half the time, and enough to rank
         step = np.float32(self.step)
         within = together.copy()
