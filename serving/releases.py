@@ -140,12 +140,6 @@ class OpenRelease:
             self._coverage = coverage_of(self.rows)
         return self._coverage
 
-    def report(self, name: str) -> dict[str, Any]:
-        """The report of an asset; ApiError (`not_ready`) when the release is older than that."""
-        if name not in self.manifest.reports:
-            raise ApiError("not_ready", part=f"a release with {name}")
-        return self._stores.reports.read(self.manifest.reports[name].name)
-
     @property
     def graph(self) -> GraphReader:
         """The knowledge graph."""

@@ -73,6 +73,7 @@ class KpiAnomaly(_Data):
     expected: float
     low: float = Field(description="The value lies below `low` or above `high`.")
     high: float
+    currency: str | None = Field(description="Of the values, where they are money.", examples=["EUR"])
 
 
 class _Event(_Data):

@@ -116,6 +116,7 @@ def _anomaly(one: Anomaly, move: PointerMove, manifest: Manifest) -> OutboxEvent
         expected=one.expected,
         low=one.low,
         high=one.high,
+        currency=one.currency,
     )
     subject = f"{one.kpi} {one.dimension} {one.member!r} {one.day}"
     return kept(KpiAnomalyEvent(timestamp=move.at, data=data), subject)

@@ -125,7 +125,7 @@ def test_what_happened_is_told_as_documented_and_once(settings: Settings) -> Non
         judge(records, "good.csv", refused=0)
         judge(records, "some.csv", refused=3)
         judge(records, "bad.csv", refused=9, failed=("share_valid",))
-        odd = Anomaly("spend", "country", None, date(2026, 11, 20), 900.0, 100.0, 50.0, 150.0)
+        odd = Anomaly("spend", "country", None, date(2026, 11, 20), 900.0, 100.0, 50.0, 150.0, "EUR")
         first = publish(settings, 1, [odd])
         records.outbox.add([blocked("run-9", datetime.now(UTC), failed=["check x failed"], serving=first)])
         deliver(settings)
