@@ -7,23 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from marketing_platform.encoders import open_encoder
 from marketing_platform.settings import Settings
 from marketing_platform_tests.acceptance.installation import Installation
+from marketing_platform_tests.event_log import quick_event_log
+
+__all__ = ["quick_event_log"]
 
 Install = Callable[..., Installation]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _event_log_without_fsync() -> None:
-    """A fifth of a small run is Dagster waiting for the disk; what a power cut does is not tried here."""
-
-    @event.listens_for(Engine, "connect")
-    def relax(connection: Any, _record: Any) -> None:
-        connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture(scope="session")
