@@ -62,8 +62,3 @@ def put_on(
             [*command, script.name, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True
         )
     return Load(**json.loads(done.stdout.splitlines()[-1]))
-
-
-def median(loads: Sequence[Load]) -> Load:
-    """The one in the middle by requests per second."""
-    return sorted(loads, key=lambda load: load.per_s)[len(loads) // 2]

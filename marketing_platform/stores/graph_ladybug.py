@@ -24,6 +24,9 @@ from marketing_platform.stores.named_folders import NamedFolders, OpenFolder
 from marketing_platform.stores.protocols import GraphCounts, NodeSet, RelationSet
 
 _FILE = "graph.lbug"
+# Of pages that a reader keeps; the rest is read from the file again. Ladybug would take 80 % of the machine's
+# memory for each, and to make room for that takes several times as long as opening, with every thread held up.
+_POOL_BYTES = 1 << 30
 
 
 class LadybugReader:
@@ -32,7 +35,8 @@ class LadybugReader:
     def __init__(self, folder: OpenFolder, timeout_ms: int) -> None:
         self._folder = folder
         self._timeout_ms = timeout_ms
-        self._database = ladybug.Database(folder.path / _FILE, read_only=True)
+        path = folder.path / _FILE
+        self._database = ladybug.Database(path, read_only=True, buffer_pool_size=_POOL_BYTES)
         self._local = threading.local()
         self._opening = threading.Lock()
         self._connections: list[ladybug.Connection] = []

@@ -69,6 +69,10 @@ def test_a_list_reads_back_as_it_was_whatever_the_texts_hold() -> None:
     assert answer["items"] == [items[3], items[0]]
     assert answer["dropped"] == [{"item_id": "p\n1", "rule": "exclude sold out"}]
     assert list(answer) == ["user_id", "strategy", "dropped", "items"]
+    for number in range(5):
+        assert orjson.loads(read.answer(range(number)))["items"] == items[:number]
+        backwards = range(number)[::-1]
+        assert orjson.loads(read.answer(backwards))["items"] == items[:number][::-1]
 
     older = StoredList.read(plain)
     assert (older.shown, older.ids, list(older.categories)) == (4, list(read.ids), [])

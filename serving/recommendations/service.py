@@ -84,11 +84,11 @@ def of_user(release: OpenRelease, user_id: str, wanted: Wanted, standing: Standi
     `unknown_user` (404) when the release has no such user, `not_ready` (503) when it is older than the kind.
     """
     stored = _stored(release, user_id, wanted.kind)
-    places = range(len(stored.items))
+    ids, places = stored.ids, range(len(stored.ids))
     if wanted.category is not None:
-        categories = stored.categories or [None] * len(stored.items)
+        categories = stored.categories or [None] * len(ids)
         places = [place for place in places if categories[place] == wanted.category]
-    ids = [stored.ids[place] for place in places]
+        ids = [ids[place] for place in places]
     if standing is not None and standing.campaigns_end and wanted.kind == "campaign":
         over = {item: release.ends_on[item] for item in ids if item in release.ends_on}
         facts = replace(standing.facts, ends_on={**over, **standing.facts.ends_on})
@@ -162,7 +162,9 @@ def _stored(release: OpenRelease, user_id: str, kind: Kind) -> StoredList:
         shown=listed.shown,
         ids=[listed.ids[place] for place in places],
         categories=[listed.categories[place] for place in places],
-        items=[_bought(listed.items[place]) if place in own else listed.items[place] for place in places],
+        text=b"\n".join(
+            _bought(listed.items[place]) if place in own else listed.items[place] for place in places
+        ),
     )
 
 
