@@ -19,6 +19,10 @@ from fastapi.testclient import TestClient
 from structlog.testing import capture_logs
 
 from marketing_platform.analytics import aggregates
+from marketing_platform.analytics.kpis.anomalies import Anomaly, Found, Judged
+from marketing_platform.analytics.kpis.forecasting import forecast
+from marketing_platform.analytics.kpis.forecasts import Forecasts, KpiForecast
+from marketing_platform.analytics.kpis.reading import ANOMALIES, FORECASTS
 from marketing_platform.catalog import tables
 from marketing_platform.encoders import Encoder, open_encoder
 from marketing_platform.features.answers import feature_answers
@@ -47,6 +51,7 @@ from marketing_platform.releases.manifest import (
     CollectionEntry,
     GraphEntry,
     Manifest,
+    ReportEntry,
     TableEntry,
     Totals,
 )
@@ -133,6 +138,7 @@ class Platform:
             vectors={"message_embeddings": self._vectors(generation)},
             graphs={"knowledge_graph": self._graph(generation, stored)},
             answers=self._answers(generation),
+            reports=self._reports(generation),
             checks=(CheckEntry(asset="events", check="rules", passed=passed, blocking=True),),
         )
 
@@ -205,6 +211,19 @@ class Platform:
             name = f"{kind}__gen{generation}"
             entries[kind] = AnswersEntry(name=name, rows=self.stores.answers.write(name, chunks))
         return entries
+
+    def _reports(self, generation: int) -> dict[str, ReportEntry]:
+        unusual = Anomaly("spend", "platform", "Meta", MORNING.date(), 100.0 * generation, 40, 20, 60, "USD")
+        watched = Judged("spend", ("platform",), "normal", 2, 56, date(2026, 10, 23), MORNING.date(), None)
+        ahead = forecast([1_000.0 * generation + day % 7 for day in range(120)])
+        made = KpiForecast("spend", "USD", date(2026, 7, 24), MORNING.date(), 0, (), ahead)
+        documents = {
+            ANOMALIES: Found((unusual,), (watched,), ()).document(),
+            FORECASTS: Forecasts((made,), {"revenue": "there is no data"}).document(),
+        }
+        for name, document in documents.items():
+            self.stores.reports.write(f"{name}__gen{generation}", document)
+        return {name: ReportEntry(name=f"{name}__gen{generation}") for name in documents}
 
     def _features(self, generation: int) -> AnswersEntry:
         """Features that the real declarations do not name: any that are declared are served."""

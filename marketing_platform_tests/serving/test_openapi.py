@@ -24,6 +24,8 @@ REAL = {
     "/analytics/campaign-performance": "",
     "/analytics/daily-activity": "",
     "/api/v1/kpis": "?by=country&by=week",
+    "/api/v1/kpis/anomalies": "",
+    "/api/v1/kpis/forecasts": "",
     "/api/v1/health": "",
     "/api/v1/health/live": "",
     "/api/v1/health/ready": "",
