@@ -38,7 +38,7 @@ def test_an_unusual_day_warns_and_the_release_goes_on(installation: Installation
     changed.land("ads_spend/ads_spend.csv", export())
     changed.run()
     assert changed.shelf.current() != before
-    manifest = changed.manifest
+    manifest = changed.release()
     (check,) = [one for one in manifest.checks if one.asset == "kpi_anomalies"]
     assert (check.check, check.blocking, check.passed) == ("unusual_days", False, False)
     found = changed.command("kpis", "anomalies", "spend", "--json").document["anomalies"]
