@@ -32,7 +32,9 @@ def anomalies(kpis: Of = None, data_dir: DataDir = None, as_json: JsonOption = F
     emit_table(f"{len(found)} unusual day(s)", ["day", "KPI", "of", *columns], rows)
     for one in document["watched"]:
         judged = f"{one['days']} days of {one['series']} series, {one['first']} to {one['last']}"
-        console.print(f"{one['kpi']}: {one['reason'] or judged}", markup=False, highlight=False)
+        console.print(
+            f"{one['kpi']}: {one['reason'] or judged}", markup=False, highlight=False, soft_wrap=True
+        )
 
 
 def forecasts(kpis: Of = None, data_dir: DataDir = None, as_json: JsonOption = False) -> None:
@@ -48,9 +50,9 @@ def forecasts(kpis: Of = None, data_dir: DataDir = None, as_json: JsonOption = F
         unit = f", {made['currency']}" if made["currency"] else ""
         emit_table(f"{made['kpi']}{unit}", ["day", "expected", "low", "high"], rows)
         for line in (f"{made['says']}.", *_errors(made)):
-            console.print(line, markup=False, highlight=False)
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     for one in document["declined"]:
-        console.print(f"{one['kpi']}: {one['reason']}", markup=False, highlight=False)
+        console.print(f"{one['kpi']}: {one['reason']}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _found(settings: Settings, name: str, kpis: Sequence[str]) -> dict[str, Any]:

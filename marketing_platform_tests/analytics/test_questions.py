@@ -57,6 +57,7 @@ def table(found: list[Verdict]) -> str:
     ("words", "first", "last"),
     [
         ("yesterday", "2025-06-29", "2025-06-29"),
+        ("the day before yesterday", "2025-06-28", "2025-06-28"),
         ("last week", "2025-06-23", "2025-06-29"),
         ("last quarter", "2025-01-01", "2025-03-31"),
         ("past 3 months", "2025-04-01", "2025-06-30"),
@@ -201,6 +202,9 @@ def test_a_month_that_is_not_over_is_compared_with_as_many_days() -> None:
         ("running total of spend by day", "“running total”"),
         ("how can we get conversions in Brazil", "“how can”"),
         ("spend in June vs last year", "to compare with"),
+        ("spend the day before June 15", "those days themselves"),
+        ("spend the month before May", "those days themselves"),
+        ("spend in the year before 2025", "those days themselves"),
     ],
 )
 def test_refusals_say_why_and_what_else(text: str, why: str) -> None:

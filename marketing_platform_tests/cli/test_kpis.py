@@ -82,3 +82,30 @@ def test_without_a_release_it_says_how_to_make_one(tmp_path: Path) -> None:
     refused = show(str(tmp_path))
     assert (refused.code, refused.out) == (1, "")
     assert "marketing-platform run" in refused.err
+
+
+def test_unusual_days_are_listed_with_what_was_expected(data_dir: str) -> None:
+    shown = command("kpis", "anomalies", data_dir=data_dir, columns="200")
+    (line,) = [line.split() for line in shown.out.splitlines() if "2026-11-20" in line and "Meta" in line]
+    assert line == ["2026-11-20", "spend", "Meta", "100.00", "40.00", "20.00", "60.00"]
+    assert "spend: 56 days of 2 series" in shown.out
+    document = command("kpis", "anomalies", "--json", data_dir=data_dir).document
+    assert (document["release_id"], document["anomalies"][0]["member"]) == ("r-gen1", "Meta")
+    assert command("kpis", "anomalies", "cac", "--json", data_dir=data_dir).document["anomalies"] == []
+
+
+def test_forecasts_are_listed_with_how_far_such_were_off(data_dir: str) -> None:
+    shown = command("kpis", "forecasts", data_dir=data_dir, columns="200")
+    assert ["2026-11-21", "1,001.00", "1,001.00", "1,001.00"] in [
+        line.split() for line in shown.out.splitlines()
+    ]
+    assert "seasonal naive, tried from 6 past days: MASE 0.00" in shown.out
+    assert "revenue: there is no data" in shown.out
+    document = command("kpis", "forecasts", "spend", "--json", data_dir=data_dir).document
+    assert [len(document["forecasts"][0]["days"]), document["declined"]] == [28, []]
+
+
+@pytest.mark.parametrize("of", ["anomalies", "forecasts"])
+def test_findings_need_a_kpi_that_there_is_and_a_release(data_dir: str, of: str, tmp_path: Path) -> None:
+    assert "no such KPI" in command("kpis", of, "profit", data_dir=data_dir).err
+    assert "marketing-platform run" in command("kpis", of, data_dir=str(tmp_path)).err

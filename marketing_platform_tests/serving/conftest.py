@@ -19,6 +19,10 @@ from fastapi.testclient import TestClient
 from structlog.testing import capture_logs
 
 from marketing_platform.analytics import aggregates
+from marketing_platform.analytics.kpis.anomalies import Anomaly, Found, Judged
+from marketing_platform.analytics.kpis.forecasting import forecast
+from marketing_platform.analytics.kpis.forecasts import Forecasts, KpiForecast
+from marketing_platform.analytics.kpis.reading import ANOMALIES, FORECASTS
 from marketing_platform.catalog import tables
 from marketing_platform.encoders import Encoder, open_encoder
 from marketing_platform.features.answers import feature_answers
@@ -135,7 +139,7 @@ class Platform:
             vectors={"message_embeddings": self._vectors(generation)},
             graphs={"knowledge_graph": self._graph(generation, stored)},
             answers=self._answers(generation),
-            reports={name: self._evaluation(name, generation) for name in EVALUATIONS},
+            reports=self._reports(generation),
             checks=(CheckEntry(asset="events", check="rules", passed=passed, blocking=True),),
         )
 
@@ -209,19 +213,35 @@ class Platform:
             entries[kind] = AnswersEntry(name=name, rows=self.stores.answers.write(name, chunks))
         return entries
 
-    def _evaluation(self, asset: str, generation: int) -> ReportEntry:
+    def _reports(self, generation: int) -> dict[str, ReportEntry]:
+        documents = {
+            **self._outlook(generation),
+            **dict.fromkeys(EVALUATIONS, self._evaluation(generation)),
+        }
+        for name, document in documents.items():
+            self.stores.reports.write(f"{name}__gen{generation}", document)
+        return {name: ReportEntry(name=f"{name}__gen{generation}") for name in documents}
+
+    def _evaluation(self, generation: int) -> dict[str, Any]:
         figures = {"users": 5, "precision": 0.1, "recall": 0.4, "ndcg": 0.1 * generation}
         figures |= {"hit_rate": 0.5, "coverage": 0.6, "map": 0.2, "novelty": 3.0, "gini": 0.4}
-        document = {
+        return {
             "held_out": "what users took within 30 days",
             "recommenders": {"popular": {**figures, "ndcg": 0.05}, "hybrid": figures},
             "hybrid": {"discovery": figures},
             "families": {},
             "blend": {"scales": {}, "weights": {"regular": {"popular": 1.0}}},
         }
-        name = f"{asset}__gen{generation}"
-        self.stores.reports.write(name, document)
-        return ReportEntry(name=name)
+
+    def _outlook(self, generation: int) -> dict[str, dict[str, Any]]:
+        unusual = Anomaly("spend", "platform", "Meta", MORNING.date(), 100.0 * generation, 40, 20, 60, "USD")
+        watched = Judged("spend", ("platform",), "normal", 2, 56, date(2026, 10, 23), MORNING.date(), None)
+        ahead = forecast([1_000.0 * generation + day % 7 for day in range(120)])
+        made = KpiForecast("spend", "USD", date(2026, 7, 24), MORNING.date(), 0, (), ahead)
+        return {
+            ANOMALIES: Found((unusual,), (watched,), ()).document(),
+            FORECASTS: Forecasts((made,), {"revenue": "there is no data"}).document(),
+        }
 
     def _features(self, generation: int) -> AnswersEntry:
         """Features that the real declarations do not name: any that are declared are served."""

@@ -207,3 +207,37 @@ def test_what_was_not_asked_for_the_longest_is_forgotten() -> None:
     assert remembered.get("second") == b"1234"
     remembered.keep("third", b"1234")
     assert [remembered.get(name) for name in ("first", "second", "third")] == [None, b"1234", b"1234"]
+
+
+def test_unusual_days_are_those_of_the_release(client: TestClient) -> None:
+    answer = client.get(f"{URL}/anomalies").json()
+    assert answer["release_id"] == "r-gen1"
+    (found,) = answer["anomalies"]
+    assert (found["member"], found["day"], found["value"]) == ("Meta", "2026-11-20", 100)
+    assert answer["watched"][0]["days"] == 56
+    other = client.get(f"{URL}/anomalies", params={"kpi": ["cac", "roas"]}).json()
+    assert (other["anomalies"], other["watched"]) == ([], [])
+
+
+def test_forecasts_are_those_of_the_release(client: TestClient) -> None:
+    answer = client.get(f"{URL}/forecasts", params={"kpi": "spend"}).json()
+    (made,) = answer["forecasts"]
+    assert made["days"][0] == {"day": "2026-11-21", "value": 1_001, "low": 1_001, "high": 1_001}
+    assert answer["declined"] == []
+    assert client.get(f"{URL}/forecasts").json()["declined"][0]["kpi"] == "revenue"
+
+
+@pytest.mark.parametrize("of", ["anomalies", "forecasts"])
+def test_findings_of_what_is_no_kpi_are_refused(client: TestClient, of: str) -> None:
+    refused = client.get(f"{URL}/{of}", params={"kpi": "profit"})
+    assert (refused.status_code, refused.json()["error_code"]) == (422, "invalid_parameter")
+
+
+@pytest.mark.parametrize("of", ["anomalies", "forecasts"])
+def test_a_release_older_than_findings_is_not_ready_for_them(fresh_platform: Platform, of: str) -> None:
+    manifest = fresh_platform.build(1).model_copy(update={"reports": {}})
+    fresh_platform.shelf.publish(manifest, expected=None)
+    with fresh_platform.client() as client:
+        refused = client.get(f"{URL}/{of}")
+        assert (refused.status_code, refused.json()["error_code"]) == (503, "not_ready")
+        assert client.get(URL).status_code == 200

@@ -30,6 +30,8 @@ REAL = {
     "/api/v1/users/{user_id}/features": "",
     "/api/v1/kpis": "?by=country&by=week",
     "/api/v1/recommendations/quality": "?kind=campaign",
+    "/api/v1/kpis/anomalies": "",
+    "/api/v1/kpis/forecasts": "",
     "/api/v1/health": "",
     "/api/v1/health/live": "",
     "/api/v1/health/ready": "",

@@ -181,6 +181,10 @@ class _Reading:
             return DateWords(
                 word, lambda clock: ("day", single_day(clock.today - timedelta(days=back)))
             ), at + 1
+        if [self._key(at + place) for place in range(3)] == ["day", "before", "yesterday"]:
+            return DateWords(
+                "day before yesterday", lambda clock: ("day", single_day(clock.today - timedelta(days=2)))
+            ), at + 3
         if word in _BACK:
             return self._back(at, word)
         following = self._key(at + 1)
@@ -189,7 +193,8 @@ class _Reading:
             return DateWords(f"this {unit}", lambda clock: (unit, unit_of(clock.today, unit))), at + 2
         if word in ("next", "coming", "upcoming"):
             raise NotUnderstood(
-                f"“{word} …” lies after the last day of data, and what is to come is not known"
+                f"“{word} …” lies after the last day of data: questions are about what was, and what is"
+                " expected is told by forecasts"
             )
         return None
 

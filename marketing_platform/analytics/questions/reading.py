@@ -225,6 +225,12 @@ class _Reader:
             )
         self._never = False
 
+    def _before_what(self, at: int, item: Item) -> None:
+        """`the day before 15 June` is a day of its own, not what 15 June is compared with."""
+        following = self._items[at + 1] if at + 1 < len(self._items) else None
+        if following is not None and following.sort == "date" and item.text.casefold().endswith("before"):
+            raise NotUnderstood(f"“{item.text} {following.text}”: say those days themselves")
+
     def _of_group(self, group: str, at: int, item: Item) -> None:  # noqa: PLR0912 -- one line for each group
         found = self._found
         if group in ("day", "week", "month", "quarter"):
@@ -245,6 +251,7 @@ class _Reader:
             "previous_quarter",
             "year_before",
         ):
+            self._before_what(at, item)
             found.before = "year_before" if group == "year_before" else "previous"
             found.before_unit = group.partition("_")[2] if group.startswith("previous_") else None  # pyright: ignore[reportAttributeAccessIssue]
             self._waits_versus = False
