@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -167,10 +167,20 @@ def test_a_failing_table_check_stops_the_run_and_the_release_before_goes_on_serv
     assert notice.details["run_id"] == run.run_id
     assert notice.details["serving"] == before
 
+    # The run told the outbox as it failed; the sensor tells it again, to no effect.
+    outbox = open_records(strict.settings).outbox
+    outbox.look(datetime.now(UTC), back=timedelta(hours=1))
+    outbox.address({"release.blocked": ["a"]}, now=datetime.now(UTC))
+    (delivery,) = outbox.deliveries()
+    told = json.loads(delivery.event.body)["data"]
+    assert (told["run_id"], told["serving"]) == (run.run_id, before)
+    assert "check users_ids_unique of users failed" in told["failed"][0]
+
 
 def _failure(
     instance: dg.DagsterInstance, run: dg.DagsterRun, installation: Installation
 ) -> dg.RunFailureSensorContext:
+    records = open_records(installation.settings)
     (event,) = (
         entry.dagster_event
         for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
@@ -181,7 +191,7 @@ def _failure(
         dagster_event=event,
         dagster_instance=instance,
         dagster_run=run,
-        resources={"shelf": installation.shelf, "notices": open_records(installation.settings).notices},
+        resources={"shelf": installation.shelf, "notices": records.notices, "outbox": records.outbox},
     ).for_run_failure()
 
 

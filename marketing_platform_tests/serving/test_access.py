@@ -334,11 +334,15 @@ def test_openapi_says_how_to_say_who_calls(anybody: TestClient) -> None:
     assert {(scheme["type"], scheme.get("scheme"), scheme.get("name")) for scheme in schemes.values()} == {
         ("http", "bearer", None),
         ("apiKey", None, "X-API-Key"),
+        ("apiKey", None, "webhook-signature"),
     }
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             if path.startswith("/api/v1/health"):
                 assert "security" not in operation
+                continue
+            if path == "/api/v1/hooks/{name}":  # its signature says who calls
+                assert operation["security"] == [{"signature": []}]
                 continue
             ((name, scopes),) = operation["security"][0].items()
             assert name == "bearer"

@@ -45,6 +45,7 @@ WRITES = {
     ("/api/v1/batches/{batch_id}", "get"),
     ("/api/v1/data/bulk", "post"),
     ("/api/v1/files", "post"),
+    ("/api/v1/hooks/{name}", "post"),
     ("/api/v1/receipts/{receipt_id}", "get"),
     ("/api/v1/users/{user_id}/data", "post"),
     ("/api/v1/users/{user_id}/feedback", "post"),
