@@ -22,9 +22,7 @@ def spec() -> SourceSpec:
 def checked(*lines: str, chunk_rows: int = 100) -> list[Checked]:
     content = BytesIO("\n".join([HEADER, *lines, ""]).encode())
     suites = load_suites(Settings().expectations_dir)
-    return list(
-        check_file(content, spec(), suites, now=NOW, chunk_rows=chunk_rows, max_cell_bytes=1 << 20)
-    )
+    return list(check_file(content, spec(), suites, now=NOW, chunk_rows=chunk_rows, max_cell_bytes=1 << 20))
 
 
 def test_a_good_file_passes_and_says_so_only_at_its_end() -> None:
