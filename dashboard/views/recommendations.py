@@ -72,7 +72,9 @@ def _recommended(user: str, kind: str) -> None:
     for place, item in enumerate(answer["items"], start=1):
         _card(place, item, names)
     if answer["dropped"]:
-        held = words.listed([names.get(str(one["item_id"]), str(one["item_id"])) for one in answer["dropped"]])
+        held = words.listed(
+            [names.get(str(one["item_id"]), str(one["item_id"])) for one in answer["dropped"]]
+        )
         st.caption(f"Kept back by your rules: {words.plain(held)}.")
 
 

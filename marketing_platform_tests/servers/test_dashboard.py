@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -24,7 +25,7 @@ from marketing_platform_tests.serving.conftest import Platform
 PAGES = ("", "ask", "campaigns", "recommendations", "quality", "upload", "data")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 30_000  # milliseconds
-PHONE = {"width": 360, "height": 740}
+PHONE_WIDTH = 360  # pixels
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="module", params=["light", "dark"])
-def scheme(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
 @pytest.fixture(scope="module")
-def browser(scheme: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     assert path, f"one of {', '.join(BROWSERS)} is needed"
     with sync_playwright() as playwright:
@@ -78,7 +74,7 @@ def browser(scheme: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[B
             tmp_path_factory.mktemp("profile"),
             executable_path=path,
             args=["--no-sandbox", "--disable-background-networking"],
-            color_scheme="dark" if scheme == "dark" else "light",
+            color_scheme="light",
             viewport={"width": 1280, "height": 900},
         )
         context.set_default_timeout(PATIENCE)
@@ -114,10 +110,10 @@ def test_what_is_chosen_is_in_the_address_and_shows_again(page: Page, dashboard:
     opened(page, dashboard)
     page.get_by_role("combobox", name="Period").click()
     page.get_by_role("option", name="Last 7 days").click()
-    expect(page.get_by_text("14–20 Nov 2026")).to_be_visible()
+    expect(page.get_by_text("14–20 Nov 2026").first).to_be_visible()
     assert parse_qs(urlsplit(page.url).query)["period"] == ["Last 7 days"]
     page.reload()
-    expect(page.get_by_text("14–20 Nov 2026")).to_be_visible()
+    expect(page.get_by_text("14–20 Nov 2026").first).to_be_visible()
 
 
 def test_a_question_by_keyboard_alone(page: Page, dashboard: Shown) -> None:
@@ -143,10 +139,8 @@ def _tab_to(page: Page, name: str) -> None:
     pytest.fail(f"{name} is not reached by Tab")
 
 
-def test_an_uploaded_file_is_judged_and_lands(
-    page: Page, dashboard: Shown, tmp_path: Path, scheme: str
-) -> None:
-    file = tmp_path / f"ads_spend_{scheme}.csv"
+def test_an_uploaded_file_is_judged_and_lands(page: Page, dashboard: Shown, tmp_path: Path) -> None:
+    file = tmp_path / "ads_spend_june.csv"
     file.write_text("\n".join([HEADER, *[GOOD] * 99, "no line", ""]))
     opened(page, dashboard, "upload")
     page.get_by_role("combobox", name="What is it?").click()
@@ -160,23 +154,32 @@ def test_an_uploaded_file_is_judged_and_lands(
     assert landed.read_bytes() == file.read_bytes()
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_pages_fit_a_phone(page: Page, dashboard: Shown, path: str) -> None:
-    page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
-    opened(page, dashboard, path)
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+def test_pages_fit_a_phone(page: Page, dashboard: Shown) -> None:
+    page.set_viewport_size({"width": PHONE_WIDTH, "height": 740})
+    for path in PAGES:
+        opened(page, dashboard, path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE_WIDTH, path
     page.get_by_test_id("stExpandSidebarButton").click()
-    expect(page.get_by_role("link", name="Campaigns")).to_be_visible()
+    page.get_by_role("link", name="Campaigns").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Campaigns")
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_pages_pass_axe(page: Page, dashboard: Shown, path: str) -> None:
-    opened(page, dashboard, path)
-    page.wait_for_timeout(500)  # what fades in is faint until then
-    found = Axe().run(page).response["violations"]
-    told = {
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_pass_axe(page: Page, dashboard: Shown, scheme: Literal["light", "dark"]) -> None:
+    page.emulate_media(color_scheme=scheme)
+    for path in PAGES:
+        opened(page, dashboard, path)
+        page.wait_for_timeout(500)  # what fades in is faint until then
+        assert not barriers(page), path
+
+
+def barriers(page: Page) -> dict[str, list[str]]:
+    """What axe finds that keeps somebody out: examples by rule."""
+    # Streamlit's little charts on cards have marks without words; the card says the figures.
+    context = {"exclude": [["[data-testid=stMetricChart]"]]}
+    found = Axe().run(page, context=context).response["violations"]
+    return {
         each["id"]: [node["html"][:160] for node in each["nodes"][:4]]
         for each in found
         if each["impact"] in ("serious", "critical")
     }
-    assert not told
