@@ -9,7 +9,7 @@ COPY requirements-servers.lock ./
 RUN /opt/venv/bin/pip install --no-deps -r requirements-servers.lock
 COPY . .
 RUN /opt/venv/bin/pip install --no-deps --editable . \
-    && /opt/venv/bin/python -m compileall -q marketing_platform serving
+    && /opt/venv/bin/python -m compileall -q dashboard marketing_platform serving
 
 FROM python:3.11.13-slim-bookworm
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp platform \

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from dashboard.settings import DashboardSettings
 from marketing_platform.access.api_settings import ApiSecretSettings
 from marketing_platform.access.token_settings import TokenSettings
 from marketing_platform.analytics import Aggregate, aggregates
@@ -164,6 +165,12 @@ The secret that API keys are stored under, and the issuer whose tokens are taken
     for kind, model in (("API keys", ApiSecretSettings), ("Tokens", TokenSettings)):
         yield from ("", f"## {kind}", "")
         yield from grid(("variable", "default", "allowed", "meaning"), _variables(model))
+    yield """
+# Dashboard
+
+Which API the [dashboard](../dashboard.md) asks, and with which key.
+"""
+    yield from grid(("variable", "default", "allowed", "meaning"), _variables(DashboardSettings))
     yield """
 # Servers
 

@@ -1,7 +1,7 @@
 """Writes docs/images/ with a real browser: `python -m scripts.screenshots`.
 
 Starts an installation of its own on a temporary folder, with the sample data and one file that is
-too dirty to be accepted, and looks at its Dagster UI. Needs Chromium or Chrome; nothing is
+too dirty to be accepted, and looks at its Dagster UI and its dashboard. Needs Chromium or Chrome; nothing is
 downloaded.
 """
 
@@ -47,12 +47,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
         data_dir = Path(folder, "data")
         _fill(data_dir)
-        with _up(data_dir) as ui, _page(browser, Path(folder, "profile")) as page:
+        with _up(data_dir) as (ui, pages), _page(browser, Path(folder, "profile")) as page:
             IMAGES.mkdir(parents=True, exist_ok=True)
             _asset_graph(page, ui)
             _blocked_check(page, ui)
             _report(page, ui)
             _release(page, ui)
+            _dashboard(page, pages)
     for image in sorted(IMAGES.glob("*.png")):
         size = image.stat().st_size
         print(f"{image.relative_to(PROJECT_DIR)} {size:,} bytes")
@@ -91,8 +92,8 @@ def _spoil(number: int, line: str) -> str:
 
 
 @contextmanager
-def _up(data_dir: Path) -> Generator[str]:
-    """The address of the Dagster UI of a running installation."""
+def _up(data_dir: Path) -> Generator[tuple[str, str]]:
+    """The addresses of the Dagster UI and the dashboard of a running installation."""
     ports = {f"MARKETING_{name}_PORT": str(free_port()) for name in ("UI", "API", "DASHBOARD")}
     process = subprocess.Popen(
         [*_COMMAND, "up", "--data-dir", str(data_dir)], env={**os.environ, **ports}, stdout=subprocess.DEVNULL
@@ -104,7 +105,7 @@ def _up(data_dir: Path) -> Generator[str]:
             if process.poll() is not None or time.monotonic() > deadline:
                 sys.exit("the installation did not come up; try `marketing-platform up`")
             time.sleep(1)
-        yield ui
+        yield ui, f"http://127.0.0.1:{ports['MARKETING_DASHBOARD_PORT']}"
     finally:
         process.terminate()
         process.wait()
@@ -178,6 +179,27 @@ def _release(page: Page, ui: str) -> None:
     page.get_by_text("release_id").wait_for()
     page.wait_for_timeout(1500)
     _shoot(page, "release-asset")
+
+
+def _dashboard(page: Page, pages: str) -> None:
+    """The first page, an answer to a question, recommendations that say why, and the first page on a phone."""
+    page.set_viewport_size({"width": 1280, "height": 1130})
+    for name, path in (
+        ("dashboard", ""),
+        ("dashboard-question", "ask?q=CAC by country in May compared with April"),
+        ("dashboard-recommendations", "recommendations?person=u-000385"),
+    ):
+        _look(page, f"{pages}/{path}")
+        _shoot(page, name)
+    page.set_viewport_size({"width": 360, "height": 740})
+    _look(page, pages)
+    _shoot(page, "dashboard-phone")
+
+
+def _look(page: Page, url: str) -> None:
+    page.goto(url)
+    page.get_by_text("Checked data, released").wait_for()
+    page.wait_for_timeout(1500)
 
 
 def _shoot(page: Page, name: str, clip: FloatRect | None = None) -> None:

@@ -138,7 +138,7 @@ def _releases() -> None:
         [
             {
                 "Made": words.moment(release["created_at"]),
-                "": "shown now" if release["current"] else "kept" if release["pinned"] else "",
+                "State": "shown now" if release["current"] else "kept" if release["pinned"] else "earlier",
                 "Good rows": words.count(release["totals"]["rows_valid"]),
                 "Files": words.count(release["batches"]),
                 "Held back": words.count(release["held_batches"]),

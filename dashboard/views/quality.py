@@ -57,7 +57,7 @@ def page() -> None:
         st.header("Known and new")
         tables.show(
             [
-                {"": _PARTS.get(line["part"], words.title(line["part"])), **_figures(line)}
+                {"Of": _PARTS.get(line["part"], words.title(line["part"])), **_figures(line)}
                 for line in answer["parts"]
             ]
         )

@@ -25,7 +25,7 @@ _INSTANCE: dict[str, Any] = yaml.safe_load((PROJECT / "dagster.servers.yaml").re
 _API = {document["kind"]: document for document in _documents("api.yaml")}
 
 
-@pytest.mark.parametrize("name", ["api.yaml", "settings.yaml"])
+@pytest.mark.parametrize("name", ["api.yaml", "dashboard.yaml", "settings.yaml"])
 def test_manifests_keep_to_the_schemas_of_kubernetes(name: str) -> None:
     for document in _documents(name):
         kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
@@ -56,6 +56,18 @@ def test_the_api_may_do_nothing_it_need_not() -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     assert set(_API["NetworkPolicy"]["spec"]["policyTypes"]) == {"Ingress", "Egress"}
+
+
+def test_the_dashboard_asks_the_api_with_a_key_from_a_secret() -> None:
+    deployment, service = _documents("dashboard.yaml")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    given = {variable["name"]: variable["value"] for variable in container["env"]}
+    assert given == {"MARKETING_DASHBOARD_API_URL": f"http://{_API['Service']['metadata']['name']}"}
+    assert set(given) <= known()
+    assert container["envFrom"] == [{"secretRef": {"name": "marketing-dashboard"}}]
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert deployment["spec"]["template"]["metadata"]["labels"]["marketing-api-client"] == "true"
+    assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
 
 
 def test_everything_about_the_api_means_the_same_pods() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from pydantic_settings import BaseSettings
 
+from dashboard import settings as of_dashboard
 from marketing_platform import access, encoders, settings, stores
 
 
@@ -19,7 +20,7 @@ def known() -> set[str]:
         for module in pkgutil.iter_modules(package.__path__)
         if module.name.endswith("settings")
     ]
-    modules = [settings, *map(importlib.import_module, names)]
+    modules = [settings, of_dashboard, *map(importlib.import_module, names)]
     return {name for module in modules for name in _of(vars(module).values())}
 
 
