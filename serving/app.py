@@ -31,6 +31,7 @@ from serving.erasures.endpoints import router as erasures
 from serving.features.endpoints import router as features
 from serving.graph.endpoints import router as graph
 from serving.graph.endpoints import users as profiles
+from serving.heads import HeadAsGet
 from serving.health.endpoints import probes
 from serving.health.endpoints import router as health
 from serving.kpis.endpoints import router as kpis
@@ -188,6 +189,7 @@ def create_app(
 
 def _add_middleware(app: FastAPI, limits: LimitSettings) -> None:
     """The last one added is the first to see a request."""
+    app.add_middleware(HeadAsGet)
     app.add_middleware(DirectAnswers, lookups=app.state.lookups, overrides=app.state.overrides)
     app.add_middleware(RateLimits, rates=app.state.rates)
     app.add_middleware(AccessMiddleware, gatekeeper=app.state.access)
