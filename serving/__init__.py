@@ -29,6 +29,7 @@ def run(settings: Settings) -> None:
 
     limits = from_environment(LimitSettings)
     options: dict[str, Any] = {
+        "loop": "serving.limits.accepting:GreedyLoop",
         "http": guarded(limits),
         "ws": "none",
         "proxy_headers": bool(limits.trusted_proxies),

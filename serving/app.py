@@ -19,6 +19,7 @@ from marketing_platform.stores.registry import Stores, from_environment, open_st
 from serving import errors, openapi
 from serving.access.middleware import AccessMiddleware
 from serving.duckdb_sharing import shared_duckdb
+from serving.heads import HeadAsGet
 from serving.health.endpoints import probes
 from serving.limits.caps import Caps
 from serving.limits.rates import RateLimits
@@ -92,6 +93,7 @@ def _add_middleware(app: FastAPI, parts: Parts) -> None:
     direct = DirectAnswers(
         parts.limits, parts.load, parts.access, parts.rates, parts.lookups, parts.overrides
     )
+    app.add_middleware(HeadAsGet)
     app.add_middleware(RateLimits, rates=parts.rates)
     app.add_middleware(AccessMiddleware, gatekeeper=parts.access)
     app.add_middleware(Shedding, settings=parts.limits, load=parts.load)

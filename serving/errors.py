@@ -161,8 +161,9 @@ ERRORS: Mapping[str, ErrorKind] = {
 }
 
 
-# What middleware answers, whatever the route.
+# What middleware answers, whatever the route; and clients make another path of an id such as `..`.
 _ANYWHERE = (
+    "unknown_route",
     "malformed_request",
     "not_acceptable",
     "request_too_slow",
@@ -299,7 +300,8 @@ def _methods(request: Request) -> set[str]:
     routes: Sequence[APIRoute] = request.app.state.routes
     matched = next((route for route in routes if route.path_regex.match(request.scope["path"])), None)
     same = (route for route in routes if matched is not None and route.path_format == matched.path_format)
-    return {method for route in same for method in route.methods or ()}
+    methods = {method for route in same for method in route.methods or ()}
+    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 def _meaning(error: MarketingPlatformError) -> ApiError:

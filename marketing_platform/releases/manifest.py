@@ -87,13 +87,13 @@ class ReportEntry(_Part):
 class Totals(_Part):
     """The figures people compare releases by; rows count every landed batch, held ones too."""
 
-    rows_landed: int
-    rows_valid: int
-    rows_quarantined: int
-    users: int
-    campaigns: int
-    vectors: int
-    edges: int
+    rows_landed: int = Field(description="Records that landed.")
+    rows_valid: int = Field(description="Records in the tables.")
+    rows_quarantined: int = Field(description="Records that were refused.")
+    users: int = Field(description="Users.")
+    campaigns: int = Field(description="Campaigns.")
+    vectors: int = Field(description="Vectors of messages.")
+    edges: int = Field(description="Relations of the knowledge graph.")
 
 
 class Manifest(_Part):

@@ -58,7 +58,7 @@ def test_unknown_routes(client: TestClient, url: str) -> None:
 def test_wrong_methods_name_the_right_one(client: TestClient, method: str) -> None:
     response = client.request(method, "/recommendations/u-1")
     error_of(response, 405, "method_not_allowed")
-    assert response.headers["Allow"] == "GET"
+    assert response.headers["Allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize(

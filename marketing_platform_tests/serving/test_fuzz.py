@@ -39,6 +39,7 @@ def test_the_api_does_what_its_document_says(fresh_platform: Platform, tmp_path:
             ],
             check=False,
             cwd=tmp_path,
+            env={**os.environ, "SCHEMATHESIS_HOOKS": "marketing_platform_tests.serving.fuzz_hooks"},
             capture_output=True,
             text=True,
         )

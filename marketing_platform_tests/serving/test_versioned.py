@@ -30,5 +30,5 @@ def test_both_addresses_answer_alike(client: TestClient, url: str) -> None:
 
 def test_each_address_is_a_route(client: TestClient) -> None:
     refused = client.post("/api/v1/graph/user-campaigns")
-    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET")
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD")
     assert 'route="/api/v1/graph/user-campaigns"' in exposition.render("")[0].decode()

@@ -7,23 +7,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from marketing_platform.releases.manifest import Totals
+
 State = Literal["landed", "accepted", "held", "accepted on purpose"]
 
 
 class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ReleaseTotals(_Answer):
-    """The figures people compare releases by; rows count every landed batch, held ones too."""
-
-    rows_landed: int = Field(description="Records that landed.")
-    rows_valid: int = Field(description="Records in the tables.")
-    rows_quarantined: int = Field(description="Records that were refused.")
-    users: int = Field(description="Users.")
-    campaigns: int = Field(description="Campaigns.")
-    vectors: int = Field(description="Vectors of messages.")
-    edges: int = Field(description="Relations of the knowledge graph.")
 
 
 class ReleaseLine(_Answer):
@@ -39,7 +29,7 @@ class ReleaseLine(_Answer):
     code_version: str = Field(description="The version of the code that made it.")
     batches: int = Field(description="Batches it is made of.")
     held_batches: int = Field(description="Batches that were held when it was made.")
-    totals: ReleaseTotals = Field(description="What is in it.")
+    totals: Totals = Field(description="What is in it.")
 
 
 class Releases(_Answer):
