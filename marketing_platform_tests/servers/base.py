@@ -48,7 +48,7 @@ def started(
     folder: Path,
     answers: Callable[[], bool],
     environment: Mapping[str, str] | None = None,
-    seconds: float = 90,
+    seconds: float = 240,  # Neo4j needs 10, and a hundred beside what else a busy machine does
 ) -> Generator[Running]:
     """Run `command` in `folder` until the block ends; enter it once `answers()` is true."""
     folder.mkdir(parents=True, exist_ok=True)
