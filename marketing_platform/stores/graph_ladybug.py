@@ -25,7 +25,7 @@ from marketing_platform.stores.protocols import GraphCounts, NodeSet, RelationSe
 
 _FILE = "graph.lbug"
 # Of pages that a reader keeps; the rest is read from the file again. Ladybug would take 80 % of the machine's
-# memory for each, and to make room for that takes several times as long as opening, with all threads held up.
+# memory for each, and to make room for that takes several times as long as opening, every thread held up.
 _POOL_BYTES = 1 << 30
 
 
