@@ -21,7 +21,8 @@ from marketing_platform.recommenders.training import Matrix
 
 _K = 10
 _ROUNDS = 20
-_FEWEST_USERS = 50  # a segment with fewer to judge by takes the weights of all users
+# A segment with fewer to judge by takes the weights of all users; with fewer in all, chance has its part.
+FEWEST_USERS = 50
 _MOST_USERS = 5_000  # to judge by; more change nothing that can be seen
 # Below every scaled score, whatever weight it gets; infinity times 0 would be no number.
 _NONE = -1e9
@@ -73,7 +74,7 @@ def learn_blend(
     weights: dict[str, Mapping[str, float]] = {}
     for number, segment in enumerate(SEGMENTS):
         own = np.flatnonzero(judged.segments == number)
-        found = _select(judged.of(own)) if len(own) >= _FEWEST_USERS else of_all
+        found = _select(judged.of(own)) if len(own) >= FEWEST_USERS else of_all
         weights[segment] = dict(zip(families, found.tolist(), strict=True))
     return Blend(scales, weights)
 
