@@ -3,6 +3,10 @@
 Greedy selection with replacement, as in Caruana et al., "Ensemble Selection from Libraries of Models",
 ICML 2004: in each round the family is added that helps most. It needs no gradient of a ranking, does
 not do worse than the best family on what it is judged by, and leaves out what does not help.
+
+Where few users judge, chance decides between families, and nothing tried here mends that: bagging (the
+same paper), shrinking towards equal weights and taking the best single family were all within the error of
+20 draws of 30 users of MovieLens-100K. So evaluations say it (`FEWEST_USERS`) instead.
 """
 
 from __future__ import annotations
