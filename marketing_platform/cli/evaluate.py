@@ -132,9 +132,7 @@ def _question(
     among = _pairs(training, offered.users, offered.items) if offered else None
     question = Question(training, later, ks, among=among, repeats=repeats)
     if among is not None and not among[question.users].nnz:
-        raise InputError(
-            f"{candidates}: has no candidate for any user of {test}: nothing can be ranked"
-        )
+        raise InputError(f"{candidates}: has no candidate for any user of {test}: nothing can be ranked")
     return question
 
 
