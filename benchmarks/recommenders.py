@@ -46,10 +46,10 @@ from marketing_platform.recommenders.training import Training, training_of
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "ml100k"
 _SEED = 0
-_SIZES = ((10_000, 5_000), (100_000, 20_000), (1_000_000, 50_000))  # users, items
+_SIZES = ((10_000, 3_000), (100_000, 20_000), (1_000_000, 50_000))  # users, items
 _PER_USER = 15
 # A list for everybody costs in proportion; so many tell what one costs.
-_MOST_SCORED = 100_000
+_MOST_SCORED = 20_000
 _STRAYS = 0.2  # share of interactions that are of no taste
 
 console = Console(stderr=True)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("P", "R", "NDCG", "HR", "MAP", "coverage", "novelty", "Gini")
 _SEED = 0
+_DIGITS = 3  # of seconds
+_LONGEST = 1_000  # all lists are held at once
 
 
 def evaluate(
@@ -78,8 +80,8 @@ def evaluate(
                 (
                     row.recommender,
                     *list(asdict(row.quality[length]).values())[1:],
-                    row.train_s,
-                    row.score_s,
+                    round(row.train_s, _DIGITS),
+                    round(row.score_s, _DIGITS),
                     row.peak_gb,
                 )
                 for row in rows
@@ -96,6 +98,8 @@ def _lengths(given: str) -> tuple[int, ...]:
         raise InputError(f"--k {given!r}: give whole numbers parted by commas, such as 5,10,50") from None
     if lengths[0] < 1:
         raise InputError(f"--k {given!r}: a list has at least one item")
+    if lengths[-1] > _LONGEST:
+        raise InputError(f"--k {given!r}: a list has at most {_LONGEST:,} items")
     return lengths
 
 
@@ -124,13 +128,12 @@ def _question(
     )
     if features:
         training = _with_features(training, features)
-    return Question(
-        training,
-        _pairs(training, wanted.users, wanted.items),
-        ks,
-        among=_pairs(training, offered.users, offered.items) if offered else None,
-        repeats=repeats,
-    )
+    later = _pairs(training, wanted.users, wanted.items)
+    among = _pairs(training, offered.users, offered.items) if offered else None
+    question = Question(training, later, ks, among=among, repeats=repeats)
+    if among is not None and not among[question.users].nnz:
+        raise InputError(f"{candidates}: has no candidate for any user of {test}: nothing can be ranked")
+    return question
 
 
 def _pairs(training: Training, users: Sequence[str], items: Sequence[str]) -> Any:
@@ -140,12 +143,16 @@ def _pairs(training: Training, users: Sequence[str], items: Sequence[str]) -> An
 
 
 def _with_features(training: Training, path: Path) -> Training:
+    import numpy as np
+
     from marketing_platform.cli.options import settings_of
     from marketing_platform.encoders import open_encoder
     from marketing_platform.recommenders.evaluation.features import with_tags, with_texts
     from marketing_platform.recommenders.evaluation.files import read_features
 
     given = read_features(path)
+    if not np.isin(np.asarray(given.items, dtype=object), training.items).any():
+        raise InputError(f"{path}: describes no item of the other files")
     if given.tags is not None:
         return with_tags(training, given.items, given.tags)
     encoder = open_encoder(settings_of().data_dir / "models")

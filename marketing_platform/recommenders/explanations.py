@@ -6,11 +6,13 @@ afterwards. Which items are recommended is decided elsewhere (`item_batches.py`)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from marketing_platform.recommenders.answers import FIGURE_DIGITS, PathStep
 from marketing_platform.recommenders.campaigns import PARTICIPATED_IN, SENT, SIMILAR_TO, node
+from marketing_platform.recommenders.families import CauseKind
 from marketing_platform.recommenders.item_training import Items
 from marketing_platform.recommenders.reasons import Cause, Reason, Source
 
@@ -57,6 +59,14 @@ class Explainer:
         self._user_ids: list[str] = [str(user) for user in items.training.users]
         self._item_ids: list[str] = [str(item) for item in items.training.items]
         self._steps: dict[int, PathStep] = {}
+        # What a cause of a kind is called in answers, and the ids of its places.
+        self._named: dict[tuple[CauseKind, str], tuple[str, Sequence[str]]] = {
+            ("item", ""): (words.noun, self._item_ids),
+            ("user", ""): ("user", self._user_ids),
+            ("taste", ""): ("messages", ()),
+            ("everyone", ""): ("everyone", ()),
+            **{("node", of): (of, links.nodes) for of, links in items.training.links.items()},
+        }
 
     def of_reason(self, row: int, item: int, why: Reason) -> Explanation:
         """Why the weighted sum of families ranks the item for the user."""
@@ -133,39 +143,19 @@ class Explainer:
                 return [end]
 
     def _contribution(self, source: Source) -> dict[str, Any]:
-        causes = [
-            {
-                "kind": self._kind(cause),
-                "id": self._id(cause),
-                "share": _figure(cause.share),
-            }
-            for cause in source.causes
-        ]
-        return {"recommender": source.family, "share": _figure(source.share), "causes": causes}
+        return {
+            "recommender": source.family,
+            "share": round(source.share, FIGURE_DIGITS),
+            "causes": [self._cause(*cause) for cause in source.causes],
+        }
 
-    def _kind(self, cause: Cause) -> str:
-        match cause.kind:
-            case "item":
-                return self._words.noun
-            case "user":
-                return "user"
-            case "node":
-                return cause.of
-            case "taste":
-                return "messages"
-            case "everyone":
-                return "everyone"
-
-    def _id(self, cause: Cause) -> str | None:
-        if cause.place is None:
-            return None
-        match cause.kind:
-            case "item":
-                return self._item_ids[cause.place]
-            case "user":
-                return self._user_ids[cause.place]
-            case _:
-                return self._training.links[cause.of].nodes[cause.place]
+    def _cause(self, kind: CauseKind, place: int | None, share: float, of: str) -> dict[str, Any]:
+        name, ids = self._named[kind, of]
+        return {
+            "kind": name,
+            "id": None if place is None else ids[place],
+            "share": round(share, FIGURE_DIGITS),
+        }
 
     def _item(self, item: int) -> PathStep:
         if item not in self._steps:
@@ -179,7 +169,3 @@ class Explainer:
 
 def _counted(number: int, one: str, several: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else several or one + 's'}"
-
-
-def _figure(value: float) -> float:
-    return round(value, FIGURE_DIGITS)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from marketing_platform.recommenders.blending import FEWEST_USERS
 from marketing_platform.recommenders.evaluation.comparison import Judged, Question, compare, suitable
 from marketing_platform.recommenders.evaluation.metrics import Quality, quality
 from marketing_platform.recommenders.evaluation.splits import Split
@@ -72,6 +73,9 @@ def evaluate_items(items: Items, *, repeats: bool, tuned: Parameters = NO_PARAME
     if not wanted.later.nnz or not wanted.learn.strength.nnz:
         how = f"nothing: {items.kind.words.too_little}"
         return Evaluated(how, [], families, _even(families), {})
+    judges = np.count_nonzero(np.diff(learned_from.later.indptr))
+    if judges < FEWEST_USERS:
+        how += f"; the weights were learned from {judges} users, too few to tell families apart"
     question = Question(wanted.learn, wanted.later, (K,), repeats=repeats)
     rows = compare(question, families, seed=SEED, splits=[learned_from])
     hybrid = rows[-1].hybrid

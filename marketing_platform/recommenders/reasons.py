@@ -5,7 +5,7 @@ For many users and items at once. Evidence comes from the families; the words ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -104,9 +104,9 @@ def _sources(entries: _Entries, families: Sequence[str], kinds: Kinds, pairs: in
     named = order[_ranks(part[order]) < _NAMED]
     shares = entries.weight[named] / totals[entries.pair[named]]
     causes: dict[int, list[Cause]] = {}
-    columns = (part[named], entries.kind[named], entries.place[named], shares)
-    for at, kind, place, of_score in zip(*(column.tolist() for column in columns), strict=True):
-        causes.setdefault(at, []).append(_cause(kinds[kind], place, of_score))
+    told = _causes(kinds, entries.kind[named], entries.place[named], shares)
+    for at, cause in zip(part[named].tolist(), told, strict=True):
+        causes.setdefault(at, []).append(cause)
     present = np.flatnonzero(weights > 0)
     pair, family = np.divmod(present, len(families))
     share = weights[present] / totals[pair]
@@ -149,11 +149,12 @@ def _main_causes(
     personal = np.bincount(pair, about[kind], len(items)) > 0
     shares = weight[largest] / total[pairs]
     namers = _namers(entries, same, largest, len(families), len(items))
-    columns = (pairs, kind[largest], place[largest], shares, namers[pairs], of_kind, others, personal[pairs])
+    causes = _causes(kinds, kind[largest], place[largest], shares)
+    columns = (pairs, namers[pairs], of_kind, others, personal[pairs])
     return [
-        (one, _cause(kinds[of], at, share), families[int(namer)], count, rest, about_user)
-        for one, of, at, share, namer, count, rest, about_user in zip(
-            *(column.tolist() for column in columns), strict=True
+        (one, cause, families[int(namer)], count, rest, about_user)
+        for cause, one, namer, count, rest, about_user in zip(
+            causes, *(column.tolist() for column in columns), strict=True
         )
     ]
 
@@ -174,8 +175,11 @@ def _namers(
     return namers
 
 
-def _cause(kind: tuple[CauseKind, str], place: int, share: float) -> Cause:
-    return Cause(kind[0], None if place == NOWHERE else place, share, kind[1])
+def _causes(kinds: Kinds, kind: np.ndarray, place: np.ndarray, share: np.ndarray) -> Iterator[Cause]:
+    """A column at a time: there are some ten causes for each item of each user."""
+    places = [None if at == NOWHERE else at for at in place.tolist()]
+    names, of = ([kinds[one][part] for one in kind.tolist()] for part in (0, 1))
+    return map(Cause._make, zip(names, places, share.tolist(), of, strict=True))
 
 
 def _ranks(ordered: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import pytest
 
 from marketing_platform.releases.ledger import State
 from marketing_platform.sources import load_sources
+from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.conftest import Install
 from marketing_platform_tests.acceptance.installation import Installation
 
@@ -155,6 +156,21 @@ def test_figures_of_the_release_are_those_published(landed: Installation) -> Non
     sold = landed.command("kpis", "show", "sales", "--from", "2010-01-01", "--to", "2011-12-31", "--json")
     ((worth,),) = landed.query("SELECT sum(quantity * unit_price) FROM purchases")
     assert sold.document["total"]["sales"]["value"] == float(worth)
+
+
+def test_the_hybrid_finds_what_is_bought_in_the_last_28_days_at_least_as_well_as_any_family(
+    landed: Installation,
+) -> None:
+    report = landed.release().reports["product_evaluation"].name
+    found = open_stores(landed.settings).reports.read(report)
+    assert found["held_out"] == "the products users bought within 28 days"
+    families = dict(found["recommenders"])
+    hybrid = families.pop("hybrid")
+    for figure in ("precision", "recall", "ndcg"):
+        assert hybrid[figure] >= max(family[figure] for family in families.values())
+    repeat, discovery = found["hybrid"]["repeat"], found["hybrid"]["discovery"]
+    assert min(repeat["users"], discovery["users"]) > 1_000
+    assert repeat["ndcg"] > discovery["ndcg"] > 0, "what is bought again is found more easily"
 
 
 def test_landing_files_again_changes_nothing(landed: Installation, shared_data: Path) -> None:

@@ -106,11 +106,39 @@ def test_any_ids_and_a_stranger_in_the_test(tmp_path: Path) -> None:
         ),
         ("user_id,item_id\na,b,c\n", TEST, r"train\.csv: cannot be read as CSV"),
         (TRAIN, "user_id,item_id\n", "nothing to judge by"),
+        (
+            "user_id,item_id,user_id\na,b,c\n",
+            TEST,
+            "its first line names user_id more than once",
+        ),
     ],
 )
 def test_bad_input_is_named(tmp_path: Path, train: str, test: str, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         _evaluate(tmp_path, train, test)
+
+
+@pytest.mark.parametrize(
+    ("option", "told", "complaint"),
+    [
+        ("--candidates", "user_id,item_id\n", r"told\.csv: has no candidate for any user of"),
+        ("--candidates", "user_id,item_id\nstranger,1\n", r"told\.csv: has no candidate for any user of"),
+        ("--features", "item_id,tags\n999,a\n", r"told\.csv: describes no item of the other files"),
+        ("--features", "item_id\n1\n", r"told\.csv: has to have either a column text or a column tags"),
+    ],
+)
+def test_a_file_that_says_nothing_of_the_others_is_named(
+    tmp_path: Path, option: str, told: str, complaint: str
+) -> None:
+    (tmp_path / "told.csv").write_text(told, encoding="utf-8")
+    with pytest.raises(InputError, match=complaint):
+        _evaluate(tmp_path, TRAIN, TEST, option, str(tmp_path / "told.csv"))
+
+
+@pytest.mark.parametrize("k", ["0", "5,,", "", "-1", "ten", "1001", "1000000000000"])
+def test_lengths_that_no_list_has_are_refused(tmp_path: Path, k: str) -> None:
+    with pytest.raises(InputError, match=rf"--k '{k}': (give whole numbers|a list has at)"):
+        _evaluate(tmp_path, TRAIN, TEST, "--k", k)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from marketing_platform.errors import InputError
 from marketing_platform.recommenders.evaluation.comparison import suitable
 from marketing_platform.recommenders.families import FAMILIES
 from marketing_platform.recommenders.families.ease import Ease
+from marketing_platform.recommenders.families.item_weights import ItemWeights
 from marketing_platform.recommenders.families.limits import LIMITS
 from marketing_platform.recommenders.families.slim import Slim
 from marketing_platform.recommenders.ranking import best_items
@@ -171,6 +172,20 @@ def test_the_sparse_form_of_ease_ranks_like_the_dense_one() -> None:
     np.testing.assert_allclose(
         scores(all_neighbours, training), scores(Ease().fit(training), training), atol=0.02
     )
+
+
+def test_the_sparse_form_of_ease_solves_each_item_among_those_near_it() -> None:
+    """By the definition: the ridge regression of an item on the items that were given a weight."""
+    training = two_tastes()
+    together = (training.taken.T @ training.taken).toarray()
+    model = Ease(penalty=20, dense_items=0, neighbours=3).fit(training)
+    asked = sparse.eye_array(12, format="csr", dtype=np.float32)
+    weights = ItemWeights(asked, model._weights).scores(np.arange(12)).toarray()
+    for item in range(12):
+        near = np.flatnonzero(weights[:, item])
+        assert len(near) == 3
+        expected = np.linalg.solve(together[np.ix_(near, near)] + 20 * np.eye(3), together[near, item])
+        np.testing.assert_allclose(weights[near, item], expected, rtol=1e-4)
 
 
 def test_slim_refuses_more_items_than_fit() -> None:

@@ -290,6 +290,11 @@ def test_where_history_is_short_chance_decides_what_is_held_out(tmp_path: Path) 
     assert 0 < evaluated.of_hybrid.ndcg <= 1
 
 
+def test_weights_learned_from_a_handful_of_users_say_so(tmp_path: Path) -> None:
+    evaluated = evaluate_items(known(tmp_path, shop(users=20)), repeats=True)
+    assert "users, too few to tell families apart" in evaluated.how
+
+
 def test_a_shop_without_a_sale_shows_what_speaks_for_it_or_its_catalogue(tmp_path: Path) -> None:
     rows = shop() | {"purchases": []}
     products = known(tmp_path, rows)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from marketing_platform.recommenders.families.products import best_of_products
+from marketing_platform.recommenders.families import products
 from marketing_platform.recommenders.ranking import best_items
 
 
@@ -49,18 +50,21 @@ def test_sparse_dense_and_shared_scores_rank_by_the_definition(
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 6))
-def test_the_largest_of_each_row_of_a_product_are_kept(seed: int, keep: int) -> None:
+@given(st.integers(0, 10_000), st.integers(1, 6), st.sampled_from([1, 30, 1_000]))
+def test_the_largest_of_each_row_of_a_product_are_kept(seed: int, keep: int, held: int) -> None:
+    """In one block, in several, and with a block per row."""
     chance = np.random.default_rng(seed)
     left = chance.integers(0, 3, (12, 8)) * (chance.random((12, 8)) < 0.4)
     product = (left @ left.T).astype(float)
     np.fill_diagonal(product, 0)
-    found = best_of_products(
-        sparse.csr_matrix(left.astype(float)),
-        sparse.csr_matrix(left.T.astype(float)),
-        lambda values, _rows, _columns: values,
-        keep=keep,
-    ).toarray()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(products, "_BLOCK_ENTRIES", held)
+        found = products.best_of_products(
+            sparse.csr_matrix(left.astype(float)),
+            sparse.csr_matrix(left.T.astype(float)),
+            lambda values, _rows, _columns: values,
+            keep=keep,
+        ).toarray()
     for row, kept in zip(product, found, strict=True):
         best = sorted((i for i in range(12) if row[i] > 0), key=lambda i: (-row[i], i))[:keep]
         assert np.flatnonzero(kept).tolist() == sorted(best)

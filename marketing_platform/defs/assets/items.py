@@ -185,7 +185,8 @@ def _shown(found: Evaluated) -> dict[str, Any]:
                 (
                     row.recommender,
                     *(q.precision, q.recall, q.ndcg, q.hit_rate, q.coverage),
-                    *(row.train_s, row.score_s, row.peak_gb),
+                    *(round(seconds, 3) for seconds in (row.train_s, row.score_s)),
+                    row.peak_gb,
                 )
                 for row, q in rows
             ],

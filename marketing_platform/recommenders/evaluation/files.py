@@ -87,7 +87,11 @@ def _read(path: Path, *, needed: Sequence[str], known: Sequence[str]) -> pa.Tabl
     if missing:
         found = ", ".join(table.column_names)
         raise InputError(f"{path}: has no column {', '.join(missing)}; its first line names {found}")
-    return table.select([name for name in (*needed, *known) if name in table.column_names])
+    read = [name for name in (*needed, *known) if name in table.column_names]
+    twice = [name for name in read if table.column_names.count(name) > 1]
+    if twice:
+        raise InputError(f"{path}: its first line names {twice[0]} more than once")
+    return table.select(read)
 
 
 def _filled(path: Path, table: pa.Table, column: str) -> list[str]:

@@ -20,6 +20,8 @@ from marketing_platform.recommenders.training import Matrix, Training
 
 # Vectors and equations of users that are solved at once.
 _SOLVED_BYTES = 32 << 20
+# Interactions below which threads wait for each other longer than they compute.
+_WORTH_THREADS = 500_000
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class IALS:
                 alpha=self.confidence,
                 iterations=self.rounds,
                 random_state=self.seed,
-                num_threads=0,
+                num_threads=0 if taken.nnz >= _WORTH_THREADS else 1,
             )
             solver.fit(taken, show_progress=False)
         return Factors(self, taken, np.asarray(solver.item_factors))
