@@ -25,7 +25,7 @@ KpisDir = Annotated[
     Path | None,
     typer.Option(
         "--kpis",
-        help="Folder with registry.yaml and workspace.yaml.",
+        help="Folder with registry.yaml, workspace.yaml and watch.yaml.",
         envvar="MARKETING_KPIS_DIR",
         exists=True,
         file_okay=False,
@@ -54,8 +54,11 @@ def list_kpis(folder: KpisDir = None, as_json: JsonOption = False) -> None:
 @app.command()
 def validate(folder: KpisDir = None, as_json: JsonOption = False) -> None:
     """Say that the declarations are right, or all that is wrong with them (exit code 1)."""
+    from marketing_platform.analytics.kpis.watch import load_watch
+
     try:
         registry = _registry(folder)
+        load_watch(_folder(folder), registry)
     except KpiError as error:
         problems = str(error).splitlines()
         if as_json:
@@ -129,7 +132,11 @@ def show(
 def _registry(folder: Path | None) -> Registry:
     from marketing_platform.analytics.kpis import load_registry
 
-    return load_registry((folder or settings_of().kpis_dir).resolve())
+    return load_registry(_folder(folder))
+
+
+def _folder(given: Path | None) -> Path:
+    return (given or settings_of().kpis_dir).resolve()
 
 
 def _print(registry: Registry, found: Answer) -> None:

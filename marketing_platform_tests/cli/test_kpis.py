@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings
 from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.installation import Finished, command
+from marketing_platform_tests.conftest import PROJECT
 from marketing_platform_tests.serving.conftest import Platform
 
 
@@ -41,6 +43,14 @@ def test_declarations_are_right_or_it_is_said_what_is_not(tmp_path: Path) -> Non
     assert refused.code == 1
     assert "registry.yaml" in refused.out
     assert "spent" in refused.out
+
+
+def test_what_is_watched_is_validated_too(tmp_path: Path) -> None:
+    shutil.copytree(PROJECT / "kpis", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "watch.yaml").write_text("forecasts: [spend, roas]\n")
+    refused = command("kpis", "validate", "--kpis", str(tmp_path))
+    assert refused.code == 1
+    assert "watch.yaml:1: forecasts.1: expected one of spend" in refused.out
 
 
 def test_figures_are_shown_with_their_changes(data_dir: str) -> None:

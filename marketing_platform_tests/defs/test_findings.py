@@ -47,8 +47,9 @@ def test_an_unusual_day_warns_and_the_release_goes_on(installation: Installation
         key = dg.AssetCheckKey(dg.AssetKey("kpi_anomalies"), "unusual_days")
         record = instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
         assert record.event is not None
-        evaluation = record.event.asset_check_evaluation_data
+        evaluation = record.event.asset_check_evaluation
         materialized = instance.get_latest_materialization_event(dg.AssetKey("kpi_anomalies"))
+    assert evaluation is not None
     assert (evaluation.severity, evaluation.passed) == (dg.AssetCheckSeverity.WARN, False)
     assert f"| {PLANTED} | spend | Pinterest |" in str(evaluation.metadata["unusual"].value)
     assert materialized is not None
@@ -56,5 +57,5 @@ def test_an_unusual_day_warns_and_the_release_goes_on(installation: Installation
     shown = materialized.asset_materialization.metadata
     assert str(shown["plot spend of Pinterest"].value).startswith("![spend of Pinterest")
     forecasts = changed.command("kpis", "forecasts", "--json").document["forecasts"]
-    assert {one["kpi"] for one in forecasts} == {"spend", "conversions"}
+    assert {one["kpi"] for one in forecasts} == {"spend", "conversions", "revenue"}
     assert forecasts[0]["days"][0]["day"] == LAST.isoformat()  # which may be half a day yet
