@@ -131,9 +131,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Generator[Together]:
             ) as server,
         ):
             declare(folder, f"{server.endpoint}/webhook/marketing-events")
-            yield Together(
-                settings, open_records(settings), api, server.endpoint, secret, key, mails
-            )
+            yield Together(settings, open_records(settings), api, server.endpoint, secret, key, mails)
     smtp.stop()
     exports.shutdown()
 
