@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from marketing_platform.automations.declared import Automations, Endpoint
 from marketing_platform.automations.sending import Outcome, Sender
 from marketing_platform.automations.webhook_settings import WebhookSettings
-from marketing_platform.errors import MarketingPlatformError
 from marketing_platform.releases.outbox import Delivery, Outbox, OutboxEvent
 
+_T = TypeVar("_T")
 Find = Callable[[datetime], Iterable[OutboxEvent]]
 
 # Clocks of several machines differ, and what one transaction notes is seen when it ends: what is found
@@ -43,26 +44,28 @@ class Deliverer:
     async def run(self, *, once: bool = False) -> None:
         """Deliver until cancelled; with `once`, until nothing is due any more.
 
-        Raises:
-            MarketingPlatformError: With `once` alone; the loop logs it and looks again.
+        With `once`, what goes wrong here (not at receivers) is raised; the loop logs it and looks again.
         """
         async with Sender(self._settings) as sender:
             try:
                 while True:
-                    try:
-                        await asyncio.to_thread(self._look)
-                        begun = await self._begin(sender)
-                    except MarketingPlatformError:
-                        if once:
-                            raise
-                        _log.warning("the outbox cannot be served; looked at again soon", exc_info=True)
-                        begun = 0
+                    await self._tried(asyncio.to_thread(self._look), once=once)
+                    begun = await self._tried(self._begin(sender), once=once) or 0
                     if once and not begun and not self._tasks():
                         return
                     await self._pause(short=once or begun > 0)
             finally:
                 # What is under way is finished: each has a deadline.
                 await asyncio.gather(*self._tasks(), return_exceptions=True)
+
+    async def _tried(self, work: Awaitable[_T], *, once: bool) -> _T | None:
+        try:
+            return await work
+        except Exception:  # `up` ends when one of its processes does
+            if once:
+                raise
+            _log.warning("the outbox cannot be served; looked at again soon", exc_info=True)
+            return None
 
     def _look(self) -> None:
         """Put what happened into the outbox, and address it."""
@@ -103,7 +106,7 @@ class Deliverer:
             outcome = Outcome(f"{type(error).__name__}: {error}"[:300])
         try:
             await asyncio.to_thread(self._settle, delivery, outcome)
-        except MarketingPlatformError:  # it is due again when its claim ends
+        except Exception:  # noqa: BLE001 -- it is due again when its claim ends
             _log.warning("%s to %s: not settled", delivery.event.event_id, endpoint.name, exc_info=True)
 
     def _settle(self, delivery: Delivery, outcome: Outcome) -> None:

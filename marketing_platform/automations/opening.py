@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from marketing_platform.analytics.kpis.anomalies import Anomaly
 from marketing_platform.automations.declared import Automations, load_automations
@@ -22,6 +23,7 @@ from marketing_platform.stores.registry import from_environment, open_stores
 
 ANOMALIES = "kpi_anomalies"  # the report of a release that lists them
 _ANOMALIES = TypeAdapter(list[Anomaly])
+_log = logging.getLogger(__name__)
 
 
 def declared_automations(settings: Settings) -> Automations:
@@ -54,7 +56,9 @@ def anomalies_of(reports: Reports, manifest: Manifest) -> Sequence[Anomaly]:
     if entry is None:
         return ()
     try:
-        document = reports.read(entry.name)
+        return _ANOMALIES.validate_python(reports.read(entry.name)["anomalies"])
     except UnknownName:  # collected meanwhile
         return ()
-    return _ANOMALIES.validate_python(document["anomalies"])
+    except (KeyError, ValidationError):  # of another version; the release itself is to be told
+        _log.warning("the anomalies of %s cannot be read", manifest.release_id, exc_info=True)
+        return ()

@@ -20,8 +20,8 @@ class WebhookSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MARKETING_WEBHOOKS_", extra="ignore", frozen=True)
 
-    allowed_hosts: list[str] = Field(
-        default_factory=list,
+    allowed_hosts: tuple[str, ...] = Field(
+        (),
         description='Hosts, as JSON (`["n8n.internal:5678"]`, with a port or for all of them), that may be'
         " spoken to without TLS and may have internal addresses.",
     )

@@ -9,7 +9,7 @@ from marketing_platform.releases.calls import Calls
 
 CALL = "marketing/call"  # run tag: the first call that asked for it
 JOBS = (PUBLISH, TUNE, COLLECT)
-_LOOK_EVERY = 5  # seconds
+_LOOK_EVERY = 15  # seconds; there are three of these
 
 
 def asked_sensors() -> list[dg.SensorDefinition]:

@@ -19,7 +19,7 @@ from marketing_platform.defs.attempts import (
     unfinished,
     work_of,
 )
-from marketing_platform.defs.failures import failed_checks, what_failed
+from marketing_platform.defs.failures import ended_at, failed_checks, what_failed
 from marketing_platform.defs.jobs import COLLECT, ERASE, INGEST, PUBLISH, TUNE, batch_ranges
 from marketing_platform.defs.partitions import BATCHES
 from marketing_platform.errors import SourceError
@@ -269,6 +269,10 @@ def run_failed(
     serves = f"release {current} goes on serving" if current else "no release serves yet"
     message = f"run {run.run_id} ({run.job_name}) failed, {serves}: {'; '.join(failures)}"
     context.log.info(message)
+    if run.job_name == PUBLISH:
+        outbox.add(
+            [blocked(run.run_id, ended_at(context.instance, run.run_id), failed=failures, serving=current)]
+        )
     notices.add(
         message,
         run_id=run.run_id,
@@ -276,8 +280,6 @@ def run_failed(
         failed=failures,
         serving=current,
     )
-    if run.job_name == PUBLISH:
-        outbox.add([blocked(run.run_id, datetime.now(UTC), failed=failures, serving=current)])
 
 
 @dg.schedule(

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -14,12 +14,12 @@ from uuid import uuid4
 import dagster as dg
 
 from marketing_platform.automations.found import blocked
-from marketing_platform.defs.failures import what_failed
+from marketing_platform.defs.failures import ended_at, what_failed
 from marketing_platform.defs.jobs import ERASE, INGEST, PUBLISH, REPLAY, batch_ranges
 from marketing_platform.defs.launcher import PROCESS, fail_orphans, this_process
 from marketing_platform.defs.partitions import BATCHES
 from marketing_platform.defs.pools import limit_pools
-from marketing_platform.errors import MarketingPlatformError
+from marketing_platform.errors import MarketingPlatformError, StoreUnavailable
 from marketing_platform.ingestion.landing import Taken, take_landed
 from marketing_platform.releases.records import open_records
 from marketing_platform.releases.version import made_before
@@ -169,11 +169,15 @@ class Pipeline:
         if not result.success:
             failures = what_failed(self._instance, run_id)
             if job_name == PUBLISH:
-                self._outbox.add(
-                    [blocked(run_id, datetime.now(UTC), failed=failures, serving=self.shelf.current())]
-                )
+                self._tell_blocked(run_id, failures)
             listed = "\n".join(f"  - {failure}" for failure in failures)
             raise RunFailed(f"run {run_id} failed:\n{listed}")
+
+    def _tell_blocked(self, run_id: str, failures: Sequence[str]) -> None:
+        """What cannot be kept now is told by the daemon's failure sensor, which sees this run as well."""
+        with suppress(StoreUnavailable):
+            at = ended_at(self._instance, run_id)
+            self._outbox.add([blocked(run_id, at, failed=failures, serving=self.shelf.current())])
 
     def _resolved(self) -> dg.Definitions:
         if self._definitions is None:

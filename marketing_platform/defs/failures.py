@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData
@@ -18,6 +19,12 @@ def what_failed(instance: dg.DagsterInstance, run_id: str) -> list[str]:
         return [_check_line(check) for check in checks]
     steps = [_step_line(event) for event in _events(instance, run_id, dg.DagsterEventType.STEP_FAILURE)]
     return steps or [_whole_line(instance, run_id)]
+
+
+def ended_at(instance: dg.DagsterInstance, run_id: str) -> datetime:
+    """When a run ended; now, where that is not noted."""
+    record = instance.get_run_record_by_id(run_id)
+    return datetime.fromtimestamp(record.end_time, UTC) if record and record.end_time else datetime.now(UTC)
 
 
 def failed_checks(instance: dg.DagsterInstance, run_id: str) -> Iterator[dg.AssetCheckEvaluation]:

@@ -154,6 +154,17 @@ def test_what_happened_is_told_as_documented_and_once(settings: Settings) -> Non
         assert (held["decision"], held["rows_quarantined"], held["failed"]) == ("held", 9, ["share_valid"])
 
 
+def test_a_report_that_cannot_be_read_hides_no_release(settings: Settings) -> None:
+    with receiving() as receiver:
+        declare(settings, receiver.url)
+        publish(settings, 1, [])
+        open_stores(settings).reports.write("anomalies_1", {"anomalies": [{"kpi": "spend"}]})
+        publish(settings, 2, [])
+        open_stores(settings).reports.drop("anomalies_2")
+        deliver(settings)
+        assert {one["data"]["release_id"] for one in bodies(receiver)} == {"r-1", "r-2"}
+
+
 def test_a_delivery_is_tried_again_under_the_same_id_until_it_arrives(settings: Settings) -> None:
     with receiving(500, "hang up", "slow head", 302) as receiver:
         declare(settings, receiver.url)

@@ -33,7 +33,7 @@ def sent(
     url: str, *, allowed: str = "127.0.0.1", ca_file: Path | None = None, body: bytes = b"{}"
 ) -> Outcome:
     settings = WebhookSettings(
-        allowed_hosts=[allowed], answer_seconds=1, connect_seconds=0.5, ca_file=ca_file
+        allowed_hosts=(allowed,), answer_seconds=1, connect_seconds=0.5, ca_file=ca_file
     )  # pyright: ignore[reportCallIssue]
 
     async def send() -> Outcome:

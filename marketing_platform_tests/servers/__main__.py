@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
-from marketing_platform_tests.servers import bigquery, gcs, kafka, milvus, mongo, neo4j, postgres, redis
+from marketing_platform_tests.servers import bigquery, gcs, kafka, milvus, mongo, n8n, neo4j, postgres, redis
 from marketing_platform_tests.servers.base import CACHE
 
 _SERVERS: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
@@ -33,6 +33,7 @@ def main() -> None:
         began = time.monotonic()
         with running():
             print(f"up after {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201
+    n8n.installed()  # its tests start it, with their workflows
 
 
 if __name__ == "__main__":
