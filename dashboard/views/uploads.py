@@ -67,7 +67,7 @@ def _checked_and_landed(spec: SourceSpec, name: str, content: BinaryIO, identity
     if found is None:
         return
     _report(found)
-    if st.button("Land this file", type="primary", icon=":material/download_done:", disabled=not found.rows):
+    if st.button("Land this file", icon=":material/download_done:", disabled=not found.rows):
         with states.told(), st.spinner("Landing …"):
             content.seek(0)
             st.session_state[_LANDED] = reading.api().land(spec.name, name, content)
