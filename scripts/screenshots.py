@@ -182,7 +182,7 @@ def _release(page: Page, ui: str) -> None:
 
 
 def _dashboard(page: Page, pages: str) -> None:
-    """The first page, also on a phone, an answer to a question, and recommendations that say why."""
+    """The first page, an answer, recommendations that say why, and the first page on a phone."""
     page.set_viewport_size({"width": 1280, "height": 1130})
     for name, path in (
         ("dashboard", ""),

@@ -50,7 +50,7 @@ def _box(*, follow_up: bool) -> None:
             else "How did Meta do last month compared with the month before?",
             max_chars=LONGEST,
         )
-        sent = st.form_submit_button("Ask", type="primary", icon=":material/send:")
+        sent = st.form_submit_button("Ask", icon=":material/send:")
     linked = None if follow_up else st.query_params.get("q")  # a question that somebody shared
     if (sent and text) or linked:
         _put(str(text or linked))

@@ -10,10 +10,10 @@ import streamlit as st
 
 from dashboard import reading, states, tables, words
 from dashboard.api import NoAnswer, Why
-from marketing_platform.errors import ExpectationError
+from marketing_platform.errors import ExpectationError, InputError, SourceError
 from marketing_platform.gates import Suites, load_suites
 from marketing_platform.ingestion.checking import Checked, check_file
-from marketing_platform.ingestion.uploads import takes_uploads
+from marketing_platform.ingestion.uploads import object_name, takes_uploads
 from marketing_platform.sources import SourceSpec
 
 _POLL_SECONDS = 2.0
@@ -52,9 +52,20 @@ def page() -> None:
         f"Reads {words.plain(' or '.join(spec.path))} into {', '.join(map(words.title, spec.tables))}."
     )
     file = st.file_uploader("File", key=f"file-{spec.name}")
-    if file is not None:
+    if file is not None and _place(spec, file.name):
         _checked_and_landed(spec, file.name, file, file.file_id)
     _watch()
+
+
+def _place(spec: SourceSpec, file_name: str) -> bool:
+    """Say where the file would land, or why it cannot; whether it can."""
+    try:
+        name = object_name(reading.sources(), spec, file_name)
+    except (InputError, SourceError) as error:
+        st.warning(f"**This file cannot land here.** {words.plain(str(error))}", icon=":material/block:")
+        return False
+    st.caption(f"It would land as {words.plain(name)}, and replace what landed under that name before.")
+    return True
 
 
 def _checked_and_landed(spec: SourceSpec, name: str, content: BinaryIO, identity: str) -> None:
@@ -67,7 +78,7 @@ def _checked_and_landed(spec: SourceSpec, name: str, content: BinaryIO, identity
     if found is None:
         return
     _report(found)
-    if st.button("Land this file", type="primary", icon=":material/download_done:", disabled=not found.rows):
+    if st.button("Land this file", icon=":material/download_done:", disabled=not found.rows):
         with states.told(), st.spinner("Landing …"):
             content.seek(0)
             st.session_state[_LANDED] = reading.api().land(spec.name, name, content)

@@ -41,7 +41,8 @@ def object_name(specs: Sequence[SourceSpec], spec: SourceSpec, file_name: str) -
             continue
         prefix = f"{folder}/" if folder else ""
         for name in (own, *_named_by(last, own)):
-            if match_source(specs, prefix + name) is spec:
+            found = match_source(specs, prefix + name)
+            if found is not None and found.name == spec.name:
                 return prefix + name
     raise InputError(f"{spec.name} reads {' or '.join(spec.path)}; rename the file, or choose another source")
 

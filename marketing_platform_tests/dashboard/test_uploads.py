@@ -47,6 +47,7 @@ def test_a_good_file_is_checked_landed_and_followed(own: Platform) -> None:
     page = uploaded(*[GOOD] * 1200)
     assert counts(page) == {"Rows": "1,200", "Good": "1,200", "Refused": "0"}
     assert "It would be taken" in page.success[0].value
+    assert "land as ads\\_spend\\_june.csv, and replace" in text(page)
     landing = own.settings.landing_dir / "ads_spend_june.csv"
     assert not landing.exists()
     next(button for button in page.button if button.label == "Land this file").click().run()
@@ -71,6 +72,12 @@ def test_refused_rows_come_with_reasons_before_anything_lands(own: Platform) -> 
 def test_a_file_that_would_be_held_says_so(own: Platform) -> None:
     page = uploaded(*[GOOD] * 9, "not a line")
     assert "It would be held back" in page.warning[0].value
+
+
+def test_a_name_that_cannot_land_is_told_before_anything_is_done(own: Platform) -> None:
+    page = uploaded(GOOD, name="ads_spend.csv.part")
+    assert "cannot land here" in page.warning[0].value
+    assert not page.metric
 
 
 def test_markup_in_a_file_stays_text(own: Platform) -> None:

@@ -146,7 +146,8 @@ def test_an_uploaded_file_is_judged_and_lands(page: Page, dashboard: Shown, tmp_
     page.get_by_role("combobox", name="What is it?").click()
     page.get_by_role("option", name="Daily figures per campaign, country and device").click()
     page.locator("input[type=file]").set_input_files(file)
-    expect(page.get_by_text("It would be taken,")).to_be_visible()
+    # The first check imports Great Expectations.
+    expect(page.get_by_text("It would be taken,")).to_be_visible(timeout=4 * PATIENCE)
     landed = dashboard.platform.settings.landing_dir / file.name
     assert not landed.exists()
     page.get_by_role("button", name="Land this file").click()
