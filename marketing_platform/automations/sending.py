@@ -43,6 +43,8 @@ class Sender:
         self._settings = settings
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=settings.trust,
+            # How many there are at once is said per endpoint: one that hangs must not use up a common number.
+            max_connections=None,
             max_keepalive_connections=0,
             network_backend=GuardedNetwork(settings.allowed_hosts),
         )

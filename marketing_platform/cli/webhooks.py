@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,11 +20,13 @@ from marketing_platform.settings import Settings
 
 if TYPE_CHECKING:
     from marketing_platform.automations.declared import Endpoint
+    from marketing_platform.automations.delivering import Deliverer
     from marketing_platform.releases.outbox import Delivery
 
 app = typer.Typer(no_args_is_help=True)
 
 EndpointOption = Annotated[str | None, typer.Option("--endpoint", help="Only of this endpoint.")]
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STATES = ("waiting", "delivered", "dead")
 
 
@@ -160,13 +164,7 @@ def deliver(
     deliverer = open_deliverer(settings_of(data_dir))
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("marketing_platform.automations").setLevel(logging.INFO)
-    if once:
-        asyncio.run(deliverer.run(once=True))
-        return
-    from marketing_platform.cli.processes import until_told
-
-    with until_told():
-        asyncio.run(deliverer.run())
+    asyncio.run(deliverer.run(once=True) if once else _until_told(deliverer))
 
 
 def deliver_command() -> list[str]:
@@ -184,6 +182,15 @@ def has_endpoints(settings: Settings) -> bool:
     for party in declared.parties():
         party.keys()
     return bool(declared.endpoints)
+
+
+async def _until_told(deliverer: Deliverer) -> None:
+    """What is under way is finished; an exception out of a signal could end it anywhere."""
+    task = asyncio.ensure_future(deliverer.run())
+    for ending in _ENDINGS:
+        asyncio.get_running_loop().add_signal_handler(ending, task.cancel)
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 async def _try(endpoint: Endpoint) -> str | None:
