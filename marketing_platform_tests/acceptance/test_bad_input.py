@@ -23,6 +23,8 @@ from marketing_platform_tests.acceptance.conftest import Install
 from marketing_platform_tests.acceptance.installation import Installation
 from marketing_platform_tests.acceptance.landed import HEADER, conversation, csv
 
+pytestmark = pytest.mark.long
+
 _EVENTS = """
 tables:
   events:

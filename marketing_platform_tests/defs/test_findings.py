@@ -8,10 +8,13 @@ from pathlib import Path
 
 import dagster as dg
 import numpy as np
+import pytest
 
 from marketing_platform.defs.execution import open_instance
 from marketing_platform_tests.acceptance.installation import Installation
 from marketing_platform_tests.conftest import PROJECT
+
+pytestmark = pytest.mark.long
 
 LAST = date(2026, 6, 30)
 PLANTED = LAST - timedelta(days=10)

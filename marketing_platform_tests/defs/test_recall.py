@@ -14,6 +14,8 @@ from marketing_platform.stores.protocols import Neighbour, VectorReader, Vectors
 from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.installation import Installation
 
+pytestmark = pytest.mark.long
+
 
 @dataclass
 class Index:

@@ -14,6 +14,8 @@ from marketing_platform.gates import RowGate, Suites, batch_profile, judge_batch
 from marketing_platform.sources import load_sources, match_source, project, read_rows
 from marketing_platform_tests.conftest import PROJECT
 
+pytestmark = pytest.mark.long
+
 NEGATIVE_PRICES = 2
 NAMELESS = 1_454
 

@@ -86,6 +86,7 @@ def test_a_rule_that_is_not_listed_is_named(suites: Suites) -> None:
     assert "not in rules.txt" in trial.complaint
 
 
+@pytest.mark.long
 def test_the_command_exits_with_1_and_says_which_rule_sleeps(
     edited: Callable[[str, Edit], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
