@@ -300,10 +300,20 @@ def test_too_many_at_once_are_turned_away_at_once() -> None:
     assert asyncio.run(run()) == ([200, 200, 200], "1", 503)
 
 
-def test_who_has_waited_too_long_is_turned_away() -> None:
-    app = Shedding(well, settings(wait_seconds=0.5), Load(), clock=lambda: 10.0)
-    assert statuses(app, 1, state={"request_id": "test", ARRIVED: 9.6}) == [200]
-    assert statuses(app, 1, state={"request_id": "test", ARRIVED: 9.4}) == [503]
+def test_who_waits_too_long_is_turned_away_once_all_do() -> None:
+    now = 10.0
+    app = Shedding(well, settings(wait_seconds=0.5), Load(), clock=lambda: now)
+
+    def status(waited: float) -> int:
+        return statuses(app, 1, state={"request_id": "test", ARRIVED: now - waited})[0]
+
+    assert status(9.0) == 200  # behind one pause
+    now = 10.4
+    assert status(0.6) == 200
+    now = 10.6
+    assert status(0.6) == 503  # they have been late for longer than one may wait
+    assert status(0.4) == 200
+    assert status(0.6) == 200  # from the beginning
 
 
 def test_a_crash_gives_its_place_back() -> None:

@@ -41,5 +41,7 @@ class LimitSettings(BaseSettings):
     )
     at_once: int = Field(256, ge=1, description="Requests being answered; more are told to come back.")
     wait_seconds: float = Field(
-        0.5, gt=0, description="A request that has waited longer for its turn is told to come back."
+        0.5,
+        gt=0,
+        description="Requests that wait longer for their turn, for as long, are told to come back.",
     )

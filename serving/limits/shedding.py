@@ -1,9 +1,10 @@
 """Turning requests away while there is still time to answer the others.
 
 Two signs of overload, and a fixed bound for each: how many requests are being answered (they wait for
-datastores), and how long this one waited for the event loop since its head arrived (the processor is the
-bottleneck). Who waited too long has probably given up, and answering would only make the next one wait
-(Maurer, "Fail at Scale", ACM Queue 13(8), 2015).
+datastores), and how long they waited for the event loop since their heads arrived (the processor is the
+bottleneck). Who waited too long has probably given up, and answering would only make the next one wait. One
+pause, as when a release opens, is no overload: those behind it are answered. Only when requests go on being
+late are they turned away (Maurer, "Fail at Scale", ACM Queue 13(8), 2015).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Load:
     def __init__(self) -> None:
         self.in_flight = 0
         self.shed = 0
+        self.late_since: float | None = None  # since when every request has waited too long
 
 
 class Shedding:
@@ -65,5 +67,10 @@ def overloaded(
     if load.in_flight >= settings.at_once:
         return True
     arrived = scope["state"].get(ARRIVED)
-    now = clock or asyncio.get_running_loop().time
-    return arrived is not None and now() - arrived > settings.wait_seconds
+    now = (clock or asyncio.get_running_loop().time)()
+    if arrived is None or now - arrived <= settings.wait_seconds:
+        load.late_since = None
+        return False
+    if load.late_since is None:
+        load.late_since = now
+    return now - load.late_since > settings.wait_seconds
