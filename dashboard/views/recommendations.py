@@ -56,10 +56,10 @@ def page() -> None:
             bind="query-params",
             width=280,
         )
-    with states.told():
+    with states.told("recommended"):
         _recommended(str(user), kind)
     st.header("People like them")
-    with states.told():
+    with states.told("alike"):
         _similar(str(user))
 
 
