@@ -48,6 +48,14 @@ def looked_at(watched: Iterable[Finding]) -> str:
     return words.day_range(date.fromisoformat(first), date.fromisoformat(last))
 
 
+def overlaps(watched: Iterable[Finding], first: date, last: date) -> bool:
+    """Whether any of these days was judged."""
+    return any(
+        one["first"] and one["first"] <= last.isoformat() and first.isoformat() <= one["last"]
+        for one in watched
+    )
+
+
 def expected(forecast: Finding, kpi: Kpi, before: float | None) -> str:
     """What the days to come bring together, and what as many days before them brought."""
     days = forecast["days"]
@@ -66,9 +74,8 @@ def record(forecast: Finding) -> str:
     errors = tried["models"][model]
     off, within = round(errors["smape"]), round(errors["coverage"])
     said = (
-        f"How far to trust it: made from {tried['origins']} earlier days, such forecasts were off by"
-        f" {off} % on a typical day, and {within} of 100 days fell into the shaded range"
-        f" ({level} of 100 should)."
+        f"How far to trust it: such forecasts, made on {tried['origins']} earlier days, were off by"
+        f" {off} % on a typical day, and {within} of 100 days lay in the shaded range ({level} should)."
     )
     return f"{said} {_why(model, tried['models'])}"
 

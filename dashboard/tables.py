@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
@@ -28,6 +28,14 @@ def draw(chart: Chart) -> None:
 def show(rows: Sequence[Mapping[str, Any]]) -> None:
     """A few rows of ready texts, as a plain table that every reader reads."""
     st.table(list(rows), border="horizontal", hide_index=True)
+
+
+def folded(label: str, draw: Callable[[], None]) -> None:
+    """What is drawn once somebody unfolds it: browsers work long on the scripts of tables and code."""
+    part = st.expander(label, on_change="rerun")
+    if part.open:
+        with part:
+            draw()
 
 
 def download(rows: Sequence[Mapping[str, Any]], name: str) -> None:

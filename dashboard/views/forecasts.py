@@ -55,8 +55,8 @@ def _forecast(made: Mapping[str, Any], kpi: Kpi) -> None:
     st.markdown(findings.expected(made, kpi, before))
     tables.draw(charts.forecast(made, kpi.name, kpi.unit, known))
     st.caption(words.plain(findings.record(made)))
-    with st.expander("Day by day"):
-        tables.show([_row(one, kpi, made["currency"]) for one in made["days"]])
+    rows = [_row(one, kpi, made["currency"]) for one in made["days"]]
+    tables.folded("Day by day", lambda: tables.show(rows))
 
 
 def _known(made: Mapping[str, Any]) -> Sequence[tuple[str, float]]:

@@ -55,7 +55,7 @@ def page() -> None:
     _unfinished(answer, view.bucket)
     with states.told("breakdown"):
         _breakdown(view, kpi)
-    _origin(answer, kpi)
+    tables.folded(f"How {kpi['name']} comes about", lambda: _origin(answer, kpi))
 
 
 def last_day_of_data() -> date | None:
@@ -118,7 +118,7 @@ def _unusual_days(view: pickers.View) -> list[findings.Finding]:
         if more := found[_MOST_TOLD:]:
             with st.expander(f"{len(more)} more"):
                 _listed(more, kpis)
-    elif days:
+    elif findings.overlaps(answer["watched"], view.first, view.last):
         st.caption(f":material/check_circle: Nothing unusual in these days (looked at: {days}).")
     _not_judged(answer["watched"], kpis)
     return found
@@ -163,8 +163,7 @@ def _breakdown(view: pickers.View, kpi: Mapping[str, Any]) -> None:
         charts.bars(named, f"{kpi['name']} by {words.title(by).lower()}", kpi["unit"], answer["currency"])
     )
     rows = [_row(line, by, kpi, answer["currency"]) for line in lines]
-    with st.expander("The same as a table"):
-        tables.show(rows)
+    tables.folded("The same as a table", lambda: tables.show(rows))
 
 
 def _row(line: Mapping[str, Any], by: str, kpi: Mapping[str, Any], currency: str | None) -> dict[str, str]:
@@ -179,9 +178,8 @@ def _row(line: Mapping[str, Any], by: str, kpi: Mapping[str, Any], currency: str
 
 
 def _origin(answer: Mapping[str, Any], kpi: Mapping[str, Any]) -> None:
-    with st.expander(f"How {kpi['name']} comes about"):
-        below = f" divided by {kpi['denominator']}" if kpi["denominator"] else ""
-        times = f", times {kpi['scale']:g}" if kpi["scale"] != 1 else ""
-        st.markdown(f"{kpi['says']} It is {kpi['numerator']}{below}{times}. {words.good(kpi['direction'])}")
-        for query in answer["queries"]:
-            st.code(query["sql"], language="sql", wrap_lines=True)
+    below = f" divided by {kpi['denominator']}" if kpi["denominator"] else ""
+    times = f", times {kpi['scale']:g}" if kpi["scale"] != 1 else ""
+    st.markdown(f"{kpi['says']} It is {kpi['numerator']}{below}{times}. {words.good(kpi['direction'])}")
+    for query in answer["queries"]:
+        st.code(query["sql"], language="sql", wrap_lines=True)

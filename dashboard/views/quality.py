@@ -51,8 +51,8 @@ def page() -> None:
     st.caption("How high up the right items stand among the first ten; 1 is the best order there is (NDCG).")
     found = [(_name(line), line["ndcg"]) for line in answer["items"]]
     tables.draw(charts.bars(found, "order of the first ten (NDCG, 1 is perfect)", "ratio"))
-    with st.expander("The same as a table"):
-        tables.show([{"Recommender": _name(line), **_figures(line)} for line in answer["items"]])
+    rows = [{"Recommender": _name(line), **_figures(line)} for line in answer["items"]]
+    tables.folded("The same as a table", lambda: tables.show(rows))
     if answer["parts"]:
         st.header("Known and new")
         tables.show(

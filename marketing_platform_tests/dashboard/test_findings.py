@@ -80,11 +80,14 @@ def test_many_unusual_days_are_folded(tmp_path: Path) -> None:
 
 
 def test_no_unusual_day_is_said_calmly(tmp_path: Path) -> None:
-    with released(tmp_path, {"anomalies": [], "watched": WATCHED}, None):
+    lately = {**WATCHED[0], "first": "2026-10-24", "last": "2026-11-20"}
+    with released(tmp_path, {"anomalies": [], "watched": [lately]}, None):
         page = opened("overview")
-        assert "Nothing unusual in these days (looked at: 2–29 Jun 2026)" in text(page).replace("\\", "")
+        assert "Nothing unusual in these days (looked at: 24 Oct – 20 Nov 2026)" in text(page)
         assert "Unusual days" not in [header.value for header in page.header]
         assert not page.warning
+        before = opened("overview", period="Days of my own", **{"from": "2026-10-01", "to": "2026-10-05"})
+        assert "Nothing unusual" not in text(before)  # those days were not looked at
 
 
 def test_a_forecast_is_drawn_with_how_far_to_trust_it(tmp_path: Path) -> None:
@@ -97,7 +100,7 @@ def test_a_forecast_is_drawn_with_how_far_to_trust_it(tmp_path: Path) -> None:
         shown = text(page).replace("\\", "")
         # 4 x (10 + ago) a day: 40 and 44 on the two days before.
         assert "**About $18,665** is expected for 21–22 Nov 2026, after $84.00 in the 2 days before." in shown
-        assert "such forecasts were off by 12 % on a typical day, and 78 of 100 days fell" in shown
+        assert "made on 8 earlier days, were off by 12 % on a typical day, and 78 of 100 days lay" in shown
         assert "Repeating the last week would have been off by 19 %." in shown
         assert "There is no forecast of Sales: there is no data." in shown
 
