@@ -12,6 +12,7 @@ import streamlit as st
 from dashboard.charts import Chart
 
 _TEXT = {"light": "#3d4754", "dark": "#d5dde6"}  # the theme of Streamlit leaves text in charts too faint
+_TICKS = 6  # unless a chart says otherwise
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 
 
@@ -19,7 +20,11 @@ def draw(chart: Chart) -> None:
     """A chart, with its words as its alternative text."""
     text = _TEXT[st.context.theme.type or "light"]
     spec = {
-        "config": {"text": {"color": text}, "axis": {"labelColor": text, "titleColor": text}},
+        "config": {
+            "text": {"color": text},
+            "axis": {"labelColor": text, "titleColor": text},
+            "axisQuantitative": {"tickCount": _TICKS},
+        },
         **chart.spec,
     }
     st.vega_lite_chart(spec, alt=chart.words)

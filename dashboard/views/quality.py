@@ -11,21 +11,6 @@ from dashboard import charts, reading, states, tables, words
 
 _KINDS = {"product": "Products", "campaign": "Campaigns"}
 _SERVES = "hybrid"
-_NAMES = {
-    "hybrid": "All together (what is shown)",
-    "paths": "Paths in the knowledge graph",
-    "content": "Alike in what they say",
-    "ease": "Bought together (EASE)",
-    "slim": "Bought together (SLIM)",
-    "ials": "Tastes in common (iALS)",
-    "rp3beta": "Random walks (RP3beta)",
-    "user_neighbours": "People who took the same",
-    "item_neighbours": "Items taken together",
-    "popular": "What most take",
-    "trending": "What many took lately",
-    "repeat": "What one takes again",
-    "discovery": "New categories",
-}
 _PARTS = {"repeat": "What they had taken before", "discovery": "What was new to them"}
 
 
@@ -94,4 +79,4 @@ def _figures(line: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _name(line: Mapping[str, Any]) -> str:
-    return _NAMES.get(line["recommender"], words.title(line["recommender"]))
+    return words.recommender(line["recommender"])

@@ -92,7 +92,7 @@ def _card(place: int, item: Mapping[str, Any], names: Mapping[str, str]) -> None
 def _cause(part: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str]:
     causes = [_named(cause["kind"], cause["id"], names) for cause in part["causes"]]
     return {
-        "Found by": words.title(part["recommender"]),
+        "Found by": words.recommender(part["recommender"]),
         "Part": words.share(part["share"]),
         "Because of": words.listed(causes) or words.NOTHING,
     }

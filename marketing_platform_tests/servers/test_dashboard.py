@@ -139,6 +139,20 @@ def _tab_to(page: Page, name: str) -> None:
     pytest.fail(f"{name} is not reached by Tab")
 
 
+def test_what_is_folded_is_drawn_when_unfolded(page: Page, dashboard: Shown) -> None:
+    opened(page, dashboard)
+    code = page.get_by_test_id("stCode")
+    expect(code).to_have_count(0)
+    page.get_by_text("How Spend comes about").click()
+    expect(code.first).to_contain_text("kpi_daily")
+
+
+def test_an_unusual_day_is_told_and_marked_in_the_trend(page: Page, dashboard: Shown) -> None:
+    opened(page, dashboard, "?platform=Meta")
+    expect(page.get_by_text("Spend on Meta was $100.00; $20.00 to $60.00 was expected.")).to_be_visible()
+    expect(page.locator("[aria-label*='Unusual: 2026-11-20']").first).to_be_visible()
+
+
 def test_an_uploaded_file_is_judged_and_lands(page: Page, dashboard: Shown, tmp_path: Path) -> None:
     file = tmp_path / "ads_spend_june.csv"
     file.write_text("\n".join([HEADER, *[GOOD] * 99, "no line", ""]))
