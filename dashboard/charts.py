@@ -14,7 +14,7 @@ _BAR, _AXIS = 28, 40  # of one bar with its gap, and of what is below all bars
 _ROOM = 1.18  # beside the longest bar, for its figure
 _MOST_SAID = 12
 _KNOWN, _EXPECTED = "so far", "expected"
-_RING_COLOUR, _RANGE_COLOUR = "#c2410c", "#e07b39"  # seen on light and on dark
+_RING_COLOUR, _RANGE_COLOUR = "#d6338a", "#e07b39"  # seen on light and on dark
 _TICKS: Mapping[Unit, str] = {"money": "~s", "count": "~s", "percent": "~g", "ratio": "~g"}
 
 

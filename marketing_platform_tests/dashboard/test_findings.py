@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ FORECAST = {key: value for key, value in forecasts_example().items() if key in (
 @contextmanager
 def released(
     folder: Path, anomalies: dict[str, Any] | None, forecasts: dict[str, Any] | None
-) -> Iterator[None]:
+) -> Generator[None]:
     """The pages lead to a release with these findings; None is one older than such."""
     platform = platform_in(folder)
     manifest = platform.build(1)
