@@ -15,7 +15,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 VENV = $(PYTHON) -m venv .venv
 endif
 
-.PHONY: demo env test test-long test-servers test-kill abuse fuzz up check lock bench-pipeline bench-servers bench-analytics bench-recommenders bench-serving crowd reference screenshots clean
+.PHONY: demo env test test-long test-servers test-kill abuse fuzz up check lock bench-pipeline bench-servers bench-analytics bench-dashboard bench-recommenders bench-serving crowd reference screenshots clean
 
 demo: .venv/.installed
 	@$(BIN)/marketing-platform demo
@@ -74,6 +74,10 @@ bench-serving: .venv/.installed-dev
 # Figures beside SQL written by hand, and simultaneous clients of one API process.
 bench-analytics: .venv/.installed-dev
 	@$(BIN)/python -m benchmarks.analytics
+
+# The first page over a million rows, in Chromium.
+bench-dashboard: .venv/.installed-dev
+	@$(BIN)/python -m benchmarks.dashboard
 
 # 120 users at once, a mixed load; fails when a request does.
 crowd: .venv/.installed-dev

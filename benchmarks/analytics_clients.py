@@ -68,7 +68,7 @@ class Seen:
 def measured(folder: Path, clients: int, seconds: float) -> Seen:
     """Publish a release, start the API on it, and let the clients look at it."""
     settings = Settings(data_dir=folder)  # pyright: ignore[reportCallIssue]
-    _publish(settings)
+    publish(settings)
     port, key = free_port(), new_key(settings)
     with running({"api": api_command("127.0.0.1", port)}, settings, log=folder / "api.log") as processes:
         base = f"http://127.0.0.1:{port}"
@@ -76,7 +76,8 @@ def measured(folder: Path, clients: int, seconds: float) -> Seen:
         return asyncio.run(_all(base, key, clients, seconds))
 
 
-def _publish(settings: Settings) -> None:
+def publish(settings: Settings) -> None:
+    """A release with `ROWS` lines of ads."""
     stores = open_stores(settings)
     platform = Platform(settings, stores, open_records(settings).shelf)
     manifest = platform.build(1)

@@ -19,6 +19,7 @@ class Why(StrEnum):
 
     DOWN = "down"  # nothing answers at the address
     NO_RELEASE = "no release"
+    NOT_YET = "not yet"  # the release was made before there was such a thing
     KEY = "key"  # missing, wrong, ended
     SCOPE = "scope"  # the key may not
     BUSY = "busy"  # too many requests, or overloaded
@@ -51,7 +52,8 @@ _BY_CODE = {
     **dict.fromkeys(("unauthenticated", "invalid_credentials"), Why.KEY),
     **dict.fromkeys(("forbidden_scope", "forbidden_user"), Why.SCOPE),
     **dict.fromkeys(("too_many_requests", "overloaded"), Why.BUSY),
-    **dict.fromkeys(("no_release",), Why.NO_RELEASE),
+    "no_release": Why.NO_RELEASE,
+    "not_ready": Why.NOT_YET,
 }
 _BY_STATUS = {404: Why.NOT_FOUND, **dict.fromkeys((400, 413, 415, 422), Why.REFUSED)}
 

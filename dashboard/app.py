@@ -7,13 +7,14 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import frame
-from dashboard.views import ask, campaigns, data, overview, quality, recommendations, uploads
+from dashboard.views import ask, campaigns, data, forecasts, overview, quality, recommendations, uploads
 
 _ICON = Path(__file__).with_name("icon.svg")  # one that is named by a word is fetched from elsewhere
 _PAGES = (
     (overview.page, "Overview", "insights", "overview"),
     (ask.page, "Ask", "forum", "ask"),
     (campaigns.page, "Campaigns", "campaign", "campaigns"),
+    (forecasts.page, "Forecasts", "trending_up", "forecasts"),
     (recommendations.page, "Recommendations", "recommend", "recommendations"),
     (quality.page, "Quality", "verified", "quality"),
     (uploads.page, "Upload", "upload_file", "upload"),

@@ -13,6 +13,8 @@ _HEIGHT = 280  # pixels
 _BAR, _AXIS = 28, 40  # of one bar with its gap, and of what is below all bars
 _ROOM = 1.18  # beside the longest bar, for its figure
 _MOST_SAID = 12
+_KNOWN, _EXPECTED = "so far", "expected"
+_RING_COLOUR, _RANGE_COLOUR = "#d6338a", "#e07b39"  # seen on light and on dark
 _TICKS: Mapping[Unit, str] = {"money": "~s", "count": "~s", "percent": "~g", "ratio": "~g"}
 
 
@@ -24,8 +26,16 @@ class Chart:
     words: str
 
 
-def trend(answer: Mapping[str, Any], kpi: Mapping[str, Any], bucket: str) -> Chart:
-    """A KPI of an answer by `bucket`, and dashed the same places of the days compared with."""
+def trend(
+    answer: Mapping[str, Any],
+    kpi: Mapping[str, Any],
+    bucket: str,
+    unusual: Sequence[Mapping[str, Any]] = (),
+) -> Chart:
+    """A KPI of an answer by `bucket`, and dashed the same places of the days compared with.
+
+    `unusual` are findings about days of it, which get a ring.
+    """
     now, before = words.days(answer["period"]), words.days(answer["against"])
     values = [point for line in answer["lines"] for point in _points(line, kpi, bucket, now, before, answer)]
     daily = bucket == "day"
@@ -34,7 +44,6 @@ def trend(answer: Mapping[str, Any], kpi: Mapping[str, Any], bucket: str) -> Cha
     spec = {
         "height": _HEIGHT,
         "data": {"values": values},
-        "mark": {"type": "line", "point": {"size": 36}, "strokeWidth": 2},
         "encoding": {
             "x": {
                 "field": "time",
@@ -48,20 +57,101 @@ def trend(answer: Mapping[str, Any], kpi: Mapping[str, Any], bucket: str) -> Cha
                 "title": _unit(kpi, answer["currency"]),
                 "axis": {"format": _TICKS[kpi["unit"]], "tickCount": 5},
             },
-            "color": {**which, "legend": {"orient": "top", "symbolType": "stroke"}},
-            "strokeDash": {
-                **which,
-                "scale": {"domain": [now, before], "range": [[1, 0], [5, 4]]},
-                "legend": None,
-            },
             "tooltip": [
                 {"field": "time", "type": "temporal" if daily else "nominal", "title": words.title(bucket)},
                 {"field": "said", "title": kpi["name"]},
                 {"field": "which", "title": "In"},
             ],
         },
+        "layer": [
+            {
+                "mark": {"type": "line", "point": {"size": 36}, "strokeWidth": 2},
+                "encoding": {
+                    "color": {**which, "legend": {"orient": "top", "symbolType": "stroke"}},
+                    "strokeDash": {
+                        **which,
+                        "scale": {"domain": [now, before], "range": [[1, 0], [5, 4]]},
+                        "legend": None,
+                    },
+                },
+            },
+            *_rings(unusual, now, kpi["unit"]),
+        ],
     }
-    return Chart(spec, _trend_words(answer, kpi, bucket))
+    return Chart(spec, _trend_words(answer, kpi, bucket) + _unusual_words(unusual))
+
+
+def forecast(made: Mapping[str, Any], name: str, unit: Unit, known: Sequence[tuple[str, float]]) -> Chart:
+    """The days to come with their range, after `known` days and figures; `name` says of what."""
+    currency = made["currency"]
+    past = [{"day": day, "value": value, "said": words.figure(value, unit, currency)} for day, value in known]
+    ahead = [_ahead(one, unit, currency) for one in made["days"]]
+    time = {"field": "day", "type": "temporal", "title": None, "axis": {"format": "%-d %b", "tickCount": 8}}
+    axis = {"format": _TICKS[unit], "tickCount": 5}
+    title = f"{name} ({currency})" if currency else name
+    value = {"field": "value", "type": "quantitative", "title": title, "axis": axis}
+    day = {"field": "day", "type": "temporal", "title": "Day"}
+    expected = [day, {"field": "said", "title": "Expected"}, {"field": "range", "title": "Likely"}]
+    which = {
+        "field": "which",
+        "type": "nominal",
+        "title": None,
+        "scale": {"domain": [_KNOWN, _EXPECTED]},
+        "legend": {"orient": "top", "symbolType": "stroke"},
+    }
+    spec = {
+        "height": _HEIGHT,
+        "encoding": {"x": time},
+        "layer": [
+            {
+                "data": {"values": ahead},
+                "mark": {"type": "area", "opacity": 0.18, "color": _RANGE_COLOUR},
+                "encoding": {"y": {**value, "field": "low"}, "y2": {"field": "high"}, "tooltip": expected},
+            },
+            {
+                "data": {"values": [{**one, "which": _KNOWN} for one in past]},
+                "mark": {"type": "line", "strokeWidth": 2},
+                "encoding": {"y": value, "color": which, "tooltip": [day, {"field": "said", "title": name}]},
+            },
+            {
+                "data": {"values": [{**one, "which": _EXPECTED} for one in ahead]},
+                "mark": {"type": "line", "strokeWidth": 2, "strokeDash": [5, 4], "point": {"size": 30}},
+                "encoding": {"y": value, "color": which, "tooltip": expected},
+            },
+        ],
+    }
+    return Chart(spec, _forecast_words(name, ahead, made["level"]))
+
+
+def _ahead(one: Mapping[str, Any], unit: Unit, currency: str | None) -> dict[str, Any]:
+    low, high = (words.figure(one[end], unit, currency) for end in ("low", "high"))
+    return {**one, "said": words.figure(one["value"], unit, currency), "range": f"{low} to {high}"}
+
+
+def _forecast_words(name: str, ahead: Sequence[Mapping[str, Any]], level: int) -> str:
+    first, last = (f"{one['said']} on {one['day']} (likely {one['range']})" for one in (ahead[0], ahead[-1]))
+    return (
+        f"Line chart of what {name} is expected to be: from {first} to {last};"
+        f" {level} of 100 days should fall within such a range."
+    )
+
+
+def _rings(unusual: Sequence[Mapping[str, Any]], now: str, unit: Unit) -> list[dict[str, Any]]:
+    values = [
+        {
+            "time": one["day"],
+            "value": one["value"],
+            "which": now,
+            "said": words.figure(one["value"], unit, one["currency"]),
+        }
+        for one in unusual
+    ]
+    ring = {"type": "point", "shape": "circle", "size": 260, "strokeWidth": 2.5, "filled": False}
+    return [{"data": {"values": values}, "mark": {**ring, "color": _RING_COLOUR}}] if values else []
+
+
+def _unusual_words(unusual: Sequence[Mapping[str, Any]]) -> str:
+    return f" Unusual: {', '.join(sorted(one['day'] for one in unusual))}." if unusual else ""
 
 
 def bars(

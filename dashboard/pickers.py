@@ -70,6 +70,12 @@ class View:
         return {**days, "against": self.against, "filter": list(self.filters)}
 
     @property
+    def only(self) -> dict[str, list[str]]:
+        """The values that are filtered by, by dimension."""
+        named = [condition.split("=", 1) for condition in self.filters]
+        return {name: [value for of, value in named if of == name] for name, _ in named}
+
+    @property
     def bucket(self) -> str:
         """How finely a trend is drawn."""
         days = (self.last - self.first).days + 1

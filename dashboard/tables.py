@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
@@ -12,6 +12,7 @@ import streamlit as st
 from dashboard.charts import Chart
 
 _TEXT = {"light": "#3d4754", "dark": "#d5dde6"}  # the theme of Streamlit leaves text in charts too faint
+_TICKS = 6  # unless a chart says otherwise
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 
 
@@ -19,7 +20,11 @@ def draw(chart: Chart) -> None:
     """A chart, with its words as its alternative text."""
     text = _TEXT[st.context.theme.type or "light"]
     spec = {
-        "config": {"text": {"color": text}, "axis": {"labelColor": text, "titleColor": text}},
+        "config": {
+            "text": {"color": text},
+            "axis": {"labelColor": text, "titleColor": text},
+            "axisQuantitative": {"tickCount": _TICKS},
+        },
         **chart.spec,
     }
     st.vega_lite_chart(spec, alt=chart.words)
@@ -28,6 +33,14 @@ def draw(chart: Chart) -> None:
 def show(rows: Sequence[Mapping[str, Any]]) -> None:
     """A few rows of ready texts, as a plain table that every reader reads."""
     st.table(list(rows), border="horizontal", hide_index=True)
+
+
+def folded(label: str, draw: Callable[[], None]) -> None:
+    """What is drawn once somebody unfolds it: browsers work long on the scripts of tables and code."""
+    part = st.expander(label, on_change="rerun")
+    if part.open:
+        with part:
+            draw()
 
 
 def download(rows: Sequence[Mapping[str, Any]], name: str) -> None:

@@ -18,6 +18,21 @@ NOTHING = "–"  # where there is no figure
 _WHOLE_FROM = 1_000  # amounts above which cents say nothing
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|<>~$:-])")
 _NEUTRAL, _FULL = "neutral", 100
+_RECOMMENDERS = {
+    "hybrid": "All together (what is shown)",
+    "paths": "Paths in the knowledge graph",
+    "content": "Alike in what they say",
+    "ease": "Bought together (EASE)",
+    "slim": "Bought together (SLIM)",
+    "ials": "Tastes in common (iALS)",
+    "rp3beta": "Random walks (RP3beta)",
+    "user_neighbours": "People who took the same",
+    "item_neighbours": "Items taken together",
+    "popular": "What most take",
+    "trending": "What many took lately",
+    "repeat": "What one takes again",
+    "discovery": "New categories",
+}
 _GOOD = {"up": "Up is good.", "down": "Down is good.", "neutral": "Neither up nor down is good by itself."}
 
 
@@ -111,6 +126,11 @@ def moment(text: str) -> str:
 def title(name: str) -> str:
     """A declared name as people read it: `campaign_id` is Campaign id."""
     return name.replace("_", " ").capitalize()
+
+
+def recommender(name: str) -> str:
+    """A way of finding what to recommend: `ials` is Tastes in common (iALS)."""
+    return _RECOMMENDERS.get(name, title(name))
 
 
 def first_up(text: str) -> str:

@@ -1,5 +1,7 @@
 """Writes docs/images/ with a real browser: `python -m scripts.screenshots`.
 
+With `dashboard`, only pictures of that.
+
 Starts an installation of its own on a temporary folder, with the sample data and one file that is
 too dirty to be accepted, and looks at its Dagster UI and its dashboard. Needs Chromium or Chrome; nothing is
 downloaded.
@@ -7,6 +9,7 @@ downloaded.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -42,17 +45,21 @@ _PATIENCE = 180.0  # seconds for the installation to come up
 
 
 def main() -> None:
-    """Make every picture anew."""
+    """Make every picture anew, or those of the dashboard."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("only", nargs="?", choices=["dashboard"])
+    only = parser.parse_args().only
     browser = _browser()
     with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
         data_dir = Path(folder, "data")
         _fill(data_dir)
         with _up(data_dir) as (ui, pages), _page(browser, Path(folder, "profile")) as page:
             IMAGES.mkdir(parents=True, exist_ok=True)
-            _asset_graph(page, ui)
-            _blocked_check(page, ui)
-            _report(page, ui)
-            _release(page, ui)
+            if not only:
+                _asset_graph(page, ui)
+                _blocked_check(page, ui)
+                _report(page, ui)
+                _release(page, ui)
             _dashboard(page, pages)
     for image in sorted(IMAGES.glob("*.png")):
         size = image.stat().st_size
@@ -182,14 +189,18 @@ def _release(page: Page, ui: str) -> None:
 
 
 def _dashboard(page: Page, pages: str) -> None:
-    """The first page, an answer, recommendations that say why, and the first page on a phone."""
-    page.set_viewport_size({"width": 1280, "height": 1130})
-    for name, path in (
-        ("dashboard", ""),
-        ("dashboard-question", "ask?q=CAC by country in May compared with April"),
-        ("dashboard-recommendations", "recommendations?person=u-000385"),
+    """The first page, an answer, a forecast, recommendations that say why, and the first page on a phone."""
+    for name, path, height in (
+        ("dashboard", "", 1130),
+        ("dashboard-question", "ask?q=CAC by country in May compared with April", 860),
+        ("dashboard-forecast", "forecasts?of=Conversions", 860),
+        ("dashboard-recommendations", "recommendations?person=u-000018", 1000),
     ):
+        page.set_viewport_size({"width": 1280, "height": height})
         _look(page, f"{pages}/{path}")
+        if "recommendations" in name:
+            page.get_by_test_id("stExpander").first.click()
+            page.wait_for_timeout(1500)
         _shoot(page, name)
     page.set_viewport_size({"width": 360, "height": 740})
     _look(page, pages)

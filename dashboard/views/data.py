@@ -22,13 +22,13 @@ _PAGE = 50
 
 def page() -> None:
     """The release in figures, then files, then releases."""
-    with states.told():
+    with states.told("release"):
         _current()
     st.header("Files")
-    with states.told():
+    with states.told("files"):
         _files()
     st.header("Releases")
-    with states.told():
+    with states.told("releases"):
         _releases()
 
 
@@ -38,7 +38,7 @@ def _current() -> None:
     except NoAnswer as error:
         if error.why is not Why.NO_RELEASE:
             raise
-        states.show(error)
+        states.show(error, "release")
         return
     totals = release["totals"]
     cards = (

@@ -8,11 +8,13 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from dashboard import charts, pickers, reading, states, tables, words
+from dashboard import charts, findings, pickers, reading, states, tables, words
 from dashboard.api import NoAnswer, Why
+from marketing_platform.analytics.kpis import Kpi
 from marketing_platform.analytics.kpis.spec import Direction
 
 _MOST_BARS = 12
+_MOST_TOLD = 3  # unusual days before the rest is folded away
 _COLOURS: Mapping[Direction, Literal["normal", "inverse", "off"]] = {
     "up": "normal",
     "down": "inverse",
@@ -34,6 +36,7 @@ def page() -> None:
     _cards(answer, kpis)
     for note in answer["notes"]:
         st.info(words.plain(note), icon=":material/info:")
+    found = _unusual_days(view)
     chosen = st.segmented_control(
         "Look closer at",
         names,
@@ -45,11 +48,14 @@ def page() -> None:
     )
     kpi = kpis[chosen or names[0]]
     st.header(f"{kpi['name']} over time")
-    tables.draw(charts.trend(answer, kpi, view.bucket))
+    marked = findings.marks(found, kpi["kpi"], view.only) if view.bucket == "day" else []
+    tables.draw(charts.trend(answer, kpi, view.bucket, marked))
+    if marked:
+        st.caption("Rings mark unusual days.")
     _unfinished(answer, view.bucket)
-    with states.told():
+    with states.told("breakdown"):
         _breakdown(view, kpi)
-    _origin(answer, kpi)
+    tables.folded(f"How {kpi['name']} comes about", lambda: _origin(answer, kpi))
 
 
 def last_day_of_data() -> date | None:
@@ -81,7 +87,8 @@ def _cards(answer: Mapping[str, Any], kpis: Mapping[str, Mapping[str, Any]]) -> 
             kpi["name"],
             words.figure(total["value"], unit, currency),
             words.change(total, kpi["direction"], unit=unit, currency=currency),
-            delta_color=_COLOURS[kpi["direction"]],
+            delta_color=_COLOURS[kpi["direction"]] if total["change"] else "off",
+            delta_arrow="auto" if total["change"] else "off",
             help=f"{kpi['says']} {words.good(kpi['direction'])}",
             border=True,
             chart_data=[point for point in points if point is not None],
@@ -89,6 +96,45 @@ def _cards(answer: Mapping[str, Any], kpis: Mapping[str, Mapping[str, Any]]) -> 
         )
         if total["value"] is None and total["reason"]:
             column.caption(words.plain(total["reason"]))
+
+
+def _unusual_days(view: pickers.View) -> list[findings.Finding]:
+    """Say which of the days chosen were unusual, calmly if none were; they are returned."""
+    try:
+        answer = reading.read("/api/v1/kpis/anomalies")
+    except NoAnswer as error:
+        if error.why is Why.NOT_YET:
+            st.caption("Unusual days will be pointed out from the next release on.")
+        else:
+            states.show(error, "unusual")
+        return []
+    if not answer["watched"]:
+        return []
+    kpis, days = reading.registry().kpis, findings.looked_at(answer["watched"])
+    declared = [one for one in answer["anomalies"] if one["kpi"] in kpis]
+    found = [one for one in declared if view.first <= findings.day_of(one) <= view.last]
+    if found:
+        st.header("Unusual days")
+        _listed(found[:_MOST_TOLD], kpis)
+        if more := found[_MOST_TOLD:]:
+            with st.expander(f"{len(more)} more"):
+                _listed(more, kpis)
+    elif findings.overlaps(answer["watched"], view.first, view.last):
+        st.caption(f":material/check_circle: Nothing unusual in these days (looked at: {days}).")
+    _not_judged(answer["watched"], kpis)
+    return found
+
+
+def _listed(found: Sequence[findings.Finding], kpis: Mapping[str, Kpi]) -> None:
+    lines = [(words.day(findings.day_of(one)), findings.unusual(one, kpis[one["kpi"]])) for one in found]
+    st.markdown("\n".join(f"- **{day}**: {words.plain(said)}" for day, said in lines))
+
+
+def _not_judged(watched: Sequence[findings.Finding], kpis: Mapping[str, Kpi]) -> None:
+    if reasons := [
+        f"{kpis[one['kpi']].name}: {one['reason']}" for one in watched if one["reason"] and one["kpi"] in kpis
+    ]:
+        st.caption(f"Not looked at for unusual days: {words.plain('; '.join(reasons))}.")
 
 
 def _unfinished(answer: Mapping[str, Any], bucket: str) -> None:
@@ -118,8 +164,7 @@ def _breakdown(view: pickers.View, kpi: Mapping[str, Any]) -> None:
         charts.bars(named, f"{kpi['name']} by {words.title(by).lower()}", kpi["unit"], answer["currency"])
     )
     rows = [_row(line, by, kpi, answer["currency"]) for line in lines]
-    with st.expander("The same as a table"):
-        tables.show(rows)
+    tables.folded("The same as a table", lambda: tables.show(rows))
 
 
 def _row(line: Mapping[str, Any], by: str, kpi: Mapping[str, Any], currency: str | None) -> dict[str, str]:
@@ -134,9 +179,8 @@ def _row(line: Mapping[str, Any], by: str, kpi: Mapping[str, Any], currency: str
 
 
 def _origin(answer: Mapping[str, Any], kpi: Mapping[str, Any]) -> None:
-    with st.expander(f"How {kpi['name']} comes about"):
-        below = f" divided by {kpi['denominator']}" if kpi["denominator"] else ""
-        times = f", times {kpi['scale']:g}" if kpi["scale"] != 1 else ""
-        st.markdown(f"{kpi['says']} It is {kpi['numerator']}{below}{times}. {words.good(kpi['direction'])}")
-        for query in answer["queries"]:
-            st.code(query["sql"], language="sql", wrap_lines=True)
+    below = f" divided by {kpi['denominator']}" if kpi["denominator"] else ""
+    times = f", times {kpi['scale']:g}" if kpi["scale"] != 1 else ""
+    st.markdown(f"{kpi['says']} It is {kpi['numerator']}{below}{times}. {words.good(kpi['direction'])}")
+    for query in answer["queries"]:
+        st.code(query["sql"], language="sql", wrap_lines=True)

@@ -11,21 +11,6 @@ from dashboard import charts, reading, states, tables, words
 
 _KINDS = {"product": "Products", "campaign": "Campaigns"}
 _SERVES = "hybrid"
-_NAMES = {
-    "hybrid": "All together (what is shown)",
-    "paths": "Paths in the knowledge graph",
-    "content": "Alike in what they say",
-    "ease": "Bought together (EASE)",
-    "slim": "Bought together (SLIM)",
-    "ials": "Tastes in common (iALS)",
-    "rp3beta": "Random walks (RP3beta)",
-    "user_neighbours": "People who took the same",
-    "item_neighbours": "Items taken together",
-    "popular": "What most take",
-    "trending": "What many took lately",
-    "repeat": "What one takes again",
-    "discovery": "New categories",
-}
 _PARTS = {"repeat": "What they had taken before", "discovery": "What was new to them"}
 
 
@@ -51,8 +36,8 @@ def page() -> None:
     st.caption("How high up the right items stand among the first ten; 1 is the best order there is (NDCG).")
     found = [(_name(line), line["ndcg"]) for line in answer["items"]]
     tables.draw(charts.bars(found, "order of the first ten (NDCG, 1 is perfect)", "ratio"))
-    with st.expander("The same as a table"):
-        tables.show([{"Recommender": _name(line), **_figures(line)} for line in answer["items"]])
+    rows = [{"Recommender": _name(line), **_figures(line)} for line in answer["items"]]
+    tables.folded("The same as a table", lambda: tables.show(rows))
     if answer["parts"]:
         st.header("Known and new")
         tables.show(
@@ -94,4 +79,4 @@ def _figures(line: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _name(line: Mapping[str, Any]) -> str:
-    return _NAMES.get(line["recommender"], words.title(line["recommender"]))
+    return words.recommender(line["recommender"])

@@ -56,10 +56,10 @@ def page() -> None:
             bind="query-params",
             width=280,
         )
-    with states.told():
+    with states.told("recommended"):
         _recommended(str(user), kind)
     st.header("People like them")
-    with states.told():
+    with states.told("alike"):
         _similar(str(user))
 
 
@@ -92,7 +92,7 @@ def _card(place: int, item: Mapping[str, Any], names: Mapping[str, str]) -> None
 def _cause(part: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str]:
     causes = [_named(cause["kind"], cause["id"], names) for cause in part["causes"]]
     return {
-        "Found by": words.title(part["recommender"]),
+        "Found by": words.recommender(part["recommender"]),
         "Part": words.share(part["share"]),
         "Because of": words.listed(causes) or words.NOTHING,
     }

@@ -13,7 +13,7 @@ from marketing_platform_tests.serving.conftest import Platform
 from serving.app import create_app
 from serving.limits.settings import LimitSettings
 
-VIEWS = ("overview", "ask", "campaigns", "recommendations", "quality")
+VIEWS = ("overview", "ask", "campaigns", "forecasts", "recommendations", "quality")
 
 
 def test_without_a_release_pages_say_how_to_get_one(tmp_path: Path) -> None:
@@ -57,6 +57,8 @@ def test_an_api_that_is_down_is_named_with_what_to_do(platform: Platform) -> Non
             assert "The platform cannot be reached" in text(page)
             assert "marketing-platform up" in text(page)
             assert [button.label for button in page.button] == ["Try again"]
+        parts = opened("data", needs_release=False)  # each says for itself what is missing
+        assert [button.label for button in parts.button] == ["Try again"] * 3
 
 
 @pytest.mark.parametrize("key", ["x" * 40, "mp_0123456789"], ids=["no key at all", "unknown"])

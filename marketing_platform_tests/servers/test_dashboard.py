@@ -22,7 +22,7 @@ from marketing_platform_tests.dashboard.test_uploads import GOOD, HEADER
 from marketing_platform_tests.servers.base import free_port, started
 from marketing_platform_tests.serving.conftest import Platform
 
-PAGES = ("", "ask", "campaigns", "recommendations", "quality", "upload", "data")
+PAGES = ("", "ask", "campaigns", "forecasts", "recommendations", "quality", "upload", "data")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 30_000  # milliseconds
 PHONE_WIDTH = 360  # pixels
@@ -137,6 +137,20 @@ def _tab_to(page: Page, name: str) -> None:
         if focused.strip().split("\n")[-1] == name:
             return
     pytest.fail(f"{name} is not reached by Tab")
+
+
+def test_what_is_folded_is_drawn_when_unfolded(page: Page, dashboard: Shown) -> None:
+    opened(page, dashboard)
+    code = page.get_by_test_id("stCode")
+    expect(code).to_have_count(0)
+    page.get_by_text("How Spend comes about").click()
+    expect(code.first).to_contain_text("kpi_daily")
+
+
+def test_an_unusual_day_is_told_and_marked_in_the_trend(page: Page, dashboard: Shown) -> None:
+    opened(page, dashboard, "?platform=Meta")
+    expect(page.get_by_text("Spend on Meta was $100.00; $20.00 to $60.00 was expected.")).to_be_visible()
+    expect(page.locator("[aria-label*='Unusual: 2026-11-20']").first).to_be_visible()
 
 
 def test_an_uploaded_file_is_judged_and_lands(page: Page, dashboard: Shown, tmp_path: Path) -> None:
