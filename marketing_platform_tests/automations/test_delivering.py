@@ -265,12 +265,12 @@ def test_killed_at_once_it_goes_on_where_it_was(settings: Settings, answer: int 
         first = start(settings)
         await_that(lambda: receiver.got)
         first.send_signal(signal.SIGKILL)
-        first.wait(10)
+        first.wait(30)
         second = start(settings)
         outbox = open_records(settings).outbox
         await_that(lambda: outbox.counts() == {("a", "delivered"): 1})
         second.terminate()
-        second.wait(10)
+        second.wait(30)
         assert 1 <= len(receiver.verified(SECRET)) <= 2
         assert len(set(receiver.verified(SECRET))) == 1
 

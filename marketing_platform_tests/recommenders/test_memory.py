@@ -23,11 +23,11 @@ def held() -> float:
 def test_a_peak_of_another_thread_counts_and_the_next_one_begins_anew() -> None:
     before = held()
     with MemoryPeak() as peak:
-        worker = threading.Thread(target=lambda: np.ones(25_000_000))
+        worker = threading.Thread(target=lambda: np.ones(100_000_000))
         worker.start()
         worker.join()
-    assert peak.gigabytes > before + 0.19
-    assert held() < peak.gigabytes - 0.15
+    assert peak.gigabytes > before + 0.6  # others of this process may give some back meanwhile
+    assert held() < peak.gigabytes - 0.4
 
 
 def test_memory_of_a_native_solver_counts() -> None:
