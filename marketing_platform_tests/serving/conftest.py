@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, MutableMapping
@@ -121,13 +123,23 @@ class Platform:
         return f"r-gen{generation}"
 
     def build(self, generation: int, *, passed: bool = True) -> Manifest:
-        """Write everything that a release of this generation needs, and describe it."""
+        """Write everything that a release of this generation needs, and describe it.
+
+        It is made once per process and copied from then on: tests of the API are hundreds.
+        """
+        made, manifest = _made(generation)
+        shutil.copytree(made, self.settings.data_dir, symlinks=True, dirs_exist_ok=True)
+        checks = (CheckEntry(asset="events", check="rules", passed=passed, blocking=True),)
+        return manifest.model_copy(update={"previous": self.shelf.current(), "checks": checks})
+
+    def make(self, generation: int) -> Manifest:
+        """What `build` copies."""
         stored = self._tables(generation)
         described = {name: _entry(table) for name, table in stored.items()}
         return Manifest(
             release_id=self.release_id(generation),
             created_at=MORNING + timedelta(days=1, minutes=generation),
-            previous=self.shelf.current(),
+            previous=None,
             run_id=f"run-{generation}",
             code_version="0",
             profile="embedded",
@@ -140,7 +152,7 @@ class Platform:
             graphs={"knowledge_graph": self._graph(generation, stored)},
             answers=self._answers(generation),
             reports=self._reports(generation),
-            checks=(CheckEntry(asset="events", check="rules", passed=passed, blocking=True),),
+            checks=(),
         )
 
     def publish(self, generation: int, *, passed: bool = True) -> Manifest:
@@ -261,6 +273,14 @@ class Platform:
         name = f"{FEATURES}__gen{generation}"
         answers = feature_answers(Features("user", declared), [rows], vectors, dim=2, as_of=MORNING)
         return AnswersEntry(name=name, rows=self.stores.answers.write(name, answers))
+
+
+@cache
+def _made(generation: int) -> tuple[Path, Manifest]:
+    """The files of a release of this generation, which lie there as long as the process runs."""
+    folder = Path(tempfile.mkdtemp(prefix="marketing-release-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder, _platform(folder).make(generation)
 
 
 @cache
