@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import select
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import httptools
@@ -30,6 +32,7 @@ from serving.observability import metrics, security
 _LINGER_SECONDS = 2.0  # for a client to read an answer that came before its body was sent
 _LINGER_BYTES = 1 << 20
 _OTHER_FILES = 256  # that a process needs besides its connections
+_LOOKED_AT = 100  # of those that wait, to find one that has sent nothing
 _log: Any = structlog.get_logger("serving.connections")
 
 
@@ -50,9 +53,13 @@ class Waiting:
         self._connections.pop(connection, None)
 
     def make_room(self, open_connections: int) -> None:
-        """Close those that waited longest, as long as there are too many."""
-        while open_connections > self.most and self._connections:
-            connection, _ = self._connections.popitem(last=False)
+        """Close those that waited longest and have sent nothing, as long as there are too many."""
+        while open_connections > self.most:
+            oldest = islice(self._connections, _LOOKED_AT)
+            connection = next((each for each in oldest if not each.has_sent()), None)
+            if connection is None:
+                return
+            self.remove(connection)
             connection.transport.abort()
             self.closed_early += 1
             open_connections -= 1
@@ -88,6 +95,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stop_timer()
         self._taken()
         super().connection_lost(exc)
+
+    def has_sent(self) -> bool:
+        """Whether bytes of it wait to be read: in a flood, connections are taken before that."""
+        waiting = select.poll()
+        waiting.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(waiting.poll(0))
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; a head that goes on and on is refused before it is whole."""
