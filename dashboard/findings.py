@@ -8,11 +8,11 @@ from typing import Any
 
 from dashboard import words
 from marketing_platform.analytics.kpis import Kpi
+from marketing_platform.analytics.kpis.forecasting import SMOOTHED
 
 Finding = Mapping[str, Any]
 
 _OF = {"platform": "on {}", "device": "on {}", "country": "in {}", "account": "of account {}"}
-_SMOOTHED = "exponential smoothing"  # of the models, the one that is more than a repetition
 
 
 def day_of(finding: Finding) -> date:
@@ -81,7 +81,7 @@ def record(forecast: Finding) -> str:
 
 
 def _why(model: str, models: Mapping[str, Finding]) -> str:
-    if model != _SMOOTHED:
+    if model != SMOOTHED:
         return "It repeats the last week, because nothing cleverer did better."
     others = [errors["smape"] for name, errors in models.items() if name != model]
     return f"Repeating the last week would have been off by {round(others[0])} %." if others else ""

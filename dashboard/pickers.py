@@ -9,7 +9,8 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import reading, words
+from dashboard import reading, states, words
+from dashboard.api import NoAnswer, Why
 from marketing_platform.analytics.kpis.spec import TIME_BUCKETS
 
 _LONG_AGO = "2000-01-01"
@@ -82,8 +83,12 @@ class View:
         return "day" if days <= 62 else "week" if days <= 400 else "month"  # noqa: PLR2004
 
 
-def pick(last_day: date) -> View:
-    """The pickers, in a row; `last_day` is the last day of data, at which periods end."""
+def picked() -> View | None:
+    """The pickers, in a row, and what they say; None, said in their place, while there are no figures."""
+    last_day = _last_day_of_data()
+    if last_day is None:
+        states.nothing("There are no advertising figures in the data yet. Upload an export to see them here.")
+        return None
     with st.container(horizontal=True, vertical_alignment="bottom"):
         first, last = _days(last_day)
         against = st.selectbox(
@@ -97,6 +102,17 @@ def pick(last_day: date) -> View:
         )
         chosen = _filters()
     return View(first, last, against, chosen)
+
+
+def _last_day_of_data() -> date | None:
+    """The last day of data; None when there is none."""
+    try:
+        found = reading.read("/api/v1/kpis", {"kpi": list(overview()), "against": "none"})
+    except NoAnswer as error:
+        if error.why is Why.REFUSED:
+            return None
+        raise
+    return date.fromisoformat(found["last_day"]) if found["last_day"] else None
 
 
 def _days(last_day: date) -> Days:

@@ -7,7 +7,7 @@ files, line numbers and messages: `file:line: key path: expected …, found …`
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -120,6 +120,15 @@ def one_of(name: object, known: Iterable[str]) -> tuple[str, str]:
     """What was expected and what was found, for a name that is not known."""
     known = list(known)
     return f"one of {', '.join(known)}", repr(name) + did_you_mean(name, known)
+
+
+def repeated(part: str, key: str, names: Iterable[str]) -> Iterator[Problem]:
+    """Entries of a list whose `key` says a name that an entry before has."""
+    seen: dict[str, int] = {}
+    for index, name in enumerate(names):
+        first = seen.setdefault(name, index)
+        if first != index:
+            yield Problem((part, index, key), "a name of its own", f"{name!r}, which {part}.{first} has too")
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:

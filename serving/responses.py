@@ -15,10 +15,14 @@ from marketing_platform import __version__
 from marketing_platform.releases.manifest import Manifest
 
 
-class Answer(BaseModel):
-    """The head of every answer: which release gave it, and whether that passed its gates."""
+class Part(BaseModel):
+    """Base of whatever stands in an answer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Answer(Part):
+    """The head of every answer: which release gave it, and whether that passed its gates."""
 
     release_id: str = Field(
         description="The release this answer comes from, all of it.", examples=["r-20261121-063012-4f2a"]

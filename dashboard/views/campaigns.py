@@ -8,7 +8,6 @@ from typing import Any
 import streamlit as st
 
 from dashboard import pickers, reading, states, tables, words
-from dashboard.views.overview import last_day_of_data
 
 _KPIS = ("spend", "revenue", "roas", "conversions", "cac", "ctr", "cvr", "cpc")
 _MOST = 1_000
@@ -17,11 +16,9 @@ _FORMATS = {"money": "%.2f", "percent": "%.2f %%", "ratio": "%.2f", "count": "%d
 
 def page() -> None:
     """A line per campaign with what it cost and brought."""
-    last_day = last_day_of_data()
-    if last_day is None:
-        states.nothing("There are no advertising figures in the data yet. Upload an export to see them here.")
+    view = pickers.picked()
+    if view is None:
         return
-    view = pickers.pick(last_day)
     known = reading.registry().kpis
     names = [name for name in _KPIS if name in known] or list(pickers.overview())
     asked = {"kpi": names, "by": ["campaign"], **view.asked, "order_by": names[0], "limit": _MOST}

@@ -24,11 +24,9 @@ _COLOURS: Mapping[Direction, Literal["normal", "inverse", "off"]] = {
 
 def page() -> None:
     """Everything about the days chosen; the same address shows the same view to somebody else."""
-    last_day = last_day_of_data()
-    if last_day is None:
-        states.nothing("There are no advertising figures in the data yet. Upload an export to see them here.")
+    view = pickers.picked()
+    if view is None:
         return
-    view = pickers.pick(last_day)
     names = list(pickers.overview())
     answer = reading.read("/api/v1/kpis", {"kpi": names, "by": [view.bucket], **view.asked, "limit": 1000})
     kpis = {kpi["kpi"]: kpi for kpi in answer["kpis"]}
@@ -56,17 +54,6 @@ def page() -> None:
     with states.told("breakdown"):
         _breakdown(view, kpi)
     tables.folded(f"How {kpi['name']} comes about", lambda: _origin(answer, kpi))
-
-
-def last_day_of_data() -> date | None:
-    """The last day of data; None when there is none."""
-    try:
-        found = reading.read("/api/v1/kpis", {"kpi": list(pickers.overview()), "against": "none"})
-    except NoAnswer as error:
-        if error.why is Why.REFUSED:
-            return None
-        raise
-    return date.fromisoformat(found["last_day"]) if found["last_day"] else None
 
 
 def _days_in_words(answer: Mapping[str, Any]) -> str:

@@ -17,7 +17,15 @@ from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
 from marketing_platform.automations.events import EventType
 from marketing_platform.automations.signing import keys_of
-from marketing_platform.declarations import Choice, Declaration, Declared, KeyPath, Problem, load_declaration
+from marketing_platform.declarations import (
+    Choice,
+    Declaration,
+    Declared,
+    KeyPath,
+    Problem,
+    load_declaration,
+    repeated,
+)
 from marketing_platform.errors import AutomationError, InputError
 from marketing_platform.stores.credentials import secret
 
@@ -134,8 +142,8 @@ def _part_at(path: KeyPath) -> Choice | type[BaseModel] | None:
 
 
 def _problems(found: Automations, allowed: frozenset[str]) -> Iterator[Problem]:
-    yield from _repeated("endpoints", [one.name for one in found.endpoints])
-    yield from _repeated("hooks", [one.name for one in found.hooks])
+    yield from repeated("endpoints", "name", [one.name for one in found.endpoints])
+    yield from repeated("hooks", "name", [one.name for one in found.hooks])
     for index, endpoint in enumerate(found.endpoints):
         if expected := _unfit_url(endpoint.url, allowed):
             yield Problem(("endpoints", index, "url"), expected, repr(endpoint.url))
@@ -145,16 +153,6 @@ def _problems(found: Automations, allowed: frozenset[str]) -> Iterator[Problem]:
         if hook.land is not None and not _lands(hook.land):
             expected = f"the name of a file with {CALL} in it, such as shop/orders_{CALL}.csv"
             yield Problem(("hooks", index, "land"), expected, repr(hook.land))
-
-
-def _repeated(part: str, names: Iterable[str]) -> Iterator[Problem]:
-    seen: dict[str, int] = {}
-    for index, name in enumerate(names):
-        first = seen.setdefault(name, index)
-        if first != index:
-            yield Problem(
-                (part, index, "name"), "a name of its own", f"{name!r}, which {part}.{first} has too"
-            )
 
 
 def _unfit_url(url: str, allowed: frozenset[str]) -> str | None:

@@ -193,6 +193,11 @@ def dashboard_command(host: str, port: int) -> list[str]:
     return [sys.executable, "-m", "dashboard", "--host", host, "--port", str(port)]
 
 
+def deliver_command() -> list[str]:
+    """The deliverer of webhooks."""
+    return [sys.executable, "-c", "from marketing_platform.cli import main; main()", "webhooks", "deliver"]
+
+
 @contextmanager
 def _deaf() -> Generator[None]:
     """Ending must itself not be ended half-way; it takes no longer than `_GRACE` per round."""

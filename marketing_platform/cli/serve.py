@@ -77,12 +77,13 @@ def _run_all(settings: Settings, lock: int) -> None:
     from marketing_platform.cli.processes import (
         api_command,
         dashboard_command,
+        deliver_command,
         running,
         wait_for,
         wait_until,
         watch,
     )
-    from marketing_platform.cli.webhooks import deliver_command, has_endpoints
+    from marketing_platform.cli.webhooks import has_endpoints
     from marketing_platform.defs.execution import prepare_home
     from marketing_platform.defs.launcher import definitions_loaded
 

@@ -167,13 +167,6 @@ def deliver(
     asyncio.run(deliverer.run(once=True) if once else _until_told(deliverer))
 
 
-def deliver_command() -> list[str]:
-    """The command line of `deliver`, for `up`."""
-    import sys
-
-    return [sys.executable, "-c", "from marketing_platform.cli import main; main()", "webhooks", "deliver"]
-
-
 def has_endpoints(settings: Settings) -> bool:
     """Whether anybody is to be told; AutomationError when the declaration or a secret is wrong."""
     from marketing_platform.automations.opening import declared_automations

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from marketing_platform.stores.records import RecordsDatabase, Tables
+from marketing_platform.stores.records import RecordsDatabase, Tables, as_text
 
 CALL_TABLES: Tables = {
     "hook_calls": """
@@ -74,7 +74,7 @@ class Calls:
                 call.call_id,
                 call.signed_at,
                 call.fingerprint,
-                _text(call.received_at),
+                as_text(call.received_at),
                 call.receipt,
             )
             if noted and run is not None:
@@ -82,7 +82,7 @@ class Calls:
                     "INSERT INTO runs_asked (name, job, asked_at) VALUES ($1, $2, $3)",
                     run.name,
                     run.job,
-                    _text(run.asked_at),
+                    as_text(run.asked_at),
                 )
         return bool(noted)
 
@@ -105,9 +105,5 @@ class Calls:
     def purge(self, before: datetime) -> None:
         """Forget calls that were received before then, and runs that were started."""
         with self._database.writing() as execute:
-            execute("DELETE FROM hook_calls WHERE received_at < $1", _text(before))
-            execute("DELETE FROM runs_asked WHERE asked_at < $1 AND run_id IS NOT NULL", _text(before))
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+            execute("DELETE FROM hook_calls WHERE received_at < $1", as_text(before))
+            execute("DELETE FROM runs_asked WHERE asked_at < $1 AND run_id IS NOT NULL", as_text(before))

@@ -48,6 +48,7 @@ _BATCHES: LiteralString = """
 SELECT batch_id, source, object, content_hash, size, landed_at, sequence, state, rows_landed, rows_valid,
     rows_quarantined, reasons, failed, parts, why
 FROM batches"""
+_EVENTS: LiteralString = "SELECT at, batch_id, action, who, why, details FROM audit"
 _ANY_SEQUENCE = 2**62  # above every one there is
 _SUFFIX = re.compile("[0-9a-f]{12}")  # what suffix_of a batch id looks like
 
@@ -331,19 +332,13 @@ class Ledger:
     def history(self, batch_id: str) -> list[Event]:
         """The audit trail of one batch, oldest first."""
         with self._database.reading() as execute:
-            rows = execute(
-                "SELECT at, batch_id, action, who, why, details"
-                " FROM audit WHERE batch_id = $1 ORDER BY rowid",
-                batch_id,
-            )
-        return [_event(row) for row in rows]
+            return [_event(row) for row in execute(f"{_EVENTS} WHERE batch_id = $1 ORDER BY rowid", batch_id)]
 
     def judged_since(self, moment: datetime) -> list[Event]:
         """The judgements of batches (accepted, held) since then, oldest first."""
         with self._database.reading() as execute:
             rows = execute(
-                "SELECT at, batch_id, action, who, why, details FROM audit"
-                " WHERE at >= $1 AND action IN ($2, $3) ORDER BY rowid",
+                f"{_EVENTS} WHERE at >= $1 AND action IN ($2, $3) ORDER BY rowid",
                 moment.astimezone(UTC).isoformat(),
                 State.ACCEPTED.value,
                 State.HELD.value,

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, LiteralString
 
-from marketing_platform.stores.records import RecordsDatabase, Tables
+from marketing_platform.stores.records import RecordsDatabase, Tables, as_text
 
 OUTBOX_TABLES: Tables = {
     "webhook_events": """
@@ -77,7 +77,7 @@ class Outbox:
                     " ON CONFLICT DO NOTHING",
                     event.event_id,
                     event.type,
-                    _text(event.at),
+                    as_text(event.at),
                     event.body,
                 )
 
@@ -87,7 +87,7 @@ class Outbox:
             execute(
                 "INSERT INTO webhook_looks (number, began, looked_at) VALUES (1, $1, $1)"
                 " ON CONFLICT DO NOTHING",
-                _text(now - back),
+                as_text(now - back),
             )
             ((looked_at,),) = execute("SELECT looked_at FROM webhook_looks")
         return datetime.fromisoformat(looked_at)
@@ -95,7 +95,7 @@ class Outbox:
     def looked(self, at: datetime) -> None:
         """Everything that happened until then is in the outbox."""
         with self._database.writing() as execute:
-            execute("UPDATE webhook_looks SET looked_at = $1", _text(at))
+            execute("UPDATE webhook_looks SET looked_at = $1", as_text(at))
 
     def address(self, subscribers: Mapping[str, Sequence[str]], *, now: datetime) -> None:
         """Make deliveries of events that have none yet.
@@ -116,7 +116,7 @@ class Outbox:
                         " VALUES ($1, $2, 'waiting', 0, $3) ON CONFLICT DO NOTHING",
                         event_id,
                         endpoint,
-                        _text(now),
+                        as_text(now),
                     )
                 execute("UPDATE webhook_events SET addressed = 1 WHERE event_id = $1", event_id)
 
@@ -127,14 +127,14 @@ class Outbox:
                 f"{_DELIVERIES} WHERE d.endpoint = $1 AND d.state = 'waiting' AND d.next_at <= $2"
                 " ORDER BY d.next_at, e.at LIMIT $3",
                 endpoint,
-                _text(now),
+                as_text(now),
                 limit,
             )
             for row in rows:
                 execute(
                     "UPDATE webhook_deliveries SET attempts = attempts + 1, next_at = $1"
                     " WHERE event_id = $2 AND endpoint = $3",
-                    _text(now + lease),
+                    as_text(now + lease),
                     row[0],
                     endpoint,
                 )
@@ -184,7 +184,7 @@ class Outbox:
                 "UPDATE webhook_deliveries SET state = 'waiting', attempts = 0, next_at = $1"
                 " WHERE ((state = 'dead' AND $2 = '') OR (state <> 'waiting' AND event_id = $2))"
                 " AND ($3 = '' OR endpoint = $3) RETURNING event_id, endpoint",
-                _text(now),
+                as_text(now),
                 event_id or "",
                 endpoint or "",
             )
@@ -201,12 +201,12 @@ class Outbox:
                 # One that waits and was not due to be tried for so long is of an endpoint that is gone.
                 " (SELECT event_id FROM webhook_events WHERE at < $1)"
                 " AND (state <> 'waiting' OR next_at < $1)",
-                _text(before),
+                as_text(before),
             )
             execute(
                 "DELETE FROM webhook_events WHERE at < $1 AND type <> 'kpi.anomaly' AND event_id NOT IN"
                 " (SELECT event_id FROM webhook_deliveries)",
-                _text(before),
+                as_text(before),
             )
 
     def _settle(self, delivery: Delivery, state: State, next_at: datetime, problem: str | None) -> None:
@@ -216,7 +216,7 @@ class Outbox:
                 # Whoever claimed it later decides.
                 " WHERE event_id = $4 AND endpoint = $5 AND attempts = $6",
                 state,
-                _text(next_at),
+                as_text(next_at),
                 problem,
                 delivery.event.event_id,
                 delivery.endpoint,
@@ -227,7 +227,3 @@ class Outbox:
 def _delivery(row: tuple[Any, ...]) -> Delivery:
     event = OutboxEvent(row[0], row[1], datetime.fromisoformat(row[2]), row[3])
     return Delivery(event, row[4], row[5], row[6], datetime.fromisoformat(row[7]), row[8])
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")

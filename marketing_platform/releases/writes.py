@@ -10,11 +10,11 @@ import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from marketing_platform.stores.records import RecordsDatabase, Tables
+from marketing_platform.stores.records import RecordsDatabase, Tables, as_text
 
 WRITES_TABLES: Tables = {
     "idempotency": """
@@ -81,13 +81,13 @@ class Writes:
         """
         with self._database.writing() as execute:
             if time.monotonic() - self._purged > _PURGE_EVERY:
-                execute("DELETE FROM idempotency WHERE expires_at < $1", _text(now))
+                execute("DELETE FROM idempotency WHERE expires_at < $1", as_text(now))
                 self._purged = time.monotonic()
             found = execute(
                 "SELECT fingerprint, receipt, started_at FROM idempotency"
                 " WHERE record = $1 AND expires_at >= $2",
                 record,
-                _text(now),
+                as_text(now),
             )
             if found:
                 known, receipt, started_at = found[0]
@@ -106,8 +106,8 @@ class Writes:
                 record,
                 fingerprint,
                 attempt,
-                _text(now),
-                _text(now + keep),
+                as_text(now),
+                as_text(now + keep),
             )
             return Begun(Standing.NEW)
 
@@ -143,7 +143,3 @@ class Writes:
                 )
                 found = execute("SELECT key FROM receipt_key WHERE number = 1")
         return bytes.fromhex(found[0][0])
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")

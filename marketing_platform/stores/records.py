@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Any, LiteralString, Protocol
 
 Tables = Mapping[str, LiteralString]  # name -> CREATE TABLE IF NOT EXISTS … (and what belongs to it)
@@ -33,3 +34,8 @@ class RecordsDatabase(Protocol):
     def writing(self) -> AbstractContextManager[Execute]:
         """A transaction that no other one writes beside; committed when the block ends well."""
         ...
+
+
+def as_text(moment: datetime) -> str:
+    """A moment as it is kept: UTC, all of one length, so that texts compare as moments do."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -5,18 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from marketing_platform.releases.manifest import Totals
+from serving.responses import Part
 
 State = Literal["landed", "accepted", "held", "accepted on purpose"]
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ReleaseLine(_Answer):
+class ReleaseLine(Part):
     """One release."""
 
     release_id: str = Field(description="Its name.", examples=["r-20261121-063012-4f2a"])
@@ -32,14 +29,14 @@ class ReleaseLine(_Answer):
     totals: Totals = Field(description="What is in it.")
 
 
-class Releases(_Answer):
+class Releases(Part):
     """A page of the releases that are kept, newest first."""
 
     items: list[ReleaseLine] = Field(description="Releases.")
     next_cursor: str | None = Field(description="Ask for the next page with it; null at the end.")
 
 
-class BatchLine(_Answer):
+class BatchLine(Part):
     """One version of one landed object."""
 
     batch_id: str = Field(description="Its name.")
@@ -56,14 +53,14 @@ class BatchLine(_Answer):
     why: str | None = Field(description="Said by whoever accepted it on purpose.")
 
 
-class Batches(_Answer):
+class Batches(Part):
     """A page of batches, newest landing first."""
 
     items: list[BatchLine] = Field(description="Batches.")
     next_cursor: str | None = Field(description="Ask for the next page with it; null at the end.")
 
 
-class Happened(_Answer):
+class Happened(Part):
     """One line of the audit trail."""
 
     at: datetime = Field(description="When, UTC.")
@@ -72,7 +69,7 @@ class Happened(_Answer):
     why: str | None = Field(description="Why, in their words.")
 
 
-class Writer(_Answer):
+class Writer(Part):
     """Who wrote rows of a batch through the API."""
 
     principal: str = Field(description="Id of the key, or subject of the token.")

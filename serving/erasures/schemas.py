@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from marketing_platform.releases.erasures import Erasure, Place
+from serving.responses import Part
 
 
-class ErasedFrom(BaseModel):
+class ErasedFrom(Part):
     """A place where something of the user was."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     place: str = Field(description="Which kind of store.", examples=["warehouse"])
     name: str = Field(description="Which part of it.", examples=["events__3f9ac21b0d11_1"])
@@ -22,10 +21,8 @@ class ErasedFrom(BaseModel):
     gone_at: datetime = Field(description="When they went, UTC.")
 
 
-class ErasureAnswer(BaseModel):
+class ErasureAnswer(Part):
     """How far an erasure is, and where the user was."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     erasure_id: str = Field(description="To ask for the proof.", examples=["e-3f9ac21b0d114e7a"])
     status: Literal["masked", "rows gone", "done"] = Field(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from serving.responses import Part
 
 
-class LandedFile(BaseModel):
+class LandedFile(Part):
     """The file is durable; it is judged like any other, and the next release shows it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: str = Field(description="The declaration that reads it.", examples=["ads_spend"])
     object: str = Field(description="Where it landed; uploaded again under this name, it is replaced.")

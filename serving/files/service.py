@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import tempfile
 from collections.abc import AsyncIterable
 from typing import Any, BinaryIO
 
@@ -20,10 +18,8 @@ from marketing_platform.stores.protocols import Objects
 from serving import responses
 from serving.errors import ApiError
 from serving.limits.streams import portions
-from serving.threads import Threads
+from serving.uploading import Uploads, pieces
 
-_PORTION = 1 << 20
-_LONGEST = 600.0  # seconds for landing a whole file, which may be far away
 _log: Any = structlog.get_logger("serving.files")
 
 
@@ -34,9 +30,8 @@ class FileService:
         self._sources_dir = settings.sources_dir
         self._objects = objects
         self._writes = writes
-        self._folder = settings.data_dir.resolve() / "uploads" if settings.profile == "embedded" else None
-        self._threads = Threads("files", threads=writes.bulk_uploads, seconds=_LONGEST)
-        self._under_way = 0
+        self._uploads = Uploads("files", settings, writes)
+        self._threads = self._uploads.threads
 
     async def land(self, source: str, file_name: str, chunks: AsyncIterable[bytes], *, who: str) -> bytes:
         """Land a file of a source; the answer, ready to be sent.
@@ -45,13 +40,9 @@ class FileService:
             ApiError: `invalid_parameter` for a source or name that does not fit, before anything is read;
                 `overloaded` when too many are under way; what `portions` raises.
         """
-        if self._under_way >= self._writes.bulk_uploads:
-            raise ApiError("overloaded")
-        self._under_way += 1
-        try:
+        with self._uploads.place():
             spec, name = await self._threads.run(self._place, source, file_name)
-            # Without a name, so that nothing is left of an upload that breaks off, not even by a kill.
-            with await asyncio.to_thread(self._unnamed_file) as target:
+            async with self._uploads.gathered() as target:
                 digest = hashlib.sha256()
                 size = 0
                 async for portion in portions(chunks, idle_seconds=self._writes.bulk_idle_seconds):
@@ -60,8 +51,6 @@ class FileService:
                 if not size:
                     raise ApiError("malformed_stream", problem="the file is empty")
                 await self._threads.run(self._land, name, target)
-        finally:
-            self._under_way -= 1
         _log.info("file landed", object=name, source=spec.name, size=size, principal=who)
         content_hash = digest.hexdigest()
         return responses.to_json(
@@ -92,14 +81,8 @@ class FileService:
             patterns = " or ".join(named[source].path)
             raise _invalid("name", f"must be the name of a file that this source reads: {patterns}") from None
 
-    def _unnamed_file(self) -> BinaryIO:
-        if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryFile(dir=self._folder)  # pyright: ignore[reportReturnType] -- binary by default
-
     def _land(self, name: str, content: BinaryIO) -> None:
-        content.seek(0)
-        self._objects.put(name, iter(lambda: content.read(_PORTION), b""))
+        self._objects.put(name, pieces(content))
 
 
 def _invalid(parameter: str, problem: str) -> ApiError:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from serving import responses
+from serving.responses import Part
 
 
 class HealthAnswer(responses.Answer):
@@ -39,10 +40,8 @@ class HealthAnswer(responses.Answer):
     )
 
 
-class AliveAnswer(BaseModel):
+class AliveAnswer(Part):
     """The process answers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     status: Literal["alive"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from serving.responses import Part
 
 
-class CallReceipt(BaseModel):
+class CallReceipt(Part):
     """The call is durable, and has its effect once."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     call_id: str = Field(description="The call's `webhook-id`.")
     hook: str = Field(description="The declared hook.")

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from marketing_platform.analytics.kpis.watch import Sensitivity
 from serving import responses
-from serving.kpis.schemas import Finite, Part
+from serving.kpis.schemas import Finite
+from serving.responses import Part
 
 
 class AnomalyFound(Part):

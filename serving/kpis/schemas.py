@@ -5,18 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from marketing_platform.analytics.kpis.spec import Direction, Unit
 from serving import responses
+from serving.responses import Part
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class Part(BaseModel):
-    """Base of every part of an answer about KPIs."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Days(Part):

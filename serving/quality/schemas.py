@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from marketing_platform.releases.overrides import ItemKind
 from serving import responses
+from serving.responses import Part
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Figures(_Part):
+class Figures(Part):
     """Averages over users, all for the ten best items."""
 
     users: int = Field(description="Users with something to be found.")

@@ -5,19 +5,16 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from marketing_platform.analytics.questions.intent import AskedPeriod, Comparison, Intent, Kind
 from marketing_platform.analytics.questions.text import LONGEST
 from serving import responses
 from serving.parameters import Day
+from serving.responses import Part
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AskedQuestion(_Part):
+class AskedQuestion(Part):
     """A question, and the one before if this one is about it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"question": "CAC by country in Q2 vs Q1"}]})
@@ -31,7 +28,7 @@ class AskedQuestion(_Part):
     )
 
 
-class Query(_Part):
+class Query(Part):
     """A query that gave the figures, over tables of the release."""
 
     sql: str = Field(description="With named parameters.")

@@ -26,16 +26,15 @@ from serving import responses
 from serving.errors import ERRORS
 from serving.parameters import Id
 from serving.recommendations.service import Kind
+from serving.responses import Part
 
 
 class SimilarUsers(SimilarUsersAnswer, responses.Answer):
     """Users similar to one user, best first, from one release."""
 
 
-class Dropped(BaseModel):
+class Dropped(Part):
     """An item that was prepared and is not shown."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     item_id: str = Field(description="The product or campaign.", examples=["CAM-1007"])
     rule: str = Field(
@@ -81,10 +80,8 @@ class BatchQuestion(BaseModel):
     explain: bool = Field(True, description="Whether items carry contributions and paths.")
 
 
-class BatchError(BaseModel):
+class BatchError(Part):
     """Why there is no answer for a user."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     error_code: str = Field(description="As in the body of an error.", examples=["unknown_user"])
     message: str = Field(description="The same for a person.")
@@ -98,10 +95,8 @@ class _OfProducts(ProductRecommendationsAnswer):
     dropped: tuple[Dropped, ...] = Field(description="What a rule kept back as the answer left.")
 
 
-class BatchEntry(BaseModel):
+class BatchEntry(Part):
     """One user of a batch."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     user_id: str = Field(description="The user asked about.", examples=["u-0001"])
     answer: _OfProducts | _OfCampaigns | None = Field(description="Null when there is an error.")

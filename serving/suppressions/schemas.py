@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel, Str
 
 from marketing_platform.releases.overrides import ItemKind, Reason, Suppression
 from serving.parameters import Id, Text
+from serving.responses import Part
 
 
 class _Wanted(BaseModel):
@@ -61,10 +62,8 @@ class SuppressionQuestion(RootModel[Annotated[OfItem | OfUser | OfBoth, Field(di
     )
 
 
-class SuppressionAnswer(BaseModel):
+class SuppressionAnswer(Part):
     """A suppression and what became of it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     suppression_id: str = Field(description="To lift it by.", examples=["s-3f9ac21b0d114e7a"])
     reason: Reason = Field(description="Why it is out.")
@@ -79,10 +78,8 @@ class SuppressionAnswer(BaseModel):
     lifted_by: str | None = Field(description="Who lifted it; null while it holds.")
 
 
-class SuppressionsAnswer(BaseModel):
+class SuppressionsAnswer(Part):
     """A page of the suppressions that hold, oldest first."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     items: tuple[SuppressionAnswer, ...] = Field(description="The suppressions.")
     next_offset: int | None = Field(description="`offset` of the next page; null on the last.")

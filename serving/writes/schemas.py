@@ -5,23 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from serving.responses import Part
 
 _RECEIPT = "rc_WyI0ZjJhOWMwZDExYzg3YjUwZTYzMTlhMDIiLCJ1c2VyLWRhdGEiLDE3OTUyNDM4MTIwMDBd.c2lnbmVkIGJ5IHVz"
 _ID = Field(description="Names the write; keep it to follow what becomes of it.", examples=[_RECEIPT])
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Links(_Answer):
+class Links(Part):
     """Where to go on."""
 
     receipt: str = Field(description="What became of the write.")
 
 
-class Accepted(_Answer):
+class Accepted(Part):
     """The write is durable; a later release will show it."""
 
     receipt_id: str = _ID
@@ -31,14 +29,14 @@ class Accepted(_Answer):
     links: Links = Field(description="Where to go on.")
 
 
-class RefusedRow(_Answer):
+class RefusedRow(Part):
     """A row of the write that is in quarantine."""
 
     at: str = Field(description="Where it was in the request.", examples=["purchases.0"])
     reasons: list[str] = Field(description="Every rule it broke.", examples=[["quantity out of range"]])
 
 
-class ReceiptAnswer(_Answer):
+class ReceiptAnswer(Part):
     """What became of a write."""
 
     receipt_id: str = _ID

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-import tempfile
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,9 +26,9 @@ from serving import responses
 from serving.errors import ApiError
 from serving.limits.streams import portions
 from serving.threads import Threads
+from serving.uploading import Uploads, pieces
 
 _THREADS = 8
-_COPY_PORTION = 1 << 20
 _LEASE_MARGIN = 10.0  # seconds: an attempt is given up by everybody else later than by itself
 
 
@@ -51,11 +50,8 @@ class WriteService:
         self._records = records.writes
         self._follower = Follower(records.ledger, records.shelf, stores.documents, stores.objects)
         self._journal = journal_of(settings, stores.objects, writes, remember=self._remember)
-        self._folder = settings.data_dir.resolve() / "uploads" if settings.profile == "embedded" else None
         self._threads = Threads("writes", threads=_THREADS, seconds=writes.durable_seconds)
-        # A whole upload is landed in one piece, which may take long and must hold up no other write.
-        self._uploading = Threads("uploads", threads=writes.bulk_uploads, seconds=600.0)
-        self._uploads = 0
+        self._uploads = Uploads("uploads", settings, writes)
         self._key: bytes | None = None
 
     @asynccontextmanager
@@ -67,7 +63,7 @@ class WriteService:
         finally:
             await asyncio.to_thread(self._journal.close)
             self._threads.close()
-            self._uploading.close()
+            self._uploads.threads.close()
 
     async def write(
         self, asked: Asked, kind: Kind, key: str, body: bytes, records: Callable[[datetime], Sequence[Record]]
@@ -98,22 +94,16 @@ class WriteService:
             ApiError: As `write`; or the upload is too large, too slow or cannot be read, or too many are
                 under way.
         """
-        if self._uploads >= self.writes.bulk_uploads:
-            raise ApiError("overloaded")
-        self._uploads += 1
-        try:
-            # Without a name, so that nothing is left of an upload that breaks off, not even by a kill.
-            with await asyncio.to_thread(self._unnamed_file) as target:
+        with self._uploads.place():
+            async with self._uploads.gathered() as target:
                 envelope = self._envelope(asked, "bulk")
                 upload = Upload(envelope, target, self.writes, gzipped=gzipped)
                 await self._received(upload, chunks)
                 fingerprint = _fingerprint(asked.route, upload.fingerprint.encode())
                 if answer := await self._begun(asked, envelope, fingerprint):
                     return answer
-                place = await self._uploading.run(self._land, envelope.number, target)
+                place = await self._uploads.threads.run(self._land, envelope.number, target)
                 return await self._completed(envelope, place, rows=upload.rows, noted=False)
-        finally:
-            self._uploads -= 1
 
     async def receipt(self, receipt_id: str, *, principal: str, admin: bool) -> bytes:
         """What became of a write; ApiError (`unknown_receipt`) unless they wrote it, or may see all."""
@@ -200,22 +190,15 @@ class WriteService:
     async def _received(self, upload: Upload, chunks: AsyncIterable[bytes]) -> None:
         try:
             async for portion in portions(chunks, idle_seconds=self.writes.bulk_idle_seconds):
-                await self._uploading.run(upload.feed, portion)
-            await self._uploading.run(upload.finish)
+                await self._uploads.threads.run(upload.feed, portion)
+            await self._uploads.threads.run(upload.finish)
         except TooLarge as error:
             raise ApiError("body_too_large", problem=str(error)) from None
         except InputError as error:
             raise ApiError("malformed_stream", problem=str(error)) from None
 
-    def _unnamed_file(self) -> BinaryIO:
-        if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryFile(dir=self._folder)  # pyright: ignore[reportReturnType] -- binary by default
-
     def _land(self, number: str, content: BinaryIO) -> Place:
-        content.seek(0)
-        portions = iter(lambda: content.read(_COPY_PORTION), b"")
-        self._objects.create(object_name("bulk", number), portions)
+        self._objects.create(object_name("bulk", number), pieces(content))
         return InObject(number)
 
     def _signing_key(self) -> bytes:

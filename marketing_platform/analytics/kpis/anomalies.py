@@ -7,7 +7,7 @@ found somewhere belongs to those who send.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -95,8 +95,7 @@ class Found:
 def anomalies_in(document: Mapping[str, Any]) -> tuple[Anomaly, ...]:
     """The anomalies of a document as `Found.document` makes it."""
     rows: list[dict[str, Any]] = document["anomalies"]
-    days: list[dict[str, Any]] = [{"day": date.fromisoformat(row["day"])} for row in rows]
-    return tuple(Anomaly(**(row | day)) for row, day in zip(rows, days, strict=True))
+    return tuple(replace(Anomaly(**row), day=date.fromisoformat(row["day"])) for row in rows)
 
 
 def find_anomalies(registry: Registry, watch: Watch, ask: Ask) -> Found:

@@ -13,7 +13,15 @@ from pydantic import BaseModel
 
 from marketing_platform.analytics.aggregates import aggregates
 from marketing_platform.analytics.kpis.spec import Definitions, Fact, Kpi, Measure, Registry, Workspace
-from marketing_platform.declarations import Choice, Declaration, KeyPath, Problem, load_declaration, one_of
+from marketing_platform.declarations import (
+    Choice,
+    Declaration,
+    KeyPath,
+    Problem,
+    load_declaration,
+    one_of,
+    repeated,
+)
 from marketing_platform.errors import KpiError
 
 REGISTRY = "registry.yaml"
@@ -50,20 +58,12 @@ def _nothing_inside(_: KeyPath) -> Choice | type[BaseModel] | None:
 def _problems(_: Mapping[str, Any], found: Definitions | None) -> Iterator[Problem]:
     if found is None:
         return
-    yield from _repeated("facts", "fact", [one.fact for one in found.facts])
-    yield from _repeated("measures", "measure", [one.measure for one in found.measures])
-    yield from _repeated("kpis", "kpi", [one.kpi for one in found.kpis])
+    yield from repeated("facts", "fact", [one.fact for one in found.facts])
+    yield from repeated("measures", "measure", [one.measure for one in found.measures])
+    yield from repeated("kpis", "kpi", [one.kpi for one in found.kpis])
     yield from _unknown_columns(found)
     yield from _unfit(found)
     yield from _said_twice(found.kpis)
-
-
-def _repeated(part: str, key: str, names: Iterable[str]) -> Iterator[Problem]:
-    seen: dict[str, int] = {}
-    for index, name in enumerate(names):
-        first = seen.setdefault(name, index)
-        if first != index:
-            yield Problem((part, index, key), "a name of its own", f"{name!r}, which {part}.{first} has too")
 
 
 def _unknown_columns(found: Definitions) -> Iterator[Problem]:

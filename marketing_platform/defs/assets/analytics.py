@@ -1,6 +1,7 @@
 """Aggregates, one asset per declaration in `analytics/aggregates/`, and the report about them."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -23,6 +24,17 @@ from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores
 
 GROUP = "analytics"
+
+# `@report_asset()`: a document of the release that people and programs read.
+report_asset = partial(
+    dg.asset,
+    group_name=GROUP,
+    io_manager_key="report_io",
+    kinds={"json"},
+    owners=["team:analytics"],
+    tags={"layer": "report"},
+    automation_condition=follow_upstream(),
+)
 
 
 def aggregate_assets() -> list[dg.AssetsDefinition]:
@@ -50,14 +62,7 @@ def _aggregate(declared: Aggregate) -> dg.AssetsDefinition:
     return aggregate
 
 
-@dg.asset(
-    group_name=GROUP,
-    io_manager_key="report_io",
-    kinds={"json"},
-    owners=["team:analytics"],
-    tags={"layer": "report"},
-    automation_condition=follow_upstream(),
-)
+@report_asset()
 def analytics_report(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
@@ -97,11 +102,12 @@ def analytics_report(
 
 def _golden(settings: Settings, stores: Stores, tables: Sequence[StoredTable]) -> tuple[Judgement, ...]:
     """Whether the golden questions still hold; the check `golden_questions` judges the share."""
-    run = _asking(stores, tables)
+    run = asking(stores, tables)
     return judge_golden(load_golden(settings.kpis_dir), load_registry(settings.kpis_dir), run)
 
 
-def _asking(stores: Stores, tables: Sequence[StoredTable]) -> Ask:
+def asking(stores: Stores, tables: Sequence[StoredTable]) -> Ask:
+    """A way to ask these tables for KPIs."""
     return asking_tables({stored.ref.name: stored.ref for stored in tables}, stores.warehouse)
 
 

@@ -9,10 +9,9 @@ import dagster as dg
 from marketing_platform.analytics.kpis import load_registry
 from marketing_platform.analytics.kpis.anomalies import Anomaly, Drawn, Found, find_anomalies
 from marketing_platform.analytics.kpis.forecasts import Forecasts, KpiForecast, make_forecasts
-from marketing_platform.analytics.kpis.reading import ANOMALIES, FORECASTS, asking_tables
+from marketing_platform.analytics.kpis.reading import ANOMALIES, FORECASTS
 from marketing_platform.analytics.kpis.watch import load_watch
-from marketing_platform.defs.assets.analytics import GROUP
-from marketing_platform.defs.conditions import follow_upstream
+from marketing_platform.defs.assets.analytics import asking, report_asset
 from marketing_platform.defs.metadata import Banded, banded, markdown_table
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import StoredTable
@@ -22,15 +21,7 @@ _MOST_ROWS, _MOST_PLOTS = 50, 6
 _SHOWN_DAYS = 84  # before a forecast
 
 
-@dg.asset(
-    name=ANOMALIES,
-    group_name=GROUP,
-    io_manager_key="report_io",
-    kinds={"json"},
-    owners=["team:analytics"],
-    tags={"layer": "report"},
-    automation_condition=follow_upstream(),
-)
+@report_asset(name=ANOMALIES)
 def kpi_anomalies(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
@@ -41,7 +32,7 @@ def kpi_anomalies(
 ) -> dict[str, Any]:
     """The latest days on which a KPI of `kpis/watch.yaml` was far outside its own history."""
     registry = load_registry(settings.kpis_dir)
-    ask = asking_tables(_refs(kpi_daily, buyer_days, kpi_coverage), stores.warehouse)
+    ask = asking(stores, (kpi_daily, buyer_days, kpi_coverage))
     found = find_anomalies(registry, load_watch(settings.kpis_dir, registry), ask)
     context.add_output_metadata(
         {
@@ -54,15 +45,7 @@ def kpi_anomalies(
     return found.document()
 
 
-@dg.asset(
-    name=FORECASTS,
-    group_name=GROUP,
-    io_manager_key="report_io",
-    kinds={"json"},
-    owners=["team:analytics"],
-    tags={"layer": "report"},
-    automation_condition=follow_upstream(),
-)
+@report_asset(name=FORECASTS)
 def kpi_forecasts(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
@@ -73,7 +56,7 @@ def kpi_forecasts(
 ) -> dict[str, Any]:
     """The 28 days to come of the KPIs that `kpis/watch.yaml` names, by the model that did better before."""
     registry = load_registry(settings.kpis_dir)
-    ask = asking_tables(_refs(kpi_daily, buyer_days, kpi_coverage), stores.warehouse)
+    ask = asking(stores, (kpi_daily, buyer_days, kpi_coverage))
     made = make_forecasts(registry, load_watch(settings.kpis_dir, registry), ask)
     context.add_output_metadata(
         {
@@ -86,10 +69,6 @@ def kpi_forecasts(
         }
     )
     return made.document()
-
-
-def _refs(*tables: StoredTable) -> dict[str, Any]:
-    return {stored.ref.name: stored.ref for stored in tables}
 
 
 def _unusual(anomalies: Sequence[Anomaly]) -> dg.MarkdownMetadataValue:
