@@ -96,7 +96,7 @@ class ReleaseTooOld(MarketingPlatformError):
 
 
 class MailUnavailable(MarketingPlatformError):
-    """What sends e-mails does not answer, or takes none of us; what was not sent is sent by the next attempt."""
+    """What sends e-mails does not answer, or takes none of us; the next attempt goes on from there."""
 
 
 class ReleaseRefused(MarketingPlatformError):

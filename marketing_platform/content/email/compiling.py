@@ -40,7 +40,7 @@ class BodyProblem(Exception):
 
 @dataclass(frozen=True)
 class Engines:
-    """Where templates run: nothing in them can change or reach anything, and what is not given is an error."""
+    """Where templates run: nothing in them can change or reach anything, what is not given is an error."""
 
     html: ImmutableSandboxedEnvironment
     text: ImmutableSandboxedEnvironment

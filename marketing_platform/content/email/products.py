@@ -1,4 +1,4 @@
-"""Recommended products as an e-mail shows them: with a link, and a tile of colour in the place of an image."""
+"""Recommended products as an e-mail shows them: with a link, and a tile of colour for an image."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class TemplateFile(Declared):
 
 
 class QuietHours(Declared):
-    """No mail from then until then, by the clock of whoever gets it; over midnight when `until` is earlier."""
+    """No mail from then until then, by the clock of whoever gets it; over midnight if `until` is earlier."""
 
     start: time = Field(alias="from")
     until: time

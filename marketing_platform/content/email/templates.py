@@ -85,6 +85,6 @@ class Templates:
         known = {one.campaign: one for one in self.campaigns}
         if name not in known:
             raise InputError(
-                f"no campaign {name!r}{did_you_mean(name, known)}; campaigns.yaml has {', '.join(known) or 'none'}"
+                f"no campaign {name!r}{did_you_mean(name, known)}; there are {', '.join(known) or 'none'}"
             )
         return known[name]

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 _LONGEST_URL = 2000
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
+_HOST = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*")
 # A mark above marks above marks leaves its line and covers others.
 _MARKS = 3
 _JOINERS = "\u200c\u200d"  # letters of some scripts, and emoji, are made with them
@@ -67,24 +68,20 @@ def as_url(text: str, schemes: Collection[str]) -> str | None:
     line = text.strip()
     if not line or len(line) > _LONGEST_URL or any(unicodedata.category(one)[0] in "CZ" for one in line):
         return None
+    if line.startswith("mailto:"):
+        address = as_address(line.removeprefix("mailto:"))
+        return f"mailto:{address}" if address and "mailto" in schemes else None
     try:
         parts = urlsplit(line)
-        host, _ = parts.hostname, parts.port
+        # ValueError is also of a port that is none, UnicodeError of a host that has no form in ASCII.
+        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
     except ValueError:
         return None
-    if parts.scheme == "mailto":
-        return line if "mailto" in schemes and as_address(line.removeprefix("mailto:")) else None
-    if parts.scheme not in schemes or not host or parts.username is not None or "\\" in line:
+    named = _HOST.fullmatch(host) and parts.username is None and "\\" not in line
+    if parts.scheme == "mailto" or parts.scheme not in schemes or not named:
         return None
-    try:
-        ascii_host = host.encode("idna").decode() if not host.isascii() else host
-    except UnicodeError:
-        return None
-    if not re.fullmatch(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*", ascii_host):
-        return None
-    port = f":{parts.port}" if parts.port is not None else ""
     rest = (quote(part, safe=_SAFE_IN_URL) for part in (parts.path, parts.query, parts.fragment))
-    return urlunsplit((parts.scheme, ascii_host + port, *rest))
+    return urlunsplit((parts.scheme, host if port is None else f"{host}:{port}", *rest))
 
 
 def tracked(url: str, parameters: Mapping[str, str], own_hosts: Collection[str]) -> str:

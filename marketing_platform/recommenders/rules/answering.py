@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from marketing_platform.recommenders.rules.spec import WHEN_SERVED, Exclude, Reason, Rule
+from marketing_platform.releases.overrides import Suppressed
 
 # Under which name a reason shows that no declared rule has.
 _BY_HAND = "suppressed"
@@ -37,6 +38,18 @@ class LiveFacts:
             or not self.out_of_stock.isdisjoint(items)
             or (bool(self.ends_on) and any(self.ends_on.get(item, self.today) < self.today for item in items))
         )
+
+
+def live_facts(given: Suppressed, *, today: date) -> LiveFacts:
+    """What suppressions say at a moment; what was ended by hand has ended before every day there is."""
+    return LiveFacts(
+        today=today,
+        out_of_stock=given.out_of_stock,
+        ends_on=dict.fromkeys(given.ended, date.min),
+        hidden=given.hidden,
+        opted_out=given.opted_out,
+        blocked=given.blocked,
+    )
 
 
 @dataclass(frozen=True)
