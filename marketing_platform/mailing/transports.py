@@ -136,7 +136,9 @@ class SmtpTransport:
             self._lost()
         settings = self._settings
         try:
-            for attempt in stamina.retry_context(on=_again, attempts=_CONNECTS, timeout=None, wait_initial=0.5):
+            for attempt in stamina.retry_context(
+                on=_again, attempts=_CONNECTS, timeout=None, wait_initial=0.5
+            ):
                 with attempt:
                     self._server = self._connect()
         except (*_LOST, smtplib.SMTPException) as error:

@@ -211,7 +211,7 @@ class MailLedger:
         return bool(rows)
 
     def resubscribe(self, user_id: str) -> bool:
-        """Let the person get e-mails again, if the release says that they agreed; whether they had stopped it."""
+        """Let the person get e-mails again, as far as they agreed; returns whether they had stopped it."""
         with self._database.writing() as execute:
             rows = execute("DELETE FROM mail_unsubscribed WHERE user_id = $1 RETURNING user_id", user_id)
         return bool(rows)
@@ -244,8 +244,8 @@ class MailLedger:
 
 def _claim(execute: Execute, send: Send, now: datetime) -> None:
     execute(
-        "INSERT INTO mail_sends (send_id, campaign, period, user_id, template, experiment, variant, release_id,"
-        " state, attempts, claimed_at, next_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'sending', 1, $9, $9)"
+        "INSERT INTO mail_sends (send_id, campaign, period, user_id, template, experiment, variant,"
+        " release_id, state, attempts, claimed_at, next_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'sending', 1, $9, $9)"
         " ON CONFLICT (send_id) DO UPDATE SET state = 'sending', attempts = mail_sends.attempts + 1,"
         " template = excluded.template, experiment = excluded.experiment, variant = excluded.variant,"
         " release_id = excluded.release_id, claimed_at = excluded.claimed_at",
@@ -256,11 +256,5 @@ def _claim(execute: Execute, send: Send, now: datetime) -> None:
 
 
 def _recorded(row: tuple[Any, ...]) -> Recorded:
-    return Recorded(
-        Send(*row[:7]),
-        row[7],
-        row[8],
-        datetime.fromisoformat(row[9]),
-        datetime.fromisoformat(row[10]),
-        row[11],
-    )
+    claimed_at, next_at = (datetime.fromisoformat(text) for text in row[9:11])
+    return Recorded(Send(*row[:7]), row[7], row[8], claimed_at, next_at, row[11])

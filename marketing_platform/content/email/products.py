@@ -11,6 +11,8 @@ import orjson
 
 from marketing_platform.content.email.texts import one_line
 from marketing_platform.content.people import Person
+from marketing_platform.recommenders.prepared import StoredList
+from marketing_platform.recommenders.rules import LiveFacts, Rule, leaving
 
 _LONGEST_NAME, _LONGEST_CATEGORY = 80, 40
 # Background and writing on it; contrast of each pair is above 4.5.
@@ -62,6 +64,15 @@ class Recommended:
             if cause["kind"] == "product" and cause["id"] is not None
         )
         return cls(told["product_id"], told["name"], category, tuple(dict.fromkeys(causes)))
+
+
+def leaving_now(
+    stored: StoredList, user_id: str, rules: Sequence[Rule], facts: LiveFacts
+) -> Sequence[Recommended]:
+    """What of a user's prepared list may leave now, as the API would give it."""
+    found = leaving(rules, user_id, stored.ids, facts, limit=stored.shown)
+    categories = stored.categories or [None] * len(stored.ids)
+    return [Recommended.read(stored.items[place], categories[place]) for place in found.kept]
 
 
 def complements(products: Sequence[Recommended], person: Person) -> Sequence[Recommended]:
