@@ -245,7 +245,8 @@ class MailLedger:
 def _claim(execute: Execute, send: Send, now: datetime) -> None:
     execute(
         "INSERT INTO mail_sends (send_id, campaign, period, user_id, template, experiment, variant,"
-        " release_id, state, attempts, claimed_at, next_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'sending', 1, $9, $9)"
+        " release_id, state, attempts, claimed_at, next_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'sending', 1, $9, $9)"
         " ON CONFLICT (send_id) DO UPDATE SET state = 'sending', attempts = mail_sends.attempts + 1,"
         " template = excluded.template, experiment = excluded.experiment, variant = excluded.variant,"
         " release_id = excluded.release_id, claimed_at = excluded.claimed_at",

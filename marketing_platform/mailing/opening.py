@@ -1,0 +1,80 @@
+"""Puts together what an installation sends with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+
+from marketing_platform.content.email.loading import load_templates
+from marketing_platform.content.email.templates import Templates
+from marketing_platform.errors import UnknownRelease
+from marketing_platform.mailing.audience import Audience
+from marketing_platform.mailing.mail_settings import MailSettings
+from marketing_platform.mailing.sending import Mail, Report, send_campaign
+from marketing_platform.mailing.transports import FolderTransport, SmtpTransport, Transport
+from marketing_platform.recommenders.rules import load_rules, rules_of_answers
+from marketing_platform.releases.records import Records, open_records
+from marketing_platform.settings import Settings
+from marketing_platform.stores.registry import Stores, from_environment, open_stores
+
+
+def declared_templates(settings: Settings) -> Templates:
+    """What the installation declares; EmailError when it is wrong."""
+    return load_templates(settings.templates_dir / "email")
+
+
+def open_mail(settings: Settings, records: Records, *, templates: Templates | None = None) -> Mail:
+    """What sending needs; nothing is contacted before it sends."""
+    mail = from_environment(MailSettings)
+    return Mail(
+        templates=templates or declared_templates(settings),
+        settings=mail,
+        ledger=records.mail,
+        overrides=records.overrides,
+        erasures=records.erasures,
+        rules=rules_of_answers(load_rules(settings.rules_dir).products),
+        transport=partial(_transport, settings, mail),
+    )
+
+
+def send_now(
+    settings: Settings,
+    campaign: str,
+    *,
+    dry_run: bool = False,
+    records: Records | None = None,
+    stores: Stores | None = None,
+) -> Report:
+    """Send a declared campaign from the release that serves; raises what `send_campaign` raises.
+
+    Raises:
+        EmailError: Something declared is wrong.
+        InputError: No such campaign.
+        UnknownRelease: Nothing was released yet.
+    """
+    records = records or open_records(settings)
+    mail = open_mail(settings, records)
+    declared = mail.templates.campaign(campaign)
+    current = records.shelf.current()
+    if current is None:
+        raise UnknownRelease("nothing was released yet; `marketing-platform run` makes a release")
+    with Audience(stores or open_stores(settings), records.shelf.load(current)) as audience:
+        return send_campaign(mail, audience, declared, clock=_now, dry_run=dry_run)
+
+
+def _transport(settings: Settings, mail: MailSettings) -> Transport:
+    match mail.transport:
+        case "folder":
+            return FolderTransport(mail.folder or settings.data_dir / "mail")
+        case "smtp":
+            return SmtpTransport(mail)
+        case "webhook":
+            # Webhooks bring an HTTP client that others need not load.
+            from marketing_platform.automations.webhook_settings import WebhookSettings
+            from marketing_platform.mailing.webhook import WebhookTransport
+
+            return WebhookTransport(mail, from_environment(WebhookSettings))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
