@@ -20,6 +20,7 @@ from marketing_platform.settings import Settings
 from marketing_platform.stores.registry import Stores, open_counters
 from serving.access.gatekeeper import Gatekeeper, gatekeeper
 from serving.audit.service import AuditService
+from serving.emails.service import EmailService
 from serving.files.service import FileService
 from serving.hooks.service import HookService
 from serving.limits.rates import Rates
@@ -44,6 +45,7 @@ class Parts:
     limits: LimitSettings
     access: Gatekeeper
     audit: AuditService
+    emails: EmailService
     files: FileService
     holder: ReleaseHolder
     hooks: HookService
@@ -68,6 +70,7 @@ class Parts:
             await cleanups.enter_async_context(self.rates.running())
             await cleanups.enter_async_context(self.writes.running())
             await cleanups.enter_async_context(self.hooks.running())
+            await cleanups.enter_async_context(self.emails.running())
             cleanups.callback(self.audit.close)
             cleanups.callback(self.files.close)
             await cleanups.enter_async_context(self.sampling.running())
@@ -103,11 +106,13 @@ def assemble(
         worked_out=["analytics"] if embedded else [],
     )
     writing = load_write_settings()
+    writes = WriteService(settings, stores, records, writing)
     return Parts(
         settings=settings,
         limits=limits,
         access=gatekeeper(settings, records.keys),
         audit=AuditService(records.ledger, shelf, stores.documents, seconds=settings.api_seconds),
+        emails=EmailService(settings, records.mail, writes, overrides),
         files=FileService(settings, stores.objects, writing),
         holder=holder,
         hooks=HookService(settings, records.calls, stores.objects),
@@ -118,7 +123,7 @@ def assemble(
         questions=Questions(settings.kpis_dir),
         rates=Rates(limits, open_counters(settings)),
         sampling=Sampling(holder, live, lookups),
-        writes=WriteService(settings, stores, records, writing),
+        writes=writes,
     )
 
 

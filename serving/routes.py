@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from serving.analytics.endpoints import router as analytics
 from serving.audit.endpoints import router as audit
+from serving.emails.endpoints import unsubscribing
+from serving.emails.endpoints import users as emails
 from serving.erasures.endpoints import router as erasures
 from serving.features.endpoints import router as features
 from serving.files.endpoints import router as files
@@ -39,6 +41,7 @@ TAGS = [
         "description": "Who is similar, and which campaigns and products fit: with scores and reasons.",
     },
     {"name": "features", "description": "What models are told about a user, as declared."},
+    {"name": "emails", "description": "E-mails made for one user, and the way to want no more of them."},
     {"name": "suppressions", "description": "Items and users that are out of recommendations at once."},
     {"name": "erasure", "description": "Forgetting a user, and the proof of it."},
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
@@ -51,7 +54,8 @@ TAGS = [
 ]
 # Erasure is behind what else is below a user's path: an id may contain slashes.
 ROUTERS = (
-    *(batches, quality, recommendations, users, features, profiles, writes, files, erasures, suppressions),
+    *(batches, quality, recommendations, users, features, profiles, emails, writes, files, erasures),
+    *(suppressions, unsubscribing),
     *(graph, analytics, kpis, questions, hooks, audit, health, observability),
     *map(versioned, (recommendations, graph, analytics)),
 )

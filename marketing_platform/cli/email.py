@@ -10,11 +10,10 @@ import typer
 
 from marketing_platform.cli.options import DataDir, settings_of
 from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table
-from marketing_platform.errors import EmailError, InputError, UnknownRelease
+from marketing_platform.errors import EmailError, InputError
 from marketing_platform.releases.records import open_records
 
 if TYPE_CHECKING:
-    from marketing_platform.content.email.rendering import Rendered
     from marketing_platform.mailing.sending import Report
     from marketing_platform.releases.mail import Recorded
 
@@ -107,7 +106,10 @@ def render(
     json: JsonOption = False,
 ) -> None:
     """One e-mail as the release that serves makes it; nothing is sent."""
-    rendered = _rendered(template, user, locale, variant, data_dir)
+    from marketing_platform.content.email.rendering import Wish
+    from marketing_platform.mailing.opening import render_one
+
+    rendered = render_one(settings_of(data_dir), template, user, Wish(locale=locale, variant=variant))
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         (output / f"{template}.html").write_text(rendered.html, encoding="utf-8")
@@ -187,41 +189,6 @@ def resubscribe(
     console.print(f"{user} gets e-mails again, if the release says that they agreed", markup=False)
 
 
-def _rendered(template: str, user: str, locale: str | None, variant: str, data_dir: Path | None) -> Rendered:
-    from datetime import UTC, datetime
-
-    from marketing_platform.content.email.products import leaving_now
-    from marketing_platform.content.email.rendering import Wish
-    from marketing_platform.content.email.rendering import render as rendered
-    from marketing_platform.mailing.audience import Audience
-    from marketing_platform.mailing.opening import open_mail
-    from marketing_platform.mailing.parcels import unsubscribe_url
-    from marketing_platform.recommenders.rules import live_facts
-    from marketing_platform.releases.overrides import suppressed
-    from marketing_platform.stores.registry import open_stores
-
-    settings = settings_of(data_dir)
-    records = open_records(settings)
-    mail = open_mail(settings, records)
-    current = records.shelf.current()
-    if current is None:
-        raise UnknownRelease("nothing was released yet; `marketing-platform run` makes a release")
-    now = datetime.now(UTC)
-    with Audience(open_stores(settings), records.shelf.load(current)) as audience:
-        person, stored = audience.person(user), audience.products(user)
-        if person is None:
-            raise InputError(f"{current} knows no user {user!r}")
-        facts = live_facts(suppressed(records.overrides.holding(now), "product", now=now), today=now.date())
-        return rendered(
-            mail.templates.named(template),
-            mail.templates.sending,
-            person,
-            leaving_now(stored, user, mail.rules, facts) if stored else (),
-            unsubscribe_url=unsubscribe_url(mail.settings, records.mail.signing_key(), user),
-            wish=Wish(locale=locale, variant=variant),
-        )
-
-
 def _show(report: Report, *, dry_run: bool) -> None:
     done = (
         [("would be sent", report.ready)]
@@ -234,7 +201,7 @@ def _show(report: Report, *, dry_run: bool) -> None:
         ]
     )
     left_out = [(f"left out: {reason}", count) for reason, count in sorted(report.left_out.items())]
-    title = f"{report.campaign}, {report.period}: {report.members:,} in {report.segment}, from {report.release_id}"
+    title = f"{report.campaign}, {report.period}: {report.members:,} users, {report.release_id}"
     emit_table(title, ["", "users"], [*done, *left_out])
     if report.stopped is not None:
         console.print(report.stopped, style="red", markup=False, highlight=False, soft_wrap=True)

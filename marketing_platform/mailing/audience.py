@@ -50,6 +50,8 @@ class Audience:
 
     def members(self, segment: str) -> list[str]:
         """The users of a segment, in the order of their ids; UnknownName for a release without segments."""
+        if MEMBERS not in self.manifest.tables:
+            raise UnknownName(f"{self.manifest.release_id} was made without segments; publish a new release")
         ask = ask_release(self._stores.warehouse, self.manifest)
         return ask(_MEMBERS_SQL, [MEMBERS], {"segment": segment})["user_id"].to_pylist()
 

@@ -6,13 +6,17 @@ from datetime import UTC, datetime
 from functools import partial
 
 from marketing_platform.content.email.loading import load_templates
+from marketing_platform.content.email.products import leaving_now
+from marketing_platform.content.email.rendering import Rendered, Wish, render
 from marketing_platform.content.email.templates import Templates
-from marketing_platform.errors import UnknownRelease
+from marketing_platform.errors import InputError, UnknownRelease
 from marketing_platform.mailing.audience import Audience
 from marketing_platform.mailing.mail_settings import MailSettings
+from marketing_platform.mailing.parcels import unsubscribe_url
 from marketing_platform.mailing.sending import Mail, Report, send_campaign
 from marketing_platform.mailing.transports import FolderTransport, SmtpTransport, Transport
-from marketing_platform.recommenders.rules import load_rules, rules_of_answers
+from marketing_platform.recommenders.rules import live_facts, load_rules, rules_of_answers
+from marketing_platform.releases.overrides import suppressed
 from marketing_platform.releases.records import Records, open_records
 from marketing_platform.settings import Settings
 from marketing_platform.stores.registry import Stores, from_environment, open_stores
@@ -55,11 +59,40 @@ def send_now(
     records = records or open_records(settings)
     mail = open_mail(settings, records)
     declared = mail.templates.campaign(campaign)
+    with _audience(settings, records, stores) as audience:
+        return send_campaign(mail, audience, declared, clock=_now, dry_run=dry_run)
+
+
+def render_one(settings: Settings, template: str, user_id: str, wish: Wish) -> Rendered:
+    """The e-mail of one user, to look at: as `send_now` would make it now, whoever they are.
+
+    Raises:
+        InputError: The release knows no such user, or the e-mail cannot be made for them as wished.
+        UnknownTemplate: No such template.
+        UnknownRelease: Nothing was released yet.
+    """
+    records = open_records(settings)
+    mail, now = open_mail(settings, records), _now()
+    with _audience(settings, records, None) as audience:
+        person, stored = audience.person(user_id), audience.products(user_id)
+        if person is None:
+            raise InputError(f"{audience.manifest.release_id} knows no user {user_id!r}")
+        facts = live_facts(suppressed(records.overrides.holding(now), "product", now=now), today=now.date())
+        return render(
+            mail.templates.named(template),
+            mail.templates.sending,
+            person,
+            leaving_now(stored, user_id, mail.rules, facts) if stored else (),
+            unsubscribe_url=unsubscribe_url(mail.settings, records.mail.signing_key(), user_id),
+            wish=wish,
+        )
+
+
+def _audience(settings: Settings, records: Records, stores: Stores | None) -> Audience:
     current = records.shelf.current()
     if current is None:
         raise UnknownRelease("nothing was released yet; `marketing-platform run` makes a release")
-    with Audience(stores or open_stores(settings), records.shelf.load(current)) as audience:
-        return send_campaign(mail, audience, declared, clock=_now, dry_run=dry_run)
+    return Audience(stores or open_stores(settings), records.shelf.load(current))
 
 
 def _transport(settings: Settings, mail: MailSettings) -> Transport:

@@ -76,9 +76,10 @@ def leaving_now(
 
 
 def complements(products: Sequence[Recommended], person: Person) -> Sequence[Recommended]:
-    """Those first that go with what the person bought last; the order stays otherwise."""
-    last = person.purchases[0].product_id if person.purchases else None
-    return sorted(products, key=lambda product: last not in product.causes)
+    """Those that go with what the person has, what they bought last first; the order stays otherwise."""
+    bought = [line.product_id for line in person.purchases]
+    going = [one for one in products if not set(one.causes).isdisjoint(bought)]
+    return sorted(going, key=lambda one: bought[0] not in one.causes)
 
 
 def shown(products: Sequence[Recommended], person: Person, urls: Sequence[str]) -> Iterator[Shown]:

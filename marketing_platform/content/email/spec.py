@@ -18,8 +18,8 @@ Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")]
 Wording = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 CONTROL = "control"  # the variant that a template is without any of its `variants`
 
-# What a field is filled from. `recommendations` and `complements` are products of the release: all of them
-# in their order, or those first that go with what the person bought last.
+# What a field is filled from. `recommendations` are products of the release in their order, `complements`
+# those of them that go with what the person has, the last purchase first.
 PersonSource = Literal["first_name", "name", "country", "last_purchase", "last_category", "top_interest"]
 ProductSource = Literal["recommendations", "complements"]
 
