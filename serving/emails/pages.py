@@ -19,7 +19,7 @@ _FORM = '<form method="post"><button name="List-Unsubscribe" value="One-Click">{
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "ask": "Unsubscribe?",
-        "asked": "You will get no more e-mails from us.",
+        "asked": "You will then get no more e-mails from us.",
         "button": "Unsubscribe",
         "done": "You are unsubscribed",
         "told": "You will get no more e-mails from us. You can close this page.",

@@ -31,6 +31,7 @@ _OF_STYLE = frozenset({"style", "bgcolor", "color"})
 # Values under these names are made by us: addresses that were judged, colours of our own palette.
 _AN_ADDRESS = re.compile(r"\{\{ *[a-z_.]*url *\}\}")
 _A_COLOUR = re.compile(r"\{\{ *[a-z_]+\.(colour|ink) *\}\}")
+_FETCHED = re.compile(r"@import|url\s*\(", re.IGNORECASE)
 _INLINER = css_inline.CSSInliner(keep_style_tags=False, keep_at_rules=True, load_remote_stylesheets=False)
 
 
@@ -98,7 +99,7 @@ def compiled_html(
     page = _TAG.sub(lambda found: _held(found[0], tags), source)
     if path.suffix == ".mjml":
         try:
-            page = mjml.mjml2html(page)
+            page = mjml.mjml2html(page, fonts={})  # by itself it has fonts fetched that it knows by name
         except ValueError as error:
             raise BodyProblem(f"not MJML: {error}") from None
     page = _INLINER.inline(page)
@@ -116,6 +117,12 @@ def _part(parts: Mapping[str, str], name: str) -> str:
     if name not in parts:
         raise BodyProblem(f"includes {name}.mjml; parts/ has {', '.join(sorted(parts)) or 'none'}")
     return parts[name]
+
+
+def _require_own(style: str) -> None:
+    """Nothing of a style is fetched: a mail that is opened tells nobody."""
+    if _FETCHED.search(style):
+        raise BodyProblem("a style has @import or url(…): what a mail looks like stands in the mail")
 
 
 def _held(tag: str, tags: list[str]) -> str:
@@ -158,14 +165,19 @@ class _Judge(HTMLParser):
                 raise BodyProblem(f"<{tag} {name}>: scripts have no place in a mail")
             if name in ("href", "src") and value:
                 self._judge_address(tag, name, value)
+            if name == "style":
+                _require_own(value)
             for held in self._held_in(value):
                 self._judge_value(tag, name, held)
 
     def handle_data(self, data: str) -> None:
         """Text, where every value is escaped; style sheets, where none may stand."""
         held = list(self._held_in(data))
-        if self.cdata_elem is not None and held:
+        if self.cdata_elem is None:
+            return
+        if held:
             raise BodyProblem(f"{held[0]} stands in <{self.cdata_elem}>")
+        _require_own(data)
 
     def handle_comment(self, data: str) -> None:
         """A statement; or what Outlook alone reads, where only colours may stand."""

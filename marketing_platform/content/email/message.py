@@ -5,16 +5,32 @@ One-click unsubscription is RFC 8058, with the headers of RFC 2369.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 
 from marketing_platform.content.email.texts import one_line
 
-_LONGEST_NAME = 60
+_LONGEST_NAME, _LONGEST_SUBJECT = 60, 200
+_LINE = 78
+
+
+class _Verbatim(UnstructuredHeader, BaseHeader):
+    """A header that is one word: folded as usual, a long one would be encoded, and nobody would read it."""
+
+    def fold(self, *, policy: Policy) -> str:
+        """On a line of its own where it does not fit beside the name (RFC 5322, section 2.2.3)."""
+        line = f"{self.name}: {self}"
+        return f"{line}\r\n" if len(line) <= _LINE else f"{self.name}:\r\n {self}\r\n"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("list-unsubscribe", _Verbatim)
+_POLICY = SMTP.clone(header_factory=_HEADERS)
 
 
 @dataclass(frozen=True)
@@ -40,15 +56,14 @@ def compose(
     envelope: Envelope, *, subject: str, html: str, text: str, locale: str, campaign: str | None = None
 ) -> EmailMessage:
     """The message; what is not ASCII in headers is encoded, and no value can end a header."""
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     message["From"] = _mailbox(envelope.sender_name, envelope.sender)
     message["To"] = _mailbox(envelope.to_name or "", envelope.to)
     if envelope.reply_to:
         message["Reply-To"] = _mailbox("", envelope.reply_to)
-    message["Subject"] = one_line(subject, 200)
+    message["Subject"] = one_line(subject, _LONGEST_SUBJECT)
     message["Date"] = envelope.at
     message["Message-ID"] = f"<{envelope.message_id}>"
-    message["Content-Language"] = locale
     for name, value in unsubscribe_headers(envelope.unsubscribe_url).items():
         message[name] = value
     message["Auto-Submitted"] = "auto-generated"
@@ -56,6 +71,9 @@ def compose(
         message["X-Campaign"] = campaign
     message.set_content(text, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
+    message["Content-Language"] = locale
+    # The same e-mail is the same bytes.
+    message.set_boundary(f"=_{hashlib.sha256(envelope.message_id.encode()).hexdigest()[:32]}")
     return message
 
 
