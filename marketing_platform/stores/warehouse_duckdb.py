@@ -29,16 +29,19 @@ Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 _ROW_GROUP = 122_880
 
 
-def sharing(**config: str | bool | int | float | list[str]) -> Connect:
+def sharing(**settings: str | bool) -> Connect:
     """A way to connect that hands out cursors of one database, opened when first asked for.
 
     Opening one costs 10 to 40 ms, a cursor next to nothing. The database holds no data, only each cursor's
-    temporary views of parts.
+    temporary views of parts. `settings` are DuckDB's, by their names there.
     """
 
     @cache
     def database() -> duckdb.DuckDBPyConnection:
-        return duckdb.connect(":memory:", config=config)
+        connection = duckdb.connect(":memory:")
+        for name, value in settings.items():  # when opening, those of extensions are not known yet
+            connection.execute(f"SET GLOBAL {name} = $value", {"value": value})
+        return connection
 
     @contextmanager
     def connect() -> Generator[duckdb.DuckDBPyConnection]:
