@@ -1,7 +1,7 @@
 """Typed settings, read from the environment (`MARKETING_…`) when asked for, never at import.
 
 Only what differs between installations belongs here; rules live in `sources/`,
-`expectations/`, `rules/`, `features/`, `kpis/`, `automations/` and `templates/`.
+`expectations/`, `rules/`, `features/`, `kpis/`, `experiments/`, `automations/` and `templates/`.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     )
     kpis_dir: Path = Field(
         PROJECT_DIR / "kpis", description="KPIs, the workspace they hold for, and golden questions."
+    )
+    experiments_dir: Path = Field(
+        PROJECT_DIR / "experiments", description="A/B tests, a YAML file each; metrics; the global holdout."
     )
     automations_dir: Path = Field(
         PROJECT_DIR / "automations", description="Webhooks, out and in: `webhooks.yaml`."
