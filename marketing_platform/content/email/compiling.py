@@ -25,7 +25,7 @@ _VALUE = re.compile(r"jqv(\d+)q")
 _STATEMENT = re.compile(r"<!--jqs(\d+)q-->")
 _ANY = re.compile(r"jq[vs](\d+)q")
 _INCLUDE = re.compile(r'<mj-include\s+path="([a-z_]+)\.mjml"\s*/>')
-_REFUSED = frozenset({"script", "iframe", "object", "embed", "form", "base", "link", "meta-refresh", "svg"})
+_REFUSED = frozenset({"script", "iframe", "object", "embed", "form", "base", "link", "svg"})
 _PLAIN = frozenset({"alt", "title", "aria-label", "lang"})
 _OF_STYLE = frozenset({"style", "bgcolor", "color"})
 # Values under these names are made by us: addresses that were judged, colours of our own palette.
@@ -88,13 +88,11 @@ def compiled_html(
     Raises:
         BodyProblem: It cannot be compiled, or something in it is not allowed in a mail.
     """
+    _parsed(path.read_text(encoding="utf-8"), engine)  # for the number of the line, before anything moves
     source = expanded(path, parts)
     if _ANY.search(source):
         raise BodyProblem("a word such as jqv1q is used by the compiler itself")
-    try:
-        engine.parse(source)  # for the number of the line, before anything moves
-    except TemplateSyntaxError as error:
-        raise BodyProblem(f"line {error.lineno}: {error.message}") from None
+    _parsed(source, engine)
     tags: list[str] = []
     page = _TAG.sub(lambda found: _held(found[0], tags), source)
     if path.suffix == ".mjml":
@@ -106,6 +104,13 @@ def compiled_html(
     _Judge(tags, schemes).judge(page)
     page = _STATEMENT.sub(lambda found: tags[int(found[1])], page)
     return compiled_text(_VALUE.sub(lambda found: tags[int(found[1])], page), engine)
+
+
+def _parsed(source: str, engine: ImmutableSandboxedEnvironment) -> None:
+    try:
+        engine.parse(source)
+    except TemplateSyntaxError as error:
+        raise BodyProblem(f"line {error.lineno}: {error.message}") from None
 
 
 def expanded(path: Path, parts: Mapping[str, str]) -> str:
@@ -157,6 +162,8 @@ class _Judge(HTMLParser):
         given = {name: value or "" for name, value in attrs}
         if tag in _REFUSED or (tag == "meta" and given.get("http-equiv", "").lower() == "refresh"):
             raise BodyProblem(f"<{tag}> has no place in a mail")
+        if tag.startswith("mj-"):
+            raise BodyProblem(f"<{tag}> is no element of MJML, or not where it may stand")
         if tag == "img" and "alt" not in given:
             raise BodyProblem("an <img> has no alt text")
         self._language = self._language or (tag == "html" and bool(given.get("lang")))

@@ -5,7 +5,7 @@ Shapes belong to `spec.py`, bodies to `compiling.py`, files and messages to `dec
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,8 @@ def load_templates(directory: Path) -> Templates:
     texts = {path.name: path.read_text(encoding="utf-8") for path in (directory / PARTS).glob("*.txt")}
     reader = _Reader(sending, parts, engines(texts))
     found: dict[str, EmailTemplate] = {}
-    for path in sorted(directory.glob(f"*/{TEMPLATE}")):
+    paths = sorted(directory.glob(f"*/{TEMPLATE}"))
+    for path in paths:
         try:
             found[path.parent.name] = reader.read(path)
         except EmailError as error:
@@ -72,7 +73,9 @@ def load_templates(directory: Path) -> Templates:
     campaigns = Campaigns()
     if (directory / CAMPAIGNS).exists():
         try:
-            campaigns = load_declaration(directory / CAMPAIGNS, _campaigns(found))
+            campaigns = load_declaration(
+                directory / CAMPAIGNS, _campaigns([path.parent.name for path in paths])
+            )
         except EmailError as error:
             wrong.append(str(error))
     if wrong:
@@ -213,7 +216,7 @@ def _sending_problems(_: Mapping[str, Any], found: Sending | None) -> Iterator[P
             yield Problem(path, "a time zone such as Europe/Berlin", repr(zone))
 
 
-def _campaigns(templates: Mapping[str, EmailTemplate]) -> Declaration[Campaigns]:
+def _campaigns(templates: Sequence[str]) -> Declaration[Campaigns]:
     def problems(_: Mapping[str, Any], found: Campaigns | None) -> Iterator[Problem]:
         if found is None:
             return
