@@ -51,9 +51,7 @@ def person(
 
 def nobody() -> Person:
     """Somebody of whom nothing is known."""
-    return person(
-        name=None, email=None, country=None, language=None, consent=None, bought=None, interest=None
-    )
+    return Person("u-0", None, None, None, None, None, (), ())
 
 
 def rendered(

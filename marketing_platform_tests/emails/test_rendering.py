@@ -209,9 +209,7 @@ def test_nothing_that_anybody_typed_gets_out_of_its_place(
     assert page.open == []
     shown = email.used["picks"].value
     plain = [
-        Recommended(
-            f"p{number}", "Plain", one.category and "Plain", ("named",) if one.because else ("nameless",)
-        )
+        Recommended("p", "Plain", one.category and "Plain", ("named" if one.because else "nameless",))
         for one in shown
         if isinstance(one, Shown)
     ]
