@@ -16,16 +16,14 @@ from email.policy import SMTP, Policy
 from marketing_platform.content.email.texts import one_line
 
 _LONGEST_NAME, _LONGEST_SUBJECT = 60, 200
-_LINE = 78
 
 
 class _Verbatim(UnstructuredHeader, BaseHeader):
     """A header that is one word: folded as usual, a long one would be encoded, and nobody would read it."""
 
     def fold(self, *, policy: Policy) -> str:
-        """On a line of its own where it does not fit beside the name (RFC 5322, section 2.2.3)."""
-        line = f"{self.name}: {self}"
-        return f"{line}\r\n" if len(line) <= _LINE else f"{self.name}:\r\n {self}\r\n"
+        """On one line, up to 998 characters of which RFC 5322 allows (section 2.1.1)."""
+        return f"{self.name}: {self}\r\n"
 
 
 _HEADERS = HeaderRegistry()
