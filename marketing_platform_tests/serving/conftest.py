@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pytest
 from fastapi import FastAPI
@@ -69,6 +70,7 @@ from serving.releases import (
     CONTENT,
     CROSS_CATEGORY,
     FEATURES,
+    PEOPLE,
     PRODUCTS,
     RECOMMENDATIONS,
     SIMILAR_USERS,
@@ -219,6 +221,8 @@ class Platform:
             *_stored([_products(EVERYONE, generation)], generation),
             pa.table(exceptions, schema=ANSWER_SCHEMA),
         ]
+        people = [_person(user, number, generation) for number, user in enumerate(USERS)]
+        tables[PEOPLE] = [pa.table({"key": USERS, "answer": people}, schema=ANSWER_SCHEMA)]
         entries = {FEATURES: self._features(generation)}
         for kind, chunks in tables.items():
             name = f"{kind}__gen{generation}"
@@ -288,6 +292,29 @@ def encoder() -> Encoder:
     """The platform's own encoder, built once for all tests of this folder."""
     with tempfile.TemporaryDirectory() as folder:  # the model is in memory once it is open
         return open_encoder(Path(folder))
+
+
+def _person(user_id: str, number: int, generation: int) -> bytes:
+    """Every second one agreed to get e-mails, the last one has no address."""
+    product = {
+        "product_id": "p-0",
+        "name": "Lamp",
+        "category": "Light",
+        "last_at": MORNING,
+        "satisfaction": 4,
+    }
+    return orjson.dumps(
+        {
+            "user_id": user_id,
+            "name": f"Ada{'abcdef'[number]} Example{'abcdef'[generation]}",
+            "email": f"{user_id}@example.com" if user_id != USERS[-1] else None,
+            "country": "DE",
+            "language": "de-DE" if number % 2 else "en-GB",
+            "marketing_consent": number % 2 == 0,
+            "purchases": [lamp],
+            "interests": [{"interest": "Camping", "strength": 0.8, "source": "survey", "confidence": 1.0}],
+        }
+    )
 
 
 def _rows(generation: int) -> dict[str, list[dict[str, Any]]]:
