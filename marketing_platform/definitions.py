@@ -11,6 +11,7 @@ import dagster as dg
 from marketing_platform.defs.assets.analytics import aggregate_assets, analytics_report
 from marketing_platform.defs.assets.content import people
 from marketing_platform.defs.assets.documents import enriched_events
+from marketing_platform.defs.assets.emails import email_sends
 from marketing_platform.defs.assets.embeddings import (
     message_embeddings,
     similar_users,
@@ -72,6 +73,7 @@ def build_definitions(settings: Settings, *, stores: Stores | None = None) -> dg
             product_lists,
             people,
             release_asset(checks),
+            email_sends,
         ],
         asset_checks=checks,
         jobs=build_jobs(),

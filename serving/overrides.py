@@ -17,7 +17,7 @@ import structlog
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from marketing_platform.recommenders.rules import LiveFacts, RuleBook, live_facts, rules_of_answers
+from marketing_platform.recommenders.rules import LiveFacts, RuleBook, rules_of_answers
 from marketing_platform.recommenders.rules.spec import Exclude
 from marketing_platform.releases.erasures import Erasure, Erasures, masked
 from marketing_platform.releases.manifest import Manifest
@@ -170,8 +170,7 @@ class LiveOverrides:
         midnight = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
         self._stands_until = min([midnight, *until])
         for kind in get_args(ItemKind):
-            given = suppressed(self._known.values(), kind, now=now)
-            facts = live_facts(given, today=now.date())
+            facts = LiveFacts.of(suppressed(self._known.values(), kind, now=now), now.date())
             declared = self._declared[kind]
             ends = any(isinstance(rule, Exclude) and rule.when == "ended_campaign" for rule in declared)
             self._standing[kind] = Standing(rules_of_answers(declared), facts, ends)

@@ -15,7 +15,7 @@ from marketing_platform.mailing.mail_settings import MailSettings
 from marketing_platform.mailing.parcels import unsubscribe_url
 from marketing_platform.mailing.sending import Mail, Report, send_campaign
 from marketing_platform.mailing.transports import FolderTransport, SmtpTransport, Transport
-from marketing_platform.recommenders.rules import live_facts, load_rules, rules_of_answers
+from marketing_platform.recommenders.rules import LiveFacts, load_rules, rules_of_answers
 from marketing_platform.releases.overrides import suppressed
 from marketing_platform.releases.records import Records, open_records
 from marketing_platform.settings import Settings
@@ -77,7 +77,7 @@ def render_one(settings: Settings, template: str, user_id: str, wish: Wish) -> R
         person, stored = audience.person(user_id), audience.products(user_id)
         if person is None:
             raise InputError(f"{audience.manifest.release_id} knows no user {user_id!r}")
-        facts = live_facts(suppressed(records.overrides.holding(now), "product", now=now), today=now.date())
+        facts = LiveFacts.of(suppressed(records.overrides.holding(now), "product", now=now), now.date())
         return render(
             mail.templates.named(template),
             mail.templates.sending,

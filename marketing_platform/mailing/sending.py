@@ -27,7 +27,7 @@ from marketing_platform.mailing.audience import Audience
 from marketing_platform.mailing.mail_settings import MailSettings
 from marketing_platform.mailing.parcels import Ready, parcel, unsubscribe_url
 from marketing_platform.mailing.transports import Outcome, Transport
-from marketing_platform.recommenders.rules import LiveFacts, Rule, live_facts
+from marketing_platform.recommenders.rules import LiveFacts, Rule
 from marketing_platform.releases.erasures import Erasures, masked
 from marketing_platform.releases.mail import Claim, MailLedger, Send, State
 from marketing_platform.releases.overrides import Overrides, suppressed
@@ -162,7 +162,7 @@ class _Run:
         for begin in range(0, len(members), _AT_ONCE):
             now = self.clock()
             given = suppressed(self.mail.overrides.holding(now), "product", now=now)
-            facts = live_facts(given, today=now.date())
+            facts = LiveFacts.of(given, now.date())
             erased = masked(self.mail.erasures.changes(0)[0], self.audience.manifest.created_at)
             unsubscribed = self.mail.ledger.unsubscribed()
             for user_id in members[begin : begin + _AT_ONCE]:

@@ -296,13 +296,7 @@ def encoder() -> Encoder:
 
 def _person(user_id: str, number: int, generation: int) -> bytes:
     """Every second one agreed to get e-mails, the last one has no address."""
-    product = {
-        "product_id": "p-0",
-        "name": "Lamp",
-        "category": "Light",
-        "last_at": MORNING,
-        "satisfaction": 4,
-    }
+    lamp = {"product_id": "p-0", "name": "Lamp", "category": None, "last_at": MORNING, "satisfaction": 4}
     return orjson.dumps(
         {
             "user_id": user_id,

@@ -8,7 +8,6 @@ from marketing_platform.recommenders.rules.answering import (
     Leaving,
     LiveFacts,
     leaving,
-    live_facts,
     rules_of_answers,
 )
 from marketing_platform.recommenders.rules.applying import apply
@@ -30,7 +29,6 @@ __all__ = [
     "apply",
     "in_order",
     "leaving",
-    "live_facts",
     "load_rules",
     "rules_of_answers",
 ]

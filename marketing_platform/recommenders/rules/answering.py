@@ -14,6 +14,8 @@ from datetime import date
 from marketing_platform.recommenders.rules.spec import WHEN_SERVED, Exclude, Reason, Rule
 from marketing_platform.releases.overrides import Suppressed
 
+# Over before every day there is: what was ended by hand has ended.
+_LONG_AGO = date.min
 # Under which name a reason shows that no declared rule has.
 _BY_HAND = "suppressed"
 
@@ -29,6 +31,18 @@ class LiveFacts:
     opted_out: frozenset[str] = frozenset()  # users
     blocked: Mapping[str, frozenset[str]] = field(default_factory=dict)  # items by user
 
+    @classmethod
+    def of(cls, given: Suppressed, today: date) -> LiveFacts:
+        """What was suppressed, on that day."""
+        return cls(
+            today=today,
+            out_of_stock=given.out_of_stock,
+            ends_on=dict.fromkeys(given.ended, _LONG_AGO),
+            hidden=given.hidden,
+            opted_out=given.opted_out,
+            blocked=given.blocked,
+        )
+
     def touch(self, user_id: str, items: Sequence[str]) -> bool:
         """Whether anything known may concern one of these items for the user."""
         return (
@@ -38,18 +52,6 @@ class LiveFacts:
             or not self.out_of_stock.isdisjoint(items)
             or (bool(self.ends_on) and any(self.ends_on.get(item, self.today) < self.today for item in items))
         )
-
-
-def live_facts(given: Suppressed, *, today: date) -> LiveFacts:
-    """What suppressions say at a moment; what was ended by hand has ended before every day there is."""
-    return LiveFacts(
-        today=today,
-        out_of_stock=given.out_of_stock,
-        ends_on=dict.fromkeys(given.ended, date.min),
-        hidden=given.hidden,
-        opted_out=given.opted_out,
-        blocked=given.blocked,
-    )
 
 
 @dataclass(frozen=True)
