@@ -143,7 +143,7 @@ def recommendations_example() -> dict[str, Any]:
 
 def products_example() -> dict[str, Any]:
     """One product and why."""
-    bought = ItemCause(kind="product", id="CAM-1003", share=0.7)
+    bought = ItemCause(kind="product", id="CAM-1003", name="Polaris Down Sleeping Bag", share=0.7)
     item = ProductItem(
         product_id="CAM-1001",
         name="Birkvik 2-Person Tunnel Tent",
@@ -156,15 +156,15 @@ def products_example() -> dict[str, Any]:
             ItemContribution(
                 recommender="paths",
                 share=0.3,
-                causes=(ItemCause(kind="interest", id="Camping", share=0.3),),
+                causes=(ItemCause(kind="interest", id="Camping", name="Camping", share=0.3),),
             ),
         ),
         path=(
             PathStep(kind="node", label="User", id="u-0001"),
             PathStep(kind="relation", label="PURCHASED", id=None),
-            PathStep(kind="node", label="Product", id="CAM-1003"),
+            PathStep(kind="node", label="Product", id="CAM-1003", name=bought.name),
             PathStep(kind="relation", label="GOES_WITH", id=None),
-            PathStep(kind="node", label="Product", id="CAM-1001"),
+            PathStep(kind="node", label="Product", id="CAM-1001", name="Birkvik 2-Person Tunnel Tent"),
         ),
     )
     return _leaving(
