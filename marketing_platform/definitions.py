@@ -18,7 +18,7 @@ from marketing_platform.defs.assets.embeddings import (
 )
 from marketing_platform.defs.assets.features import feature_assets
 from marketing_platform.defs.assets.findings import kpi_anomalies, kpi_forecasts
-from marketing_platform.defs.assets.graph import knowledge_graph
+from marketing_platform.defs.assets.graph import interests_of_messages, knowledge_graph
 from marketing_platform.defs.assets.ingestion import admitted_batches, batch_gate, raw_records
 from marketing_platform.defs.assets.items import evaluation_asset, recommendations_asset
 from marketing_platform.defs.assets.product_lists import product_lists
@@ -54,6 +54,7 @@ def build_definitions(settings: Settings, *, stores: Stores | None = None) -> dg
             message_embeddings,
             user_vectors,
             similar_users,
+            interests_of_messages,
             knowledge_graph,
             *aggregate_assets(),
             *feature_assets(load_features(settings.features_dir)),

@@ -35,6 +35,7 @@ from marketing_platform.features.queries import (
 from marketing_platform.features.spec import ENTITIES as FEATURED
 from marketing_platform.features.spec import Entity
 from marketing_platform.gates import profile_sql
+from marketing_platform.graph.interests import DESCRIBED, VOCABULARY
 from marketing_platform.graph.model import RECORD_ID, graph_model
 from marketing_platform.recommenders.item_kinds import ENGAGEMENT, INTERESTS, PARTS, PURCHASES
 from marketing_platform.sample import write_sample
@@ -50,6 +51,14 @@ FACTS = sorted(table.name for table in tables().values() if table.kind is TableK
 GRAPH = {part.label: part.sql for part in graph_model().labels} | {
     part.type: part.sql for part in graph_model().relations
 }
+ALIKE = pa.table(
+    {
+        "user_id": [f"u-{number:06d}" for number in range(1, 11)],
+        "rank": [1] * 10,
+        "similar_user_id": [f"u-{number:06d}" for number in range(11, 21)],
+        "score": pa.array([0.9 - number / 7 for number in range(10)], pa.float32()),
+    }
+)
 _PARTS = f"SELECT sequence, parts[$table] AS part FROM {BATCHES} WHERE parts[$table] IS NOT NULL"
 
 
@@ -149,6 +158,14 @@ def load(warehouse: Warehouse, rows: Sequence[tuple[str, str, pa.Table]]) -> Loa
         of_rows = TableRef(LANDED, tuple(landed[name]), tables()[name].arrow_schema)
         select = Select(entity_sql(tables()[name]), [of_rows, *refs.values()])
         refs[name] = warehouse.create(f"{name}__all", select).ref
+    of_messages = (
+        "SELECT user_id, 'Camping' AS interest, COUNT(*) AS messages, COUNT(*) + 2 AS written FROM events"
+    )
+    select = Select(f"{of_messages} WHERE message IS NOT NULL GROUP BY user_id", [refs["events"]])
+    refs["message_interests"] = warehouse.create("message_interests__all", select).ref
+    with warehouse.writer("similar_users__all", ALIKE.schema) as writer:
+        writer.add(ALIKE)
+    refs["similar_users"] = writer.stored.ref
     for name, aggregate in aggregates().items():
         select = Select(aggregate.query, [refs[read] for read in aggregate.reads])
         refs[name] = warehouse.create(f"{name}__all", select).ref
@@ -241,7 +258,7 @@ def test_nodes_and_relations(engines: tuple[Loaded, Loaded], name: str) -> None:
     assert_same(engines, GRAPH[name].format(record_id=RECORD_ID))
 
 
-@pytest.mark.parametrize("sql", [TEXTS, WRITTEN])
+@pytest.mark.parametrize("sql", [TEXTS, WRITTEN, VOCABULARY, DESCRIBED])
 def test_texts(engines: tuple[Loaded, Loaded], sql: str) -> None:
     duckdb, other = (engine.ask(sql) for engine in engines)
     assert other == duckdb  # in the same order: both sort by bytes

@@ -30,6 +30,7 @@ from marketing_platform.encoders import Encoder, open_encoder
 from marketing_platform.features.answers import feature_answers
 from marketing_platform.features.spec import FeatureFile, Features
 from marketing_platform.graph import project_graph
+from marketing_platform.graph.interests import MESSAGE_INTERESTS
 from marketing_platform.recommenders.answers import (
     ANSWER_SCHEMA,
     CampaignItem,
@@ -178,6 +179,10 @@ class Platform:
         with self.stores.warehouse.writer(f"admitted_batches__gen{generation}", admitted.schema) as part:
             part.add(admitted)
         refs = {name: table.ref for name, table in stored.items()} | {"admitted_batches": part.stored.ref}
+        for name, rows_of in _of_vectors().items():
+            with self.stores.warehouse.writer(f"{name}__gen{generation}", rows_of.schema) as part:
+                part.add(rows_of)
+            stored[name], refs[name] = part.stored, part.stored.ref
         for name, declared in aggregates().items():
             reads = [refs[read] for read in declared.reads]
             stored[name] = self.stores.warehouse.create(
@@ -333,6 +338,16 @@ def _rows(generation: int) -> dict[str, list[dict[str, Any]]]:
             for campaign in campaigns[:2]
             for country in ("DE", "AT")
         ],
+    }
+
+
+def _of_vectors() -> dict[str, pa.Table]:
+    """What the pipeline makes of vectors: whose messages are about what, and who writes alike."""
+    about = [{"user_id": user, "interest": "Cards", "messages": 2, "written": 4} for user in USERS[:2]]
+    alike = [{"user_id": USERS[0], "rank": 1, "similar_user_id": USERS[1], "score": 0.9}]
+    return {
+        "message_interests": pa.Table.from_pylist(about, MESSAGE_INTERESTS),
+        "similar_users": pa.Table.from_pylist(alike),
     }
 
 

@@ -52,12 +52,13 @@ def text_embeddings(
     events: StoredTable,
     products: StoredTable,
     campaigns: StoredTable,
+    interests: StoredTable,
     stores: dg.ResourceParam[Stores],
     encoder: dg.ResourceParam[Encoder],
     settings: dg.ResourceParam[Settings],
 ) -> pa.Table:
-    """Each distinct text of a message or item and its unit vector; the empty text has the zero vector."""
-    said = Select(TEXTS, [events.ref, products.ref, campaigns.ref])
+    """Each distinct text of a message, item or interest, and its unit vector; zero for the empty text."""
+    said = Select(TEXTS, [events.ref, products.ref, campaigns.ref, interests.ref])
     texts: list[str] = stores.warehouse.query(said)["text"].to_pylist()
     cache = EmbeddingCache(settings.data_dir / "embedding_cache", encoder.name)
     vectors, stats = encode_cached(encoder, cache, texts)

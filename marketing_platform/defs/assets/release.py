@@ -12,6 +12,7 @@ from marketing_platform.analytics.kpis.reading import ANOMALIES, FORECASTS
 from marketing_platform.catalog import tables
 from marketing_platform.defs import evidence
 from marketing_platform.defs.assets.features import LOOKUP, table_of
+from marketing_platform.defs.assets.graph import MESSAGE_INTERESTS
 from marketing_platform.defs.assets.ingestion import NO_RELEASE
 from marketing_platform.defs.assets.items import EVALUATION, RECOMMENDATIONS
 from marketing_platform.defs.assets.product_lists import PRODUCT_LISTS
@@ -47,7 +48,8 @@ GROUP = "release"
 
 FEATURES = tuple(table_of(entity) for entity in ENTITIES)
 # The vectors of texts are kept too: training sets make centroids of earlier moments of them.
-TABLES = (*tables(), *aggregates(), *FEATURES, "text_embeddings", "user_vectors", "similar_users")
+VECTORS = ("text_embeddings", "user_vectors", "similar_users")
+TABLES = (*tables(), *aggregates(), *FEATURES, *VECTORS, MESSAGE_INTERESTS)
 ANSWERS = (
     "recommendations",
     *(RECOMMENDATIONS.format(kind.words.noun) for kind in KINDS),
