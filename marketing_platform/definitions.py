@@ -9,6 +9,7 @@ from __future__ import annotations
 import dagster as dg
 
 from marketing_platform.defs.assets.analytics import aggregate_assets, analytics_report
+from marketing_platform.defs.assets.content import people
 from marketing_platform.defs.assets.documents import enriched_events
 from marketing_platform.defs.assets.embeddings import (
     message_embeddings,
@@ -70,6 +71,7 @@ def build_definitions(settings: Settings, *, stores: Stores | None = None) -> dg
                 for asset in (tuning_asset, evaluation_asset, recommendations_asset)
             ),
             product_lists,
+            people,
             release_asset(checks),
         ],
         asset_checks=checks,

@@ -49,12 +49,13 @@ CROSS_CATEGORY = "cross_category_products"
 CONTENT = "content_products"
 CAMPAIGNS = "campaign_recommendations"
 FEATURES = "user_features_lookup"
+PEOPLE = "people"
 KNOWLEDGE_GRAPH = "knowledge_graph"
 MESSAGE_EMBEDDINGS = "message_embeddings"
 AGGREGATES = ("user_engagement", "campaign_performance", "daily_activity", "user_campaign_engagement")
 
 # Releases made before there were such answers can be gone back to.
-_SINCE = (PRODUCTS, CAMPAIGNS, TRENDING, CROSS_CATEGORY, CONTENT, FEATURES)
+_SINCE = (PRODUCTS, CAMPAIGNS, TRENDING, CROSS_CATEGORY, CONTENT, FEATURES, PEOPLE)
 _LONGEST_PAUSE = 30.0  # seconds between attempts to open a release that fails
 _PAST_OPEN = 3  # past releases that stay open after they were asked for
 # Anonymous events count for a campaign, not for recommending it.

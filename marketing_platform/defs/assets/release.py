@@ -11,6 +11,7 @@ from marketing_platform.analytics.enrichment import ENRICHED_EVENTS
 from marketing_platform.analytics.kpis.reading import ANOMALIES, FORECASTS
 from marketing_platform.catalog import tables
 from marketing_platform.defs import evidence
+from marketing_platform.defs.assets.content import PEOPLE
 from marketing_platform.defs.assets.features import LOOKUP, table_of
 from marketing_platform.defs.assets.graph import MESSAGE_INTERESTS
 from marketing_platform.defs.assets.ingestion import NO_RELEASE
@@ -56,6 +57,7 @@ ANSWERS = (
     *PRODUCT_LISTS,
     "similar_users_lookup",
     LOOKUP,
+    PEOPLE,
 )
 REPORTS = ("analytics_report", ANOMALIES, FORECASTS, *(EVALUATION.format(kind.words.noun) for kind in KINDS))
 # Not `validated_records`: which batches were judged, and how, says the ledger that `admitted_batches` read,

@@ -1,0 +1,86 @@
+"""What personal content may know of a user."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from marketing_platform.content import people
+from marketing_platform.content.people import Person
+from marketing_platform.stores.protocols import Select
+from marketing_platform_tests.tables import rows_of, stored
+
+MAY = datetime(2026, 5, 1, 12, tzinfo=UTC)
+JUNE = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+def test_a_document_says_what_is_known_and_matches_users_whatever_the_chunks(tmp_path: Path) -> None:
+    known = _known(
+        tmp_path,
+        users=[
+            {"user_id": "ann", "name": "Ann", "email": "ann@example.com", "marketing_consent": True},
+            {"user_id": "bob"},
+            {"user_id": "zoë", "language": "de"},
+        ],
+        purchases=[
+            _bought("ann", "tent", MAY, satisfaction=2),
+            _bought("ann", "tent", JUNE, satisfaction=5),
+            _bought("ann", "lamp", JUNE),
+            _bought("zoë", "lamp", MAY),
+            _bought(None, "lamp", JUNE),
+        ],
+        interests=[
+            _cares("ann", "Camping", 0.2, MAY),
+            _cares("ann", "Camping", 0.9, JUNE),
+            _cares("zoë", "Light", 0.5, MAY),
+            _cares("zoë", "Sea", None, MAY),
+        ],
+    )
+    ann, bob, zoe = known["ann"], known["bob"], known["zoë"]
+    assert (ann.name, ann.email, ann.marketing_consent) == ("Ann", "ann@example.com", True)
+    assert [(bought.product_id, bought.last_at, bought.satisfaction) for bought in ann.purchases] == [
+        ("lamp", JUNE, None),
+        ("tent", JUNE, 5),
+    ]
+    assert ann.purchases[1].name == "Tent for two"
+    assert [(one.interest, one.strength, one.source, one.confidence) for one in ann.interests] == [
+        ("Camping", 0.9, "profile", 1.0)
+    ]
+    assert bob == Person("bob", None, None, None, None, None, (), ())
+    assert [bought.product_id for bought in zoe.purchases] == ["lamp"]
+    assert [one.interest for one in zoe.interests] == ["Light", "Sea"]
+
+
+def test_what_was_sent_back_is_not_had_and_the_newest_stay(tmp_path: Path) -> None:
+    many = [_bought("ann", f"p{number:02}", MAY.replace(day=1 + number)) for number in range(20)]
+    sent_back = [_bought("ann", "tent", MAY), _bought("ann", "tent", JUNE, quantity=-1)]
+    ann = _known(tmp_path, users=[{"user_id": "ann"}], purchases=[*many, *sent_back], interests=[])["ann"]
+    assert [bought.product_id for bought in ann.purchases] == [
+        f"p{number:02}" for number in range(19, 19 - people.MOST, -1)
+    ]
+
+
+def _known(folder: Path, **rows: list[dict[str, Any]]) -> dict[str, Person]:
+    products = [{"product_id": "tent", "name": "Tent for two", "category": "Camping"}]
+    tables = {name: rows_of(name, given) for name, given in {**rows, "products": products}.items()}
+    warehouse, refs = stored(folder, tables)
+
+    def chunks(sql: str, *names: str):
+        parameters = {"most": people.MOST} if "$most" in sql else {}
+        return warehouse.batches(Select(sql, [refs[name] for name in names], parameters), chunk_rows=2)
+
+    prepared = people.people(
+        chunks(people.USERS_SQL, "users"),
+        chunks(people.PURCHASES_SQL, "purchases", "products"),
+        chunks(people.INTERESTS_SQL, "interests"),
+    )
+    return {row["key"]: Person.read(row["answer"]) for chunk in prepared for row in chunk.to_pylist()}
+
+
+def _bought(user: str | None, product: str, at: datetime, **more: Any) -> dict[str, Any]:
+    return {"user_id": user, "product_id": product, "timestamp": at, "quantity": 1, **more}
+
+
+def _cares(user: str, interest: str, strength: float | None, at: datetime) -> dict[str, Any]:
+    return {"user_id": user, "interest": interest, "strength": strength, "source": "profile", "timestamp": at}
