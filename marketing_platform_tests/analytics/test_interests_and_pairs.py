@@ -24,11 +24,9 @@ def computed(folder: Path, name: str, **tables: pa.Table) -> list[dict[str, Any]
     return warehouse.query(Select(aggregate(name).query, list(refs.values()))).to_pylist()
 
 
-def pairs(
-    folder: Path, baskets: Mapping[str, Sequence[str]], **more: Any
-) -> dict[tuple[str, str], dict[str, Any]]:
+def pairs(folder: Path, baskets: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], dict[str, Any]]:
     lines = [
-        {"order_id": order, "product_id": product, "quantity": 1, **more}
+        {"order_id": order, "product_id": product, "quantity": 1}
         for order, products in baskets.items()
         for product in products
     ]
