@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     automations_dir: Path = Field(
         PROJECT_DIR / "automations", description="Webhooks, out and in: `webhooks.yaml`."
     )
+    segments_dir: Path = Field(
+        PROJECT_DIR / "segments", description="Declared segments of users, one YAML file each."
+    )
     chunk_rows: int = Field(
         50_000, ge=100, le=1_000_000, description="Rows handled at once while reading and checking."
     )

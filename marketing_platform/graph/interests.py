@@ -34,8 +34,9 @@ SELECT name FROM (
 
 # What the shop says of the products of each category.
 DESCRIBED = f"""
-SELECT category AS name, {PRODUCT_TEXT} AS text, COUNT(*) AS times FROM products
-WHERE category IS NOT NULL GROUP BY category, {PRODUCT_TEXT} ORDER BY name, text"""  # noqa: S608 -- our own expression
+SELECT name, text, COUNT(*) AS times FROM (
+  SELECT category AS name, {PRODUCT_TEXT} AS text FROM products WHERE category IS NOT NULL
+) AS said GROUP BY name, text ORDER BY name, text"""  # noqa: S608 -- our own expression
 
 MESSAGE_INTERESTS = pa.schema(
     [

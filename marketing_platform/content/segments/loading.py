@@ -1,0 +1,104 @@
+"""Reads `segments/*.yaml`: one file per segment; names and values that columns must know.
+
+The shape belongs to `spec.py`, files and messages to `marketing_platform/declarations.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from marketing_platform.content.segments.spec import (
+    OF_ROWS,
+    OF_USER,
+    Bought,
+    Criteria,
+    Segment,
+    SegmentFile,
+    leaves,
+)
+from marketing_platform.declarations import Declaration, KeyPath, Problem, load_declaration, one_of
+from marketing_platform.errors import SegmentError
+from marketing_platform.features.spec import Features
+from marketing_platform.recommenders.rules.loading import unfit_values
+from marketing_platform.recommenders.rules.spec import Condition
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
+_WHO = "who"
+
+
+def load_segments(directory: Path, *, features: Features | None = None) -> dict[str, Segment]:
+    """The segments of a folder by name, in order of name; none when there is no such folder.
+
+    Args:
+        directory: Where the files lie.
+        features: What is declared of users; without it conditions on features are not looked at, which
+            is enough for who only asks which segments there are.
+
+    Raises:
+        SegmentError: Something is wrong; one line per problem: `file:line: key path: expected …, found …`.
+    """
+    found: dict[str, Segment] = {}
+    wrong: list[str] = []
+    for path in sorted(directory.glob("*.y*ml")):
+        if not _NAME.fullmatch(path.stem):
+            expected = "a file called by the segment: a-z, 0-9 and _, beginning with a letter"
+            wrong.append(f"{path}:1: expected {expected}, found {path.name!r}")
+            continue
+        try:
+            file = load_declaration(path, _declaration(features))
+        except SegmentError as error:
+            wrong.append(str(error))
+        else:
+            found[path.stem] = Segment(path.stem, file.description, file.who)
+    if wrong:
+        raise SegmentError("\n".join(wrong))
+    return found
+
+
+def unfit(
+    who: Criteria, written: Mapping[str, Any], features: Features | None, path: KeyPath = ()
+) -> Iterator[Problem]:
+    """Names that no column has, and values that none of the column can be.
+
+    Args:
+        who: The criteria.
+        written: The same as plain data, as somebody wrote them.
+        features: What is declared of users.
+        path: Where they stand.
+    """
+    for leaf in leaves(who, features, ()):
+        there: Any = written
+        for key in leaf.path:
+            there = there[key]
+        for name, condition in leaf.conditions.items():
+            here = (*path, *leaf.path, name)
+            if name not in leaf.columns:
+                yield Problem(here, *one_of(name, leaf.columns))
+            else:
+                yield from unfit_values(here, leaf.columns[name], condition, there[name])
+
+
+def _declaration(features: Features | None) -> Declaration[SegmentFile]:
+    return Declaration(SegmentFile, SegmentError, _part_at, partial(_problems, features))
+
+
+def _part_at(path: KeyPath) -> type[BaseModel] | None:
+    if path == (_WHO,) or (path and isinstance(path[-1], int)):
+        return Criteria
+    if path and path[-1] == "bought":
+        return Bought
+    inside = path[-2] if len(path) > 1 else None
+    return Condition if inside in (*OF_USER, *OF_ROWS, "where") else None
+
+
+def _problems(
+    features: Features | None, data: Mapping[str, Any], declared: SegmentFile | None
+) -> Iterator[Problem]:
+    if declared is not None:
+        yield from unfit(declared.who, data[_WHO], features, (_WHO,))
