@@ -25,6 +25,7 @@ from marketing_platform.defs.assets.items import evaluation_asset, recommendatio
 from marketing_platform.defs.assets.product_lists import product_lists
 from marketing_platform.defs.assets.recommendations import recommendations, similar_users_lookup
 from marketing_platform.defs.assets.release import release_asset
+from marketing_platform.defs.assets.segments import segment_members, segments_report
 from marketing_platform.defs.assets.tables import table_assets
 from marketing_platform.defs.assets.tuning import tuning_asset
 from marketing_platform.defs.automation import build_schedules, build_sensors
@@ -72,6 +73,8 @@ def build_definitions(settings: Settings, *, stores: Stores | None = None) -> dg
             ),
             product_lists,
             people,
+            segments_report,
+            segment_members,
             release_asset(checks),
         ],
         asset_checks=checks,

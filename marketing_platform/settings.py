@@ -1,7 +1,7 @@
 """Typed settings, read from the environment (`MARKETING_…`) when asked for, never at import.
 
 Only what differs between installations belongs here; rules live in `sources/`,
-`expectations/`, `rules/`, `features/`, `kpis/` and `automations/`.
+`expectations/`, `rules/`, `features/`, `kpis/`, `automations/` and `segments/`.
 """
 
 from __future__ import annotations

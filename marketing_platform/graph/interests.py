@@ -76,7 +76,7 @@ def topics(
         if name in places:
             added[row] += centroids[places[name]]
     norms = np.linalg.norm(added, axis=1)
-    kept = np.flatnonzero(norms > 0)
+    kept: list[int] = np.flatnonzero(norms > 0).tolist()
     return Topics([names[row] for row in kept], added[kept] / norms[kept, None])
 
 
@@ -119,9 +119,9 @@ def message_interests(written: pa.Table, texts: Sequence[str], vectors: np.ndarr
             "worded": pa.array(worded).take(rows),
         }
     )
-    counted = everything.filter(everything["worded"]).filter(pc.is_valid(pc.field("user_id")))
+    counted = everything.filter(pc.field("worded") & pc.field("user_id").is_valid())
     total = counted.group_by("user_id").aggregate([("times", "sum")]).rename_columns(["user_id", "written"])
-    found = counted.filter(pc.is_valid(pc.field("interest")))
+    found = counted.filter(pc.field("interest").is_valid())
     of_pairs = found.group_by(["user_id", "interest"]).aggregate([("times", "sum")])
     of_pairs = of_pairs.rename_columns(["user_id", "interest", "messages"])
     joined = of_pairs.join(total, "user_id").select(MESSAGE_INTERESTS.names)

@@ -72,7 +72,7 @@ def segments_query(segments: Sequence[Segment], features: Features, at: datetime
     )
     nobody = "SELECT users.user_id AS segment, users.user_id FROM users WHERE FALSE"
     parameters = {name: value for _, part in parts for name, value in part.parameters.items()}
-    return Query(f"{union or nobody} ORDER BY segment, user_id", parameters, READS)
+    return Query(union or nobody, parameters, READS)
 
 
 def count_sql(query: Query) -> str:
@@ -80,6 +80,16 @@ def count_sql(query: Query) -> str:
     return (
         "SELECT COUNT(*) AS users, COUNT(CASE WHEN users.marketing_consent THEN 1 END) AS consenting"
         f" FROM ({query.sql}) AS members JOIN users ON users.user_id = members.user_id"
+    )
+
+
+def counts_sql(query: Query) -> str:
+    """The same for each `segment` of `segments_query` that has any."""
+    return (
+        "SELECT members.segment, COUNT(*) AS users,"
+        " COUNT(CASE WHEN users.marketing_consent THEN 1 END) AS consenting"
+        f" FROM ({query.sql}) AS members JOIN users ON users.user_id = members.user_id"
+        " GROUP BY members.segment"
     )
 
 

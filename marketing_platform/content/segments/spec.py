@@ -16,7 +16,7 @@ from marketing_platform.analytics import aggregate
 from marketing_platform.catalog import Column, table
 from marketing_platform.declarations import Declared, KeyPath
 from marketing_platform.features.spec import Features
-from marketing_platform.recommenders.rules.spec import Filter
+from marketing_platform.recommenders.rules.spec import Condition, Filter
 
 MOST_PARTS = 100  # conditions and groups of one segment, so that its query stays one that engines plan
 MOST_DEEP = 8  # groups within groups
@@ -112,7 +112,7 @@ def bound(who: Criteria) -> None:
         raise ValueError(f"groups at most {MOST_DEEP} deep (there are {deepest})")
 
 
-def leaves(who: Criteria, features: Features | None, path: KeyPath) -> Iterator[Leaf]:
+def leaves(who: Criteria, features: Features | None, path: KeyPath = ()) -> Iterator[Leaf]:
     """All conditions with the columns that there are; those on features are left out without `features`."""
     for key, group in who.groups.items():
         for place, part in enumerate(group):
@@ -142,6 +142,17 @@ def columns_bought() -> Mapping[str, Column]:
     """What a condition on purchases may name."""
     lines = {column.name: column for column in table("purchases").columns if column.name != _USER_ID}
     return lines | {f"products.{column.name}": column for column in table("products").columns}
+
+
+def known_names(features: Features) -> frozenset[str]:
+    """Every key that criteria may have, and every column that conditions may name."""
+    columns = [columns_of(key, features) for key in (*OF_USER, *OF_ROWS)]
+    keys = [
+        field.alias or name
+        for model in (Criteria, Bought, Condition)
+        for name, field in model.model_fields.items()
+    ]
+    return frozenset(keys).union(columns_bought(), *columns)
 
 
 def _size(who: Criteria) -> tuple[int, int]:

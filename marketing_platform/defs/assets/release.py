@@ -10,6 +10,8 @@ from marketing_platform.analytics import aggregates
 from marketing_platform.analytics.enrichment import ENRICHED_EVENTS
 from marketing_platform.analytics.kpis.reading import ANOMALIES, FORECASTS
 from marketing_platform.catalog import tables
+from marketing_platform.content.segments.queries import MEMBERS
+from marketing_platform.content.segments.report import SEGMENTS
 from marketing_platform.defs import evidence
 from marketing_platform.defs.assets.content import PEOPLE
 from marketing_platform.defs.assets.features import LOOKUP, table_of
@@ -50,7 +52,7 @@ GROUP = "release"
 FEATURES = tuple(table_of(entity) for entity in ENTITIES)
 # The vectors of texts are kept too: training sets make centroids of earlier moments of them.
 VECTORS = ("text_embeddings", "user_vectors", "similar_users")
-TABLES = (*tables(), *aggregates(), *FEATURES, *VECTORS, MESSAGE_INTERESTS)
+TABLES = (*tables(), *aggregates(), *FEATURES, *VECTORS, MESSAGE_INTERESTS, MEMBERS)
 ANSWERS = (
     "recommendations",
     *(RECOMMENDATIONS.format(kind.words.noun) for kind in KINDS),
@@ -59,7 +61,13 @@ ANSWERS = (
     LOOKUP,
     PEOPLE,
 )
-REPORTS = ("analytics_report", ANOMALIES, FORECASTS, *(EVALUATION.format(kind.words.noun) for kind in KINDS))
+REPORTS = (
+    "analytics_report",
+    ANOMALIES,
+    FORECASTS,
+    *(EVALUATION.format(kind.words.noun) for kind in KINDS),
+    SEGMENTS,
+)
 # Not `validated_records`: which batches were judged, and how, says the ledger that `admitted_batches` read,
 # while runs side by side leave checks whose latest one is of another run.
 CONSISTS_OF = (
@@ -79,6 +87,7 @@ LAST = (
     "analytics_report",
     ANOMALIES,
     FORECASTS,
+    MEMBERS,
     "item_feedback",
     *(table_of(entity) for entity in ("campaign", "product")),
     *ANSWERS,
