@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketing_platform.analytics import aggregate
-from marketing_platform.content.segments.export import hashed_email
 from marketing_platform.content.segments.loading import read_criteria, unfit
 from marketing_platform.content.segments.queries import (
     count_sql,
@@ -53,6 +52,10 @@ def _bought(user: str | None, product: str, order: str, days: int, quantity: int
     }
 
 
+def _interest(user: str, interest: str, strength: float, source: str) -> dict[str, Any]:
+    return {"user_id": user, "interest": interest, "strength": strength, "source": source, "confidence": 0.5}
+
+
 TABLES = {
     "users": rows_of(
         "users",
@@ -74,21 +77,9 @@ TABLES = {
     "derived_interests": _computed(
         "derived_interests",
         [
-            {"user_id": "ann", "interest": "Camping", "strength": 0.9, "source": "stated", "confidence": 1.0},
-            {
-                "user_id": "ann",
-                "interest": "Cycling",
-                "strength": 0.1,
-                "source": "messages",
-                "confidence": 0.5,
-            },
-            {
-                "user_id": "bob",
-                "interest": "Cycling",
-                "strength": 0.8,
-                "source": "purchases",
-                "confidence": 0.5,
-            },
+            _interest("ann", "Camping", 0.9, "stated"),
+            _interest("ann", "Cycling", 0.1, "messages"),
+            _interest("bob", "Cycling", 0.8, "purchases"),
         ],
     ),
     "user_campaign_engagement": _computed(
@@ -246,8 +237,3 @@ def test_all_segments_are_one_query(warehouse: Stored) -> None:
     none = segments_query([], FEATURES, END)
     empty = store.query(Select(none.sql, list(refs.values()), none.parameters))
     assert (empty.column_names, empty.num_rows) == (["segment", "user_id"], 0)
-
-
-def test_the_hash_is_of_the_address_as_platforms_want_it() -> None:
-    known = "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b"  # of test@example.com
-    assert hashed_email("test@example.com") == hashed_email("  Test@Example.COM\n") == known
