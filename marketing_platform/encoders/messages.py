@@ -33,6 +33,10 @@ SELECT DISTINCT text FROM (
   SELECT interest AS text FROM interests WHERE interest IS NOT NULL
 ) AS said ORDER BY text"""  # noqa: S608 -- our own expression
 
+# Products that are known by their id alone, from purchases: nothing can be told by their words.
+UNDESCRIBED = f"""
+SELECT product_id FROM products WHERE {PRODUCT_TEXT} = '' ORDER BY product_id"""  # noqa: S608 -- our own expression
+
 MESSAGES = """
 SELECT {record_id} AS record_id, events.user_id, text_embeddings.text_embedding
 FROM events JOIN text_embeddings ON text_embeddings.text = events.message

@@ -15,12 +15,13 @@ from marketing_platform.defs.io_managers import (
     latest_metadata,
     latest_name,
 )
-from marketing_platform.defs.metadata import histogram
+from marketing_platform.defs.metadata import histogram, markdown_table
 from marketing_platform.defs.pools import stored_in
 from marketing_platform.encoders import EmbeddingCache, Encoder, encode_cached
 from marketing_platform.encoders.messages import (
     MESSAGES,
     TEXTS,
+    UNDESCRIBED,
     WRITTEN,
     text_table,
     vector_column,
@@ -34,6 +35,7 @@ from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores
 
 GROUP = "embeddings"
+_SHOWN = 20  # products that nobody described
 _OWNERS = ["team:data-science"]
 _RETRY = dg.RetryPolicy(max_retries=1, delay=1)
 
@@ -70,9 +72,17 @@ def text_embeddings(
             "cached": stats.cached,
             "encoded": stats.encoded,
             "seconds": round(stats.seconds, 2),
+            **_undescribed(stores, products),
         }
     )
     return text_table(texts, vectors)
+
+
+def _undescribed(stores: Stores, products: StoredTable) -> dict[str, Any]:
+    """How many products nobody described, and some of them."""
+    found: list[str] = stores.warehouse.query(Select(UNDESCRIBED, [products.ref]))["product_id"].to_pylist()
+    shown = markdown_table(["product_id"], [[product] for product in found[:_SHOWN]])
+    return {"undescribed": len(found), "undescribed_products": shown}
 
 
 @dg.asset(
