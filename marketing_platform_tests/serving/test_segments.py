@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from marketing_platform.releases.records import open_records
 from marketing_platform_tests.serving.conftest import USERS, Platform
 
 URL = "/api/v1/segments"
@@ -54,12 +56,13 @@ def test_criteria_can_be_tried(client: TestClient) -> None:
     [
         ({}, "who", "at least one of all, any, none, user"),
         ({"usr": {}}, "who.…", "Extra inputs"),
-        ({"user": {"secret name": 1}}, "who.user.…", "expected one of user_id, name"),
+        ({"user": {"secret name": 1}}, "who.user.…", "expected one of user_id, country"),
+        ({"user": {"email": "ada@example.com"}}, "who.user.…", "expected one of user_id, country"),
         ({"user": {"country": 7}}, "who.user.country", "expected text for country"),
         ({"any": [{"user": {"signed_up_on": "soon"}}]}, "who.any.0.user.signed_up_on", "expected a date"),
         ({"features": {"orders": {"at_least": 1e300}}}, "who.features.orders", "expected a number up to"),
         ({"bought": {"days": 10**30}}, "who.bought.days", "less than or equal"),
-        ({"user": {"name": ["n"] * 1_001}}, "who.user.name", "expected at most 1000 values"),
+        ({"user": {"country": ["n"] * 1_001}}, "who.user.country", "expected at most 1000 values"),
         ({"user": []}, "who.user", "valid dictionary"),
     ],
     ids=lambda value: str(value)[:40],
@@ -74,6 +77,15 @@ def test_what_is_wrong_is_named_and_not_repeated(
     assert found["name"] == name
     assert problem in found["problem"]
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "value", [0, 1e-300, 1.23456789012345, 10**12, -5], ids=["zero", "tiny", "long", "large", "negative"]
+)
+@pytest.mark.parametrize("feature", ["spend", "orders", "mean_satisfaction"])
+def test_any_number_can_be_compared_with(client: TestClient, feature: str, value: float) -> None:
+    who = {"features": {feature: {"is": value, "at_least": value, "at_most": 10**12, "not": value}}}
+    assert tried(client, who).json()["users"] == 0
 
 
 def test_a_preview_has_bounds(client: TestClient) -> None:
@@ -97,3 +109,13 @@ def test_a_release_older_than_segments_is_not_ready(fresh_platform: Platform) ->
     with fresh_platform.client() as client:
         answers = [client.get(URL), client.get(f"{URL}/first_two/users"), tried(client, {"bought": {}})]
     assert {(answer.status_code, answer.json()["error_code"]) for answer in answers} == {(503, "not_ready")}
+
+
+def test_who_is_to_be_forgotten_is_in_no_list(fresh_platform: Platform) -> None:
+    fresh_platform.publish(1)
+    now = datetime.now(UTC)
+    open_records(fresh_platform.settings).erasures.ask(USERS[0], who="test", now=now)
+    with fresh_platform.client() as client:
+        listed = client.get(f"{URL}/first_two/users").json()
+        sample = tried(client, {"interest": {"interest": "Cards"}}).json()
+    assert listed["items"] == sample["items"] == [{"user_id": USERS[1]}]

@@ -31,7 +31,7 @@ from marketing_platform.features.spec import Features
 from marketing_platform.recommenders.rules.loading import unfit_values
 from marketing_platform.recommenders.rules.spec import Condition
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}\.yaml")
 _WHO = "who"
 MOST_VALUES = 1_000  # of one condition
 _LARGEST = 10**12
@@ -54,8 +54,8 @@ def load_segments(directory: Path, *, features: Features | None = None) -> dict[
     found: dict[str, Segment] = {}
     wrong: list[str] = []
     for path in sorted(directory.glob("*.y*ml")):
-        if not _NAME.fullmatch(path.stem):
-            expected = "a file called by the segment: a-z, 0-9 and _, beginning with a letter"
+        if not _NAME.fullmatch(path.name):
+            expected = "a file called by the segment: a-z, 0-9 and _, beginning with a letter, and .yaml"
             wrong.append(f"{path}:1: expected {expected}, found {path.name!r}")
             continue
         try:

@@ -117,9 +117,8 @@ class _Made:
         for key, name in OF_USER.items():
             if conditions := getattr(who, key):
                 self.tables.add(name)
-                parts.append(
-                    f"COALESCE({self._filter(name, columns_of(key, self.features), conditions)}, FALSE)"
-                )
+                holds = self._filter(name, columns_of(key, self.features), conditions)
+                parts.append(f"COALESCE({holds}, FALSE)")
         for key, name in OF_ROWS.items():
             if conditions := getattr(who, key):
                 self.tables.add(name)
@@ -181,9 +180,9 @@ def _known(name: str) -> str:
 
 
 def _bound(value: Any, kind: ColumnType) -> Any:
-    """A value as it is compared with a column: money exactly, a day of moments from its midnight, UTC."""
+    """A value as it is compared with a column: money as a decimal, a day of moments as its midnight, UTC."""
     if kind is ColumnType.MONEY:
-        return Decimal(str(value))
+        return round(Decimal(str(value)), 9)  # no engine's decimals have fewer, and money has six
     if kind is ColumnType.NUMBER:
         return float(value)
     if kind is ColumnType.TIMESTAMP and isinstance(value, date):

@@ -60,10 +60,9 @@ class Criteria(Declared):
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if not self.model_fields_set or all(getattr(self, name) is None for name in self.model_fields_set):
-            raise ValueError(
-                "at least one of all, any, none, user, features, engagement, interest, campaign, bought"
-            )
+        if not self.model_dump(exclude_none=True):
+            keys = (field.alias or name for name, field in type(self).model_fields.items())
+            raise ValueError(f"at least one of {', '.join(keys)}")
         return self
 
     @property
@@ -128,7 +127,8 @@ def leaves(who: Criteria, features: Features | None, path: KeyPath = ()) -> Iter
 def columns_of(key: OfUser | OfRows, features: Features | None) -> Mapping[str, Column]:
     """What a condition under a key may name."""
     if key == "user":
-        return {column.name: column for column in table("users").columns}
+        # Not who somebody is: criteria are tried by who may not look single people up.
+        return {one.name: one for one in table("users").columns if one.name == _USER_ID or not one.personal}
     if key == "features":
         scalars = features.scalars if features else ()
         return {

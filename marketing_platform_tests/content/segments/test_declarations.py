@@ -43,7 +43,7 @@ class TestDeclarations(DeclarationsContract):
         ("who:", "whom:", "2: whom: expected one of description, who, found 'whom' (did you mean 'who'?)"),
         ("description: Who matters.", "description:", "1: description: expected text, found nothing"),
         ("  user:", "  users:", "3: who.users: expected one of all, any, none, user,"),
-        ("country:", "county:", "3: who.user.county: expected one of user_id, name, email, country"),
+        ("country:", "county:", "3: who.user.county: expected one of user_id, country, language"),
         ("[DE, AT]", "[1]", "3: who.user.country: expected text for country, found 1"),
         ("spend: {", "spent: {", "5: who.features.spent: expected one of events, events_30_days"),
         ("at_most: 500", "at_most: 50", "5: who.features.spend.at_most: expected at least 100, found 50"),
@@ -76,26 +76,24 @@ def test_names_only_need_no_features(tmp_path: Path) -> None:
 
 def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "Not a name.yaml").write_text(GOOD)
+    (tmp_path / "loyal.yml").write_text(GOOD)
     (tmp_path / "one.yaml").write_text("{description: d, who: {user: {a: 1}}}")
     (tmp_path / "two.yaml").write_text("{description: d, who: {}}")
     with pytest.raises(SegmentError) as caught:
         read(tmp_path)
     told = str(caught.value).splitlines()
-    assert [line.partition(":")[0].rpartition("/")[2] for line in told] == [
-        "Not a name.yaml",
-        "one.yaml",
-        "two.yaml",
-    ]
+    files = [line.partition(":")[0].rpartition("/")[2] for line in told]
+    assert files == ["Not a name.yaml", "loyal.yml", "one.yaml", "two.yaml"]
     assert "expected a file called by the segment" in told[0]
-    assert "who: expected at least one of all, any, none, user," in told[2]
+    assert "who: expected at least one of all, any, none, user," in told[3]
 
 
 @pytest.mark.parametrize(
     ("who", "expected"),
     [
-        ("all: [" + "{user: {name: a}}, " * 60 + "]", "at most 100 conditions and groups"),
-        ("{all: [" * 9 + "{user: {name: a}}" + "]}" * 9, "groups at most 8 deep"),
-        ("user: {name: [" + ", ".join(f"n{n}" for n in range(1_001)) + "]}", "at most 1000 values"),
+        ("all: [" + "{user: {country: a}}, " * 60 + "]", "at most 100 conditions and groups"),
+        ("{all: [" * 9 + "{user: {country: a}}" + "]}" * 9, "groups at most 8 deep"),
+        ("user: {country: [" + ", ".join(f"n{n}" for n in range(1_001)) + "]}", "at most 1000 values"),
     ],
     ids=["many", "deep", "long"],
 )
@@ -108,7 +106,7 @@ def test_a_segment_has_bounds(tmp_path: Path, who: str, expected: str) -> None:
 
 def test_json_has_no_dates_so_text_is_read_as_one() -> None:
     written = {
-        "user": {"signed_up_on": {"at_least": "2026-01-01"}, "name": "2026-01-01"},
+        "user": {"signed_up_on": {"at_least": "2026-01-01"}, "country": "2026-01-01"},
         "engagement": {"last_at": {"at_least": "2026-05-01T12:00:00+02:00"}},
         "any": [{"bought": {"where": {"timestamp": {"at_most": "2026-05-01"}}}}],
     }
@@ -116,7 +114,7 @@ def test_json_has_no_dates_so_text_is_read_as_one() -> None:
     assert list(unfit(who, plain, FEATURES)) == []
     assert who.user is not None
     assert str(who.user["signed_up_on"].at_least) == "2026-01-01"
-    assert who.user["name"].one_of == ("2026-01-01",)
+    assert who.user["country"].one_of == ("2026-01-01",)
     assert written["user"]["signed_up_on"] == {"at_least": "2026-01-01"}  # not touched
     soon, plain = read_criteria({"user": {"signed_up_on": "soon"}}, FEATURES)
     assert [problem.path for problem in unfit(soon, plain, FEATURES)] == [("user", "signed_up_on")]
