@@ -1,7 +1,7 @@
 """Typed settings, read from the environment (`MARKETING_…`) when asked for, never at import.
 
 Only what differs between installations belongs here; rules live in `sources/`,
-`expectations/`, `rules/`, `features/`, `kpis/`, `experiments/` and `automations/`.
+`expectations/`, `rules/`, `features/`, `kpis/`, `experiments/`, `segments/` and `automations/`.
 """
 
 from __future__ import annotations
@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     )
     automations_dir: Path = Field(
         PROJECT_DIR / "automations", description="Webhooks, out and in: `webhooks.yaml`."
+    )
+    segments_dir: Path = Field(
+        PROJECT_DIR / "segments", description="Declared segments of users, one YAML file each."
     )
     chunk_rows: int = Field(
         50_000, ge=100, le=1_000_000, description="Rows handled at once while reading and checking."

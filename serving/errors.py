@@ -77,6 +77,7 @@ ERRORS: Mapping[str, ErrorKind] = {
     ),
     "unknown_user": ErrorKind(404, "The release knows no such user.", {"parameter": "user_id"}),
     "unknown_campaign": ErrorKind(404, "The release knows no such campaign.", {"parameter": "campaign_id"}),
+    "unknown_segment": ErrorKind(404, "The release has no such segment.", {"parameter": "segment"}),
     "malformed_request": ErrorKind(400, "This is not HTTP as the standard has it.", {}),
     "malformed_json": ErrorKind(
         400, "The body is not JSON as RFC 8259 has it; details says why.", {"problem": "a key occurs twice"}

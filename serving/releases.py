@@ -24,6 +24,7 @@ from datetime import date
 from threading import Lock
 from typing import Any
 
+import pyarrow as pa
 import structlog
 from starlette.concurrency import run_in_threadpool
 
@@ -32,6 +33,7 @@ from marketing_platform.analytics.kpis import Coverage, coverage_of
 from marketing_platform.analytics.kpis.reading import KPI_TABLES, has_kpis
 from marketing_platform.catalog import table
 from marketing_platform.errors import MarketingPlatformError, ReleaseRefused, UnknownName, UnknownRelease
+from marketing_platform.features.asking import ask_release
 from marketing_platform.recommenders.prepared import EVERYONE, StoredList
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
@@ -126,6 +128,10 @@ class OpenRelease:
         """The result of a query over `AGGREGATES` or KPIs; `sql` is ours, values come as parameters."""
         select = Select(sql, [self._tables[table] for table in tables], parameters)
         return self._stores.warehouse.query(select).to_pylist()
+
+    def ask(self, sql: str, tables: Sequence[str], parameters: Mapping[str, Any]) -> pa.Table:
+        """The same over any tables, in columns; UnknownName for one that the release was made without."""
+        return ask_release(self._stores.warehouse, self.manifest)(sql, tables, parameters)
 
     def report(self, name: str) -> dict[str, Any]:
         """A report of the release; ApiError (`not_ready`) when the release is older than such reports."""

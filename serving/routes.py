@@ -20,6 +20,7 @@ from serving.quality.endpoints import router as quality
 from serving.questions.endpoints import router as questions
 from serving.recommendations.endpoints import batches, users
 from serving.recommendations.endpoints import router as recommendations
+from serving.segments.endpoints import router as segments
 from serving.suppressions.endpoints import router as suppressions
 from serving.versioned import versioned
 from serving.writes.endpoints import router as writes
@@ -43,6 +44,7 @@ TAGS = [
     {"name": "erasure", "description": "Forgetting a user, and the proof of it."},
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
     {"name": "analytics", "description": "Figures by user, campaign and day, in pages; KPIs, compared."},
+    {"name": "segments", "description": "Declared groups of users, and criteria to be tried."},
     {"name": "questions", "description": "Questions about KPIs in plain English."},
     {"name": "writes", "description": "What applications write: it lands, and the next release shows it."},
     {"name": "hooks", "description": "Signed calls, to us and from us (see webhooks)."},
@@ -52,6 +54,6 @@ TAGS = [
 # Erasure is behind what else is below a user's path: an id may contain slashes.
 ROUTERS = (
     *(batches, quality, recommendations, users, features, profiles, writes, files, erasures, suppressions),
-    *(graph, analytics, kpis, questions, hooks, audit, health, observability),
+    *(graph, analytics, kpis, questions, segments, hooks, audit, health, observability),
     *map(versioned, (recommendations, graph, analytics)),
 )

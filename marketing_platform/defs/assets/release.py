@@ -10,9 +10,12 @@ from marketing_platform.analytics import aggregates
 from marketing_platform.analytics.enrichment import ENRICHED_EVENTS
 from marketing_platform.analytics.kpis.reading import ANOMALIES, FORECASTS
 from marketing_platform.catalog import tables
+from marketing_platform.content.segments.queries import MEMBERS
+from marketing_platform.content.segments.report import SEGMENTS
 from marketing_platform.defs import evidence
 from marketing_platform.defs.assets.content import PEOPLE
 from marketing_platform.defs.assets.features import LOOKUP, table_of
+from marketing_platform.defs.assets.graph import MESSAGE_INTERESTS
 from marketing_platform.defs.assets.ingestion import NO_RELEASE
 from marketing_platform.defs.assets.items import EVALUATION, RECOMMENDATIONS
 from marketing_platform.defs.assets.product_lists import PRODUCT_LISTS
@@ -48,7 +51,8 @@ GROUP = "release"
 
 FEATURES = tuple(table_of(entity) for entity in ENTITIES)
 # The vectors of texts are kept too: training sets make centroids of earlier moments of them.
-TABLES = (*tables(), *aggregates(), *FEATURES, "text_embeddings", "user_vectors", "similar_users")
+VECTORS = ("text_embeddings", "user_vectors", "similar_users")
+TABLES = (*tables(), *aggregates(), *FEATURES, *VECTORS, MESSAGE_INTERESTS, MEMBERS)
 ANSWERS = (
     "recommendations",
     *(RECOMMENDATIONS.format(kind.words.noun) for kind in KINDS),
@@ -57,7 +61,13 @@ ANSWERS = (
     LOOKUP,
     PEOPLE,
 )
-REPORTS = ("analytics_report", ANOMALIES, FORECASTS, *(EVALUATION.format(kind.words.noun) for kind in KINDS))
+REPORTS = (
+    "analytics_report",
+    ANOMALIES,
+    FORECASTS,
+    *(EVALUATION.format(kind.words.noun) for kind in KINDS),
+    SEGMENTS,
+)
 # Not `validated_records`: which batches were judged, and how, says the ledger that `admitted_batches` read,
 # while runs side by side leave checks whose latest one is of another run.
 CONSISTS_OF = (
@@ -77,6 +87,7 @@ LAST = (
     "analytics_report",
     ANOMALIES,
     FORECASTS,
+    MEMBERS,
     "item_feedback",
     *(table_of(entity) for entity in ("campaign", "product")),
     *ANSWERS,
