@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from scipy.optimize import brentq
 from scipy.special import betaln
@@ -68,9 +68,8 @@ def interval(of: Counts, *, split: float, alpha: float) -> Interval:
 
     # The martingale is smallest at the ratio that was observed; half a user more keeps that finite.
     middle = math.log((of.arm + 0.5) / (of.control + 0.5) * (1 - split) / split)
-    low = 0.0 if not of.arm else math.exp(brentq(above, _beyond(above, middle, -1), middle))
-    high = math.inf if not of.control else math.exp(brentq(above, middle, _beyond(above, middle, 1)))
-    return Interval(low, high)
+    low = math.exp(_crossing(above, middle, -1)) if of.arm else 0.0
+    return Interval(low, math.exp(_crossing(above, middle, 1)) if of.control else math.inf)
 
 
 def surely_above(of: Counts, ratio: float, *, split: float, alpha: float) -> bool:
@@ -88,8 +87,9 @@ def _observed_above(of: Counts, ratio: float, split: float) -> bool:
     return of.arm * (1 - split) > ratio * of.control * split
 
 
-def _beyond(above: Callable[[float], float], start: float, direction: int) -> float:
+def _crossing(above: Callable[[float], float], start: float, direction: int) -> float:
+    """Where a function that is negative at `start`, and grows in a direction, is zero."""
     step = 1.0
     while above(start + direction * step) <= 0:
         step *= 2
-    return start + direction * step
+    return cast(float, brentq(above, start, start + direction * step))

@@ -18,6 +18,7 @@ from marketing_platform.defs.assets.product_lists import PRODUCT_LISTS
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import latest_figure, latest_metadata, latest_name, latest_sets
 from marketing_platform.errors import ReleaseRefused
+from marketing_platform.experiments.released import ARMS, DAYS, RESULTS
 from marketing_platform.features.spec import ENTITIES
 from marketing_platform.gates import DeclaredCheck, declared_checks, load_suites
 from marketing_platform.recommenders.item_kinds import KINDS
@@ -47,7 +48,8 @@ GROUP = "release"
 
 FEATURES = tuple(table_of(entity) for entity in ENTITIES)
 # The vectors of texts are kept too: training sets make centroids of earlier moments of them.
-TABLES = (*tables(), *aggregates(), *FEATURES, "text_embeddings", "user_vectors", "similar_users")
+TABLES = (*tables(), *aggregates(), DAYS, *FEATURES, "text_embeddings", "user_vectors", "similar_users")
+# Of every user; of ARMS there are answers about few.
 ANSWERS = (
     "recommendations",
     *(RECOMMENDATIONS.format(kind.words.noun) for kind in KINDS),
@@ -55,7 +57,13 @@ ANSWERS = (
     "similar_users_lookup",
     LOOKUP,
 )
-REPORTS = ("analytics_report", ANOMALIES, FORECASTS, *(EVALUATION.format(kind.words.noun) for kind in KINDS))
+REPORTS = (
+    "analytics_report",
+    ANOMALIES,
+    FORECASTS,
+    RESULTS,
+    *(EVALUATION.format(kind.words.noun) for kind in KINDS),
+)
 # Not `validated_records`: which batches were judged, and how, says the ledger that `admitted_batches` read,
 # while runs side by side leave checks whose latest one is of another run.
 CONSISTS_OF = (
@@ -66,6 +74,7 @@ CONSISTS_OF = (
     ENRICHED_EVENTS,
     *REPORTS,
     *ANSWERS,
+    ARMS,
 )
 # What nothing of it is computed from: everything else of a release lies above these.
 LAST = (
@@ -75,9 +84,11 @@ LAST = (
     "analytics_report",
     ANOMALIES,
     FORECASTS,
+    RESULTS,
     "item_feedback",
     *(table_of(entity) for entity in ("campaign", "product")),
     *ANSWERS,
+    ARMS,
 )
 
 
@@ -212,7 +223,7 @@ def _manifest(
                 name=graph_name, nodes=dict(graph.nodes), relations=dict(graph.relations)
             )
         },
-        answers={asset: _answers(instance, stores, asset) for asset in ANSWERS},
+        answers={asset: _answers(instance, stores, asset) for asset in (*ANSWERS, ARMS)},
         documents={ENRICHED_EVENTS: _documents(instance, stores)},
         reports={asset: ReportEntry(name=latest_name(instance, asset)) for asset in REPORTS},
         checks=tuple(
