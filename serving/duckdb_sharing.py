@@ -7,4 +7,4 @@ from marketing_platform.stores.warehouse_duckdb import Connect, sharing
 
 def shared_duckdb(memory_limit: str) -> Connect:
     """A way to connect to one database of this size; parts never change: their last pages are read once."""
-    return sharing(memory_limit=memory_limit, parquet_metadata_cache=True)
+    return sharing("SET parquet_metadata_cache = true", memory_limit=memory_limit)
