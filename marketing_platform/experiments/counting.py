@@ -27,7 +27,7 @@ def tables_read(declared: Declarations) -> tuple[str, ...]:
 
 
 def first_arms_sql(declared: Declarations) -> str:
-    """`experiment`, `user_id`, `arm`, `at` of each user's first exposure; `arms`, 1 or 2, of all of them.
+    """`experiment`, `user_id`, `arm`, `first_at` of first exposures; `arms`: 1, or 2 for who was in several.
 
     Only exposures within the experiment's days count, and only to arms that it has.
     """
@@ -36,7 +36,7 @@ def first_arms_sql(declared: Declarations) -> str:
     order = f"{EXPOSURES}.timestamp, {EXPOSURES}.{BATCH_ID}, {EXPOSURES}.{ROW_ORDINAL}"
     of_user = f"OVER (PARTITION BY {EXPOSURES}.experiment, {EXPOSURES}.user_id"
     return (
-        "SELECT experiment, user_id, variant AS arm, timestamp AS at,"
+        "SELECT experiment, user_id, variant AS arm, timestamp AS first_at,"
         " CASE WHEN low = high THEN 1 ELSE 2 END AS arms FROM ("
         f"SELECT {EXPOSURES}.experiment, {EXPOSURES}.user_id, {EXPOSURES}.variant, {EXPOSURES}.timestamp,"
         f" ROW_NUMBER() {of_user} ORDER BY {order}) AS place,"
@@ -52,10 +52,10 @@ def counts_sql(declared: Declarations) -> str:
     else) or a metric (who did it on the day for the first time since their exposure).
     """
     parts = [
-        f"SELECT experiment, arm, CAST(at AS DATE) AS day, '{USERS}' AS counted, COUNT(*) AS users"
-        " FROM firsts WHERE arms = 1 GROUP BY experiment, arm, CAST(at AS DATE)",
-        f"SELECT experiment, arm, CAST(at AS DATE) AS day, '{MIXED}' AS counted, COUNT(*) AS users"
-        " FROM firsts WHERE arms > 1 GROUP BY experiment, arm, CAST(at AS DATE)",
+        f"SELECT experiment, arm, CAST(first_at AS DATE) AS day, '{USERS}' AS counted, COUNT(*) AS users"
+        " FROM firsts WHERE arms = 1 GROUP BY experiment, arm, CAST(first_at AS DATE)",
+        f"SELECT experiment, arm, CAST(first_at AS DATE) AS day, '{MIXED}' AS counted, COUNT(*) AS users"
+        " FROM firsts WHERE arms > 1 GROUP BY experiment, arm, CAST(first_at AS DATE)",
         *(
             _converted(one, declared.metrics[name])
             for one in declared.experiments
@@ -80,8 +80,8 @@ def _converted(experiment: Experiment, metric: Metric) -> str:
     conditions = [
         f"firsts.experiment = {_text(experiment.name)}",
         "firsts.arms = 1",
-        f"{rows}.{source.time} >= firsts.at",
-        f"{rows}.{source.time} < firsts.at + INTERVAL {experiment.within_days} DAY",
+        f"{rows}.{source.time} >= firsts.first_at",
+        f"{rows}.{source.time} < firsts.first_at + INTERVAL {experiment.within_days} DAY",
         *(
             holds_sql(f"{rows}.{name}", condition, source.column(name).type)
             for name, condition in (metric.where or {}).items()
@@ -89,12 +89,12 @@ def _converted(experiment: Experiment, metric: Metric) -> str:
     ]
     first_time = (
         f"SELECT firsts.experiment AS experiment, firsts.arm AS arm, firsts.user_id AS user_id,"
-        f" MIN({rows}.{source.time}) AS at FROM firsts JOIN {rows} ON {rows}.user_id = firsts.user_id"
+        f" MIN({rows}.{source.time}) AS first_at FROM firsts JOIN {rows} ON {rows}.user_id = firsts.user_id"
         f" WHERE {' AND '.join(conditions)} GROUP BY firsts.experiment, firsts.arm, firsts.user_id"
     )
     return (
-        f"SELECT experiment, arm, CAST(at AS DATE) AS day, {_text(metric.metric)} AS counted,"
-        f" COUNT(*) AS users FROM ({first_time}) AS done GROUP BY experiment, arm, CAST(at AS DATE)"
+        f"SELECT experiment, arm, CAST(first_at AS DATE) AS day, {_text(metric.metric)} AS counted,"
+        f" COUNT(*) AS users FROM ({first_time}) AS done GROUP BY experiment, arm, CAST(first_at AS DATE)"
     )
 
 

@@ -102,7 +102,7 @@ def test_users_get_the_list_of_their_arm_and_it_lands_who_was_shown_it(
             assert arms_of(client) == DRAWN
         # The trending list leaves out what the second user does not want: the arm shows in the items.
         assert asked(client, USERS[1])["items"][1]["product_id"] == "p-3-gen1"
-        assert asked(client, USERS[0])["experiment"] == {"name": "e", "variant": "other"}
+        assert asked(client, USERS[0])["experiment"] == {"name": "e", "variant": "content"}
         assert asked(client, USERS[0], kind="trending")["experiment"] is None
         assert "experiment" not in asked(client, USERS[0], kind="campaign")
     found = landed(fresh_platform)
