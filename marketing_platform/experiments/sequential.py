@@ -21,8 +21,8 @@ from typing import NamedTuple, cast
 from scipy.optimize import brentq
 from scipy.special import betaln
 
-# How many users the prior is worth: intervals are narrowest around a few hundred who did it.
-_PRIOR = 100.0
+# How many users the prior is worth: lifts of about a quarter are found soonest.
+_PRIOR = 50.0
 
 
 class Counts(NamedTuple):
@@ -47,11 +47,7 @@ def evidence(of: Counts, *, split: float, ratio: float = 1.0) -> float:
         split: The probability of the arm, of those that are the arm or control.
         ratio: Above 0.
     """
-    ours, theirs = _PRIOR * split, _PRIOR * (1 - split)
-    mixed = betaln(ours + of.arm, theirs + of.control) - betaln(ours, theirs)
-    odds = ratio * split / (1 - split)
-    share = odds / (1 + odds)
-    return float(mixed - of.arm * math.log(share) - of.control * math.log1p(-share))
+    return _mixture(of, split) - _likelihood(of, math.log(ratio) + _log_odds(split))
 
 
 def p_value(log_evidence: float) -> float:
@@ -61,15 +57,16 @@ def p_value(log_evidence: float) -> float:
 
 def interval(of: Counts, *, split: float, alpha: float) -> Interval:
     """Ratios not ruled out: at all looks together they miss the true one with a chance of at most `alpha`."""
-    bar = math.log(1 / alpha)
+    start = math.log((of.arm + 0.5) / (of.control + 0.5))  # the likeliest, kept finite by half a user more
+    bar = _mixture(of, split) - math.log(1 / alpha)
 
-    def above(log_ratio: float) -> float:
-        return evidence(of, split=split, ratio=math.exp(log_ratio)) - bar
+    def above(log_odds: float) -> float:
+        return bar - _likelihood(of, log_odds)
 
-    # The martingale is smallest at the ratio that was observed; half a user more keeps that finite.
-    middle = math.log((of.arm + 0.5) / (of.control + 0.5) * (1 - split) / split)
-    low = math.exp(_crossing(above, middle, -1)) if of.arm else 0.0
-    return Interval(low, math.exp(_crossing(above, middle, 1)) if of.control else math.inf)
+    def ratio(direction: int) -> float:
+        return math.exp(_crossing(above, start, direction) - _log_odds(split))
+
+    return Interval(ratio(-1) if of.arm else 0.0, ratio(1) if of.control else math.inf)
 
 
 def surely_above(of: Counts, ratio: float, *, split: float, alpha: float) -> bool:
@@ -85,6 +82,26 @@ def surely_below(of: Counts, ratio: float, *, split: float, alpha: float) -> boo
 
 def _observed_above(of: Counts, ratio: float, split: float) -> bool:
     return of.arm * (1 - split) > ratio * of.control * split
+
+
+def _mixture(of: Counts, split: float) -> float:
+    """Log of the mean likelihood under the prior."""
+    ours, theirs = _PRIOR * split, _PRIOR * (1 - split)
+    return float(betaln(ours + of.arm, theirs + of.control) - betaln(ours, theirs))
+
+
+def _likelihood(of: Counts, log_odds: float) -> float:
+    """Log of the likelihood when those who did it are of the arm with these odds."""
+    return -of.arm * _softplus(-log_odds) - of.control * _softplus(log_odds)
+
+
+def _log_odds(share: float) -> float:
+    return math.log(share) - math.log1p(-share)
+
+
+def _softplus(x: float) -> float:
+    """log(1 + exp(x)) without overflow."""
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
 def _crossing(above: Callable[[float], float], start: float, direction: int) -> float:
