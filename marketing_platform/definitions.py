@@ -17,6 +17,7 @@ from marketing_platform.defs.assets.embeddings import (
     text_embeddings,
     user_vectors,
 )
+from marketing_platform.defs.assets.experiments import experiment_arms, experiment_days, experiment_results
 from marketing_platform.defs.assets.features import feature_assets
 from marketing_platform.defs.assets.findings import kpi_anomalies, kpi_forecasts
 from marketing_platform.defs.assets.graph import interests_of_messages, knowledge_graph
@@ -64,6 +65,9 @@ def build_definitions(settings: Settings, *, stores: Stores | None = None) -> dg
             analytics_report,
             kpi_anomalies,
             kpi_forecasts,
+            experiment_days,
+            experiment_results,
+            experiment_arms,
             similar_users_lookup,
             recommendations,
             *(

@@ -97,6 +97,7 @@ ERRORS: Mapping[str, ErrorKind] = {
     "unknown_receipt": ErrorKind(
         404, "You have written nothing under this receipt.", {"parameter": "receipt_id"}
     ),
+    "unknown_experiment": ErrorKind(404, "The release has no such experiment.", {"parameter": "name"}),
     "unknown_batch": ErrorKind(404, "There is no such batch.", {"parameter": "batch_id"}),
     "unknown_route": ErrorKind(404, "There is nothing at this path; /docs lists what there is.", {}),
     "method_not_allowed": ErrorKind(

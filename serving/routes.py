@@ -8,6 +8,7 @@ from __future__ import annotations
 from serving.analytics.endpoints import router as analytics
 from serving.audit.endpoints import router as audit
 from serving.erasures.endpoints import router as erasures
+from serving.experiments.endpoints import router as experiments
 from serving.features.endpoints import router as features
 from serving.files.endpoints import router as files
 from serving.graph.endpoints import router as graph
@@ -45,6 +46,7 @@ TAGS = [
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
     {"name": "analytics", "description": "Figures by user, campaign and day, in pages; KPIs, compared."},
     {"name": "segments", "description": "Declared groups of users, and criteria to be tried."},
+    {"name": "experiments", "description": "A/B tests: what arms did, and what follows from it."},
     {"name": "questions", "description": "Questions about KPIs in plain English."},
     {"name": "writes", "description": "What applications write: it lands, and the next release shows it."},
     {"name": "hooks", "description": "Signed calls, to us and from us (see webhooks)."},
@@ -54,6 +56,6 @@ TAGS = [
 # Erasure is behind what else is below a user's path: an id may contain slashes.
 ROUTERS = (
     *(batches, quality, recommendations, users, features, profiles, writes, files, erasures, suppressions),
-    *(graph, analytics, kpis, questions, segments, hooks, audit, health, observability),
+    *(graph, analytics, kpis, experiments, questions, segments, hooks, audit, health, observability),
     *map(versioned, (recommendations, graph, analytics)),
 )

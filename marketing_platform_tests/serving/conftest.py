@@ -30,6 +30,10 @@ from marketing_platform.content.segments import Criteria, Segment
 from marketing_platform.content.segments.report import report_of
 from marketing_platform.content.segments.spec import Bought
 from marketing_platform.encoders import Encoder, open_encoder
+from marketing_platform.experiments.counting import USERS as USERS_SEEN
+from marketing_platform.experiments.judging import judge
+from marketing_platform.experiments.released import ARMS, RESULTS, report_of
+from marketing_platform.experiments.spec import Declarations, Experiment, Holdout, Metric
 from marketing_platform.features.answers import feature_answers
 from marketing_platform.features.loading import load_features
 from marketing_platform.features.spec import FeatureFile, Features
@@ -80,6 +84,28 @@ from serving.releases import (
     TRENDING,
 )
 
+# About a list that other tests do not ask for.
+EXPERIMENT: dict[str, Any] = {
+    "experiment": "content_list",
+    "hypothesis": "Others buy more.",
+    "surface": "recommendations",
+    "about": "content",
+    "seed": "s",
+    "control": "content",
+    "arms": [
+        {"arm": "content", "weight": 1, "list": "content"},
+        {"arm": "other", "weight": 1, "list": "trending"},
+    ],
+    "starts": "2020-01-01",
+    "metric": "purchase",
+    "within_days": 14,
+}
+COUNTED = [
+    {"experiment": "content_list", "arm": arm, "day": date(2026, 11, day), "counted": counted, "users": users}
+    for arm, bought in (("content", 20), ("other", 45))
+    for day in (1, 2)
+    for counted, users in ((USERS_SEEN, 300), ("purchase", bought))
+]
 Response = Any  # of the test client, whichever HTTP library stands behind it
 Logged = list[MutableMapping[str, Any]]
 
@@ -229,6 +255,7 @@ class Platform:
             *_stored([_products(EVERYONE, generation)], generation),
             pa.table(exceptions, schema=ANSWER_SCHEMA),
         ]
+        tables[ARMS] = []
         entries = {FEATURES: self._features(generation)}
         for kind, chunks in tables.items():
             name = f"{kind}__gen{generation}"
@@ -242,6 +269,7 @@ class Platform:
             **self._outlook(generation),
             "segments": report_of(segments, counted, before={}),
             **dict.fromkeys(EVALUATIONS, self._evaluation(generation)),
+            RESULTS: experiments_report(EXPERIMENT, COUNTED),
         }
         for name, document in documents.items():
             self.stores.reports.write(f"{name}__gen{generation}", document)
@@ -301,6 +329,20 @@ def encoder() -> Encoder:
     """The platform's own encoder, built once for all tests of this folder."""
     with tempfile.TemporaryDirectory() as folder:  # the model is in memory once it is open
         return open_encoder(Path(folder))
+
+
+def experiments_report(
+    experiment: dict[str, Any], counted: list[dict[str, Any]], *, holdout: Holdout | None = None
+) -> dict[str, Any]:
+    """The report of a release with one experiment, judged by purchases and returns."""
+    metrics = {
+        name: Metric.model_validate(
+            {"metric": name, "says": f"{name}.", "from": "purchases", "better": better}
+        )
+        for name, better in (("purchase", "higher"), ("return", "lower"))
+    }
+    declared = Declarations((Experiment.model_validate(experiment),), holdout, metrics)
+    return report_of(declared, judge(declared, counted, today=MORNING.date()))
 
 
 def _rows(generation: int) -> dict[str, list[dict[str, Any]]]:

@@ -22,6 +22,7 @@ from marketing_platform.defs.assets.product_lists import PRODUCT_LISTS
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import latest_figure, latest_metadata, latest_name, latest_sets
 from marketing_platform.errors import ReleaseRefused
+from marketing_platform.experiments.released import ARMS, DAYS, RESULTS
 from marketing_platform.features.spec import ENTITIES
 from marketing_platform.gates import DeclaredCheck, declared_checks, load_suites
 from marketing_platform.recommenders.item_kinds import KINDS
@@ -52,7 +53,8 @@ GROUP = "release"
 FEATURES = tuple(table_of(entity) for entity in ENTITIES)
 # The vectors of texts are kept too: training sets make centroids of earlier moments of them.
 VECTORS = ("text_embeddings", "user_vectors", "similar_users")
-TABLES = (*tables(), *aggregates(), *FEATURES, *VECTORS, MESSAGE_INTERESTS, MEMBERS)
+TABLES = (*tables(), *aggregates(), DAYS, *FEATURES, *VECTORS, MESSAGE_INTERESTS, MEMBERS)
+# Of every user; of ARMS there are answers about few.
 ANSWERS = (
     "recommendations",
     *(RECOMMENDATIONS.format(kind.words.noun) for kind in KINDS),
@@ -65,6 +67,7 @@ REPORTS = (
     "analytics_report",
     ANOMALIES,
     FORECASTS,
+    RESULTS,
     *(EVALUATION.format(kind.words.noun) for kind in KINDS),
     SEGMENTS,
 )
@@ -78,6 +81,7 @@ CONSISTS_OF = (
     ENRICHED_EVENTS,
     *REPORTS,
     *ANSWERS,
+    ARMS,
 )
 # What nothing of it is computed from: everything else of a release lies above these.
 LAST = (
@@ -88,9 +92,11 @@ LAST = (
     ANOMALIES,
     FORECASTS,
     MEMBERS,
+    RESULTS,
     "item_feedback",
     *(table_of(entity) for entity in ("campaign", "product")),
     *ANSWERS,
+    ARMS,
 )
 
 
@@ -225,7 +231,7 @@ def _manifest(
                 name=graph_name, nodes=dict(graph.nodes), relations=dict(graph.relations)
             )
         },
-        answers={asset: _answers(instance, stores, asset) for asset in ANSWERS},
+        answers={asset: _answers(instance, stores, asset) for asset in (*ANSWERS, ARMS)},
         documents={ENRICHED_EVENTS: _documents(instance, stores)},
         reports={asset: ReportEntry(name=latest_name(instance, asset)) for asset in REPORTS},
         checks=tuple(
