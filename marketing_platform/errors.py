@@ -6,6 +6,7 @@ MarketingPlatformError
 ├── RuleError            a rule about recommendations is wrong (file, line, key)
 ├── FeatureError         a declared feature is wrong (file, line, key)
 ├── ExperimentError      an experiment is declared wrongly (file, line, key)
+├── SegmentError         a declared segment is wrong (file, line, key)
 ├── AutomationError      a webhook is declared wrongly, or its secret is (file, line, key, or the variable)
 ├── EmailError           a template, `sending.yaml` or `campaigns.yaml` is wrong (file, line, key)
 ├── InputError           a file or value that somebody gave cannot be used (file, row, field)
@@ -54,6 +55,10 @@ class FeatureError(MarketingPlatformError):
 
 class ExperimentError(MarketingPlatformError):
     """An experiment is declared wrongly; the message starts with `file:line: key`."""
+
+
+class SegmentError(MarketingPlatformError):
+    """A declared segment is wrong; the message starts with `file:line: key`."""
 
 
 class AutomationError(MarketingPlatformError):

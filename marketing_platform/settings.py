@@ -1,7 +1,8 @@
 """Typed settings, read from the environment (`MARKETING_…`) when asked for, never at import.
 
 Only what differs between installations belongs here; rules live in `sources/`,
-`expectations/`, `rules/`, `features/`, `kpis/`, `experiments/`, `automations/` and `templates/`.
+`expectations/`, `rules/`, `features/`, `kpis/`, `experiments/`, `segments/`, `automations/` and
+`templates/`.
 """
 
 from __future__ import annotations
@@ -50,6 +51,9 @@ class Settings(BaseSettings):
     )
     automations_dir: Path = Field(
         PROJECT_DIR / "automations", description="Webhooks, out and in: `webhooks.yaml`."
+    )
+    segments_dir: Path = Field(
+        PROJECT_DIR / "segments", description="Declared segments of users, one YAML file each."
     )
     templates_dir: Path = Field(
         PROJECT_DIR / "templates", description="What is sent and looked at: `email/`, a folder per template."

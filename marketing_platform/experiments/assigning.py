@@ -48,8 +48,8 @@ class Assignment:
 FirstArm = Callable[[str, str], str | None]
 
 
-def _never_before(_experiment: str, _user_id: str) -> None:
-    return None
+def never_before(_experiment: str, _user_id: str) -> None:
+    """A `FirstArm` that knows of nobody."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Experiments:
 
     declared: Declarations
     decisions: Mapping[str, Decision]  # by name of the experiment
-    first_arm: FirstArm = _never_before
+    first_arm: FirstArm = never_before
 
     def assign(self, *, surface: Surface, about: str, user_id: str, day: date) -> Assignment | None:
         """What a user gets of one thing on a day (UTC); None when no experiment says anything about it.

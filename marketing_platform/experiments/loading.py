@@ -107,6 +107,9 @@ def _unfit(found: Experiment, stem: str, metrics: Mapping[str, Metric]) -> Itera
     for index, guardrail in enumerate(found.guardrails):
         if guardrail.metric not in metrics:
             yield Problem(("guardrails", index, "metric"), *one_of(guardrail.metric, metrics))
+        elif metrics[guardrail.metric].better == "higher" and guardrail.worse_by >= 1:
+            expected = "less than 1, as what is good when it is high cannot fall by more than all"
+            yield Problem(("guardrails", index, "worse_by"), expected, f"{guardrail.worse_by:g}")
 
 
 def _unfit_lists(found: Experiment) -> Iterator[Problem]:

@@ -30,6 +30,7 @@ REAL = {
     "/api/v1/users/{user_id}/features": "",
     "/api/v1/kpis": "?by=country&by=week",
     "/api/v1/recommendations/quality": "?kind=campaign",
+    "/api/v1/experiments": "",
     "/api/v1/kpis/anomalies": "",
     "/api/v1/kpis/forecasts": "",
     "/api/v1/health": "",
@@ -44,6 +45,7 @@ REAL = {
 WRITES = {
     ("/api/v1/batches/{batch_id}", "get"),
     ("/api/v1/data/bulk", "post"),
+    ("/api/v1/experiments/{name}", "get"),
     ("/api/v1/files", "post"),
     ("/api/v1/hooks/{name}", "post"),
     ("/api/v1/receipts/{receipt_id}", "get"),

@@ -48,6 +48,18 @@ class _Leaves(responses.Answer):
     )
 
 
+class InExperiment(Part):
+    """The experiment that decided which list is shown."""
+
+    name: str = Field(description="The experiment.", examples=["product_list"])
+    variant: str = Field(
+        description="The user's arm; send it back as `variant` of feedback.", examples=["trending"]
+    )
+
+
+_EXPERIMENT = Field(description="Null for who is in no experiment about this list.")
+
+
 class CampaignRecommendations(CampaignRecommendationsAnswer, _Leaves):
     """Campaigns recommended to one user, best first, from one release."""
 
@@ -58,6 +70,8 @@ class RankedCampaigns(RankedCampaignsAnswer, _Leaves):
 
 class ProductRecommendations(ProductRecommendationsAnswer, _Leaves):
     """Products recommended to one user, best first, from one release."""
+
+    experiment: InExperiment | None = _EXPERIMENT
 
 
 class BatchQuestion(BaseModel):
@@ -92,6 +106,7 @@ class _OfCampaigns(RankedCampaignsAnswer):
 
 
 class _OfProducts(ProductRecommendationsAnswer):
+    experiment: InExperiment | None = _EXPERIMENT
     dropped: tuple[Dropped, ...] = Field(description="What a rule kept back as the answer left.")
 
 
@@ -167,10 +182,10 @@ def products_example() -> dict[str, Any]:
             PathStep(kind="node", label="Product", id="CAM-1001", name="Birkvik 2-Person Tunnel Tent"),
         ),
     )
-    return _leaving(
-        ProductRecommendationsAnswer(user_id="u-0001", strategy="hybrid", items=(item,)),
-        {"item_id": "CAM-1007", "rule": "exclude sold out"},
-    )
+    answer = ProductRecommendationsAnswer(user_id="u-0001", strategy="hybrid", items=(item,))
+    experiment = {"name": "product_list", "variant": "personal"}
+    dropped = {"item_id": "CAM-1007", "rule": "exclude sold out"}
+    return {**_leaving(answer, dropped), "experiment": experiment}
 
 
 def batch_example() -> dict[str, Any]:

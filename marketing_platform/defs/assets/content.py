@@ -30,7 +30,7 @@ def people(
     users: StoredTable,
     purchases: StoredTable,
     products: StoredTable,
-    interests: StoredTable,
+    derived_interests: StoredTable,
     stores: dg.ResourceParam[Stores],
     settings: dg.ResourceParam[Settings],
 ) -> Prepared:
@@ -44,6 +44,6 @@ def people(
         facts.people(
             rows(facts.USERS_SQL, users),
             rows(facts.PURCHASES_SQL, purchases, products, most=facts.MOST),
-            rows(facts.INTERESTS_SQL, interests, most=facts.MOST),
+            rows(facts.INTERESTS_SQL, derived_interests, most=facts.MOST),
         )
     )
