@@ -8,6 +8,9 @@ from typing import Self
 
 from marketing_platform.content.people import Person
 from marketing_platform.errors import UnknownName
+from marketing_platform.experiments import Experiments
+from marketing_platform.experiments.released import open_experiments
+from marketing_platform.experiments.spec import Declarations
 from marketing_platform.features.asking import ask_release
 from marketing_platform.recommenders.prepared import StoredList
 from marketing_platform.releases.manifest import Manifest
@@ -28,6 +31,7 @@ class Audience:
         self._stores = stores
         self._open = ExitStack()
         self._readers: dict[str, AnswersReader] = {}
+        self.experiments = Experiments(Declarations(), {})
 
     def __enter__(self) -> Self:
         """Open what is asked user by user; UnknownName when the release was made without it."""
@@ -40,6 +44,7 @@ class Audience:
                 reader = self._stores.answers.open(self.manifest.answers[kind].name)
                 opening.callback(reader.close)
                 self._readers[kind] = reader
+            self.experiments = open_experiments(self.manifest, self._stores, opening)
             self._open = opening.pop_all()
         return self
 

@@ -10,6 +10,7 @@ from marketing_platform.content.email.products import leaving_now
 from marketing_platform.content.email.rendering import Rendered, Wish, render
 from marketing_platform.content.email.templates import Templates
 from marketing_platform.errors import InputError, UnknownRelease
+from marketing_platform.experiments.spec import Declarations
 from marketing_platform.mailing.audience import Audience
 from marketing_platform.mailing.mail_settings import MailSettings
 from marketing_platform.mailing.parcels import unsubscribe_url
@@ -27,17 +28,37 @@ def declared_templates(settings: Settings) -> Templates:
     return load_templates(settings.templates_dir / "email")
 
 
-def open_mail(settings: Settings, records: Records, *, templates: Templates | None = None) -> Mail:
+def unfit_arms(templates: Templates, declared: Declarations) -> list[str]:
+    """Experiments with e-mails whose template, or the wording of whose arm, is not declared."""
+    wrong: list[str] = []
+    for one in declared.experiments:
+        if one.surface != "email":
+            continue
+        if one.about not in templates.by_name:
+            wrong.append(f"experiment {one.name}: there is no template {one.about!r}")
+            continue
+        known = templates.by_name[one.about].variants
+        missing = [arm.arm for arm in one.arms if arm.arm not in known]
+        if missing:
+            wrong.append(
+                f"experiment {one.name}: {one.about} has no variant {', '.join(missing)};"
+                f" it has {', '.join(known)}"
+            )
+    return wrong
+
+
+def open_mail(settings: Settings, records: Records, stores: Stores) -> Mail:
     """What sending needs; nothing is contacted before it sends."""
     mail = from_environment(MailSettings)
     return Mail(
-        templates=templates or declared_templates(settings),
+        templates=declared_templates(settings),
         settings=mail,
         ledger=records.mail,
         overrides=records.overrides,
         erasures=records.erasures,
         rules=rules_of_answers(load_rules(settings.rules_dir).products),
         transport=partial(_transport, settings, mail),
+        objects=stores.objects,
     )
 
 
@@ -57,9 +78,10 @@ def send_now(
         UnknownRelease: Nothing was released yet.
     """
     records = records or open_records(settings)
-    mail = open_mail(settings, records)
+    stores = stores or open_stores(settings)
+    mail = open_mail(settings, records, stores)
     declared = mail.templates.campaign(campaign)
-    with _audience(settings, records, stores) as audience:
+    with _audience(records, stores) as audience:
         return send_campaign(mail, audience, declared, clock=_now, dry_run=dry_run)
 
 
@@ -71,9 +93,9 @@ def render_one(settings: Settings, template: str, user_id: str, wish: Wish) -> R
         UnknownTemplate: No such template.
         UnknownRelease: Nothing was released yet.
     """
-    records = open_records(settings)
-    mail, now = open_mail(settings, records), _now()
-    with _audience(settings, records, None) as audience:
+    records, stores = open_records(settings), open_stores(settings)
+    mail, now = open_mail(settings, records, stores), _now()
+    with _audience(records, stores) as audience:
         person, stored = audience.person(user_id), audience.products(user_id)
         if person is None:
             raise InputError(f"{audience.manifest.release_id} knows no user {user_id!r}")
@@ -88,11 +110,11 @@ def render_one(settings: Settings, template: str, user_id: str, wish: Wish) -> R
         )
 
 
-def _audience(settings: Settings, records: Records, stores: Stores | None) -> Audience:
+def _audience(records: Records, stores: Stores) -> Audience:
     current = records.shelf.current()
     if current is None:
         raise UnknownRelease("nothing was released yet; `marketing-platform run` makes a release")
-    return Audience(stores or open_stores(settings), records.shelf.load(current))
+    return Audience(stores, records.shelf.load(current))
 
 
 def _transport(settings: Settings, mail: MailSettings) -> Transport:

@@ -10,10 +10,10 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from marketing_platform.content.email.products import leaving_now
@@ -23,7 +23,9 @@ from marketing_platform.content.email.templates import EmailTemplate, Templates
 from marketing_platform.content.email.texts import as_address
 from marketing_platform.content.people import Person
 from marketing_platform.errors import MailUnavailable, ReleaseTooOld
+from marketing_platform.experiments import Experiments
 from marketing_platform.mailing.audience import Audience
+from marketing_platform.mailing.exposing import land_sent, with_sends
 from marketing_platform.mailing.mail_settings import MailSettings
 from marketing_platform.mailing.parcels import Ready, parcel, unsubscribe_url
 from marketing_platform.mailing.transports import Outcome, Transport
@@ -31,6 +33,7 @@ from marketing_platform.recommenders.rules import LiveFacts, Rule
 from marketing_platform.releases.erasures import Erasures, masked
 from marketing_platform.releases.mail import Claim, MailLedger, Send, State
 from marketing_platform.releases.overrides import Overrides, suppressed
+from marketing_platform.stores.protocols import Objects
 
 _AT_ONCE = 200  # members between two looks at suppressions and erasures
 _log = logging.getLogger(__name__)
@@ -52,17 +55,6 @@ class LeftOut(StrEnum):
     LATER = "later"  # refused for now, and its time to be tried again has not come
 
 
-class Arm(NamedTuple):
-    """What an experiment says that a person gets."""
-
-    experiment: str | None  # None where nobody is to be counted
-    variant: str
-
-
-# The arm of a user for a template on a day (UTC), or None where no experiment says anything.
-Choose = Callable[[str, str, date], Arm | None]
-
-
 @dataclass(frozen=True)
 class Mail:
     """What sending needs besides a release."""
@@ -74,7 +66,7 @@ class Mail:
     erasures: Erasures
     rules: Sequence[Rule]  # that are looked at when a list leaves
     transport: Callable[[], Transport]
-    choose: Choose = lambda _template, _user_id, _day: None
+    objects: Objects  # the landing zone, for exposures
 
 
 @dataclass
@@ -98,7 +90,8 @@ class Report:
 
     def document(self) -> dict[str, Any]:
         """For machines."""
-        return {**vars(self), "left_out": dict(sorted(self.left_out.items()))}
+        left_out = {str(reason): count for reason, count in sorted(self.left_out.items())}
+        return {**vars(self), "left_out": left_out}
 
 
 def send_campaign(
@@ -114,6 +107,7 @@ def send_campaign(
     Raises:
         ReleaseTooOld: The release is older than the template allows.
         UnknownName: The release has no people or segments.
+        InputError: An experiment has an arm that the template does not word.
         MailUnavailable: Nobody is there to send; once sending has begun the report says it instead.
     """
     template = mail.templates.named(campaign.template)
@@ -129,7 +123,16 @@ def send_campaign(
     )
     members = audience.members(campaign.segment)
     report.members = len(members)
-    run = _Run(mail, audience, campaign, template, report, clock, mail.ledger.signing_key())
+    run = _Run(
+        mail,
+        audience,
+        campaign,
+        template,
+        report,
+        clock,
+        mail.ledger.signing_key(),
+        with_sends(audience.experiments, mail.ledger),
+    )
     if dry_run:
         report.ready = sum(1 for _ in run.ready(members))
         return report
@@ -141,6 +144,7 @@ def send_campaign(
             except MailUnavailable as error:
                 report.stopped = str(error)
                 break
+    land_sent(mail.ledger, mail.objects)
     return report
 
 
@@ -155,6 +159,7 @@ class _Run:
     report: Report
     clock: Callable[[], datetime]
     key: bytes  # signs links to unsubscribe
+    experiments: Experiments
 
     def ready(self, members: Sequence[str]) -> Iterator[Ready]:
         """Those who may get it now, with it; counts all others."""
@@ -212,11 +217,13 @@ class _Run:
         address = as_address(person.email or "")
         if reason := self._not_now(person, address, facts):
             return reason
-        arm = self.mail.choose(self.template.name, user_id, self.clock().date()) or Arm(None, CONTROL)
+        arm = self.experiments.assign(
+            surface="email", about=self.template.name, user_id=user_id, day=self.clock().date()
+        )
         stored = self.audience.products(user_id)
         products = leaving_now(stored, user_id, self.mail.rules, facts) if stored else ()
         url = unsubscribe_url(self.mail.settings, self.key, user_id)
-        wish = Wish(variant=arm.variant, campaign=self.campaign.campaign)
+        wish = Wish(variant=arm.variant if arm else CONTROL, campaign=self.campaign.campaign)
         sending = self.mail.templates.sending
         try:
             rendered = render(self.template, sending, person, products, unsubscribe_url=url, wish=wish)
@@ -227,8 +234,8 @@ class _Run:
             period=self.report.period,
             user_id=user_id,
             template=self.template.name,
-            experiment=arm.experiment,
-            variant=arm.variant,
+            experiment=arm.experiment if arm and arm.exposed else None,
+            variant=rendered.variant,
             release_id=self.report.release_id,
         )
         return Ready(person, address or "", send, rendered, url)

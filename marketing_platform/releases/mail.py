@@ -183,6 +183,17 @@ class MailLedger:
             )
         return {(campaign, period, state): count for campaign, period, state, count in rows}
 
+    def first_arm(self, experiment: str, user_id: str) -> str | None:
+        """The variant of an experiment that the person was sent first; None when they were sent none."""
+        with self._database.reading() as execute:
+            rows = execute(
+                "SELECT variant FROM mail_sends WHERE user_id = $1 AND experiment = $2"
+                " AND state IN ('sent', 'unknown') ORDER BY claimed_at LIMIT 1",
+                user_id,
+                experiment,
+            )
+        return rows[0][0] if rows else None
+
     def unexposed(self, limit: int) -> list[Recorded]:
         """Sends of experiments that left, or may have, and whose exposure is not landed yet; oldest first."""
         with self._database.reading() as execute:

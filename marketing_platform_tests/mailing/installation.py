@@ -9,15 +9,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pyarrow as pa
 
 from marketing_platform.content.email.spec import Campaign
 from marketing_platform.content.people import Person
+from marketing_platform.experiments.released import ARMS, RESULTS, report_of
+from marketing_platform.experiments.spec import Declarations, Experiment
 from marketing_platform.mailing.audience import MEMBERS, PEOPLE, PRODUCTS, Audience
 from marketing_platform.mailing.mail_settings import MailSettings
-from marketing_platform.mailing.sending import Choose, Mail, Report, send_campaign
+from marketing_platform.mailing.sending import Mail, Report, send_campaign
 from marketing_platform.mailing.transports import FolderTransport, SmtpTransport, Transport
 from marketing_platform.recommenders.answers import (
     ANSWER_SCHEMA,
@@ -27,7 +30,7 @@ from marketing_platform.recommenders.answers import (
 )
 from marketing_platform.recommenders.prepared import with_spares
 from marketing_platform.recommenders.rules import rules_of_answers
-from marketing_platform.releases.manifest import AnswersEntry, Manifest, TableEntry, Totals
+from marketing_platform.releases.manifest import AnswersEntry, Manifest, ReportEntry, TableEntry, Totals
 from marketing_platform.releases.records import Records, open_records
 from marketing_platform.settings import Settings
 from marketing_platform.stores.registry import Stores, open_stores
@@ -47,6 +50,7 @@ class Installation:
     people: Sequence[Person] = ()
     members: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     made_at: datetime = NOON - timedelta(hours=1)
+    experiments: Sequence[dict[str, Any]] = ()
 
     @property
     def settings(self) -> Settings:
@@ -66,7 +70,8 @@ class Installation:
             shown=2,
             categories=dict.fromkeys(_PRODUCTS, "Camping"),
         )
-        named = {PEOPLE: [rows], PRODUCTS: lists}
+        nobody = pa.table({"key": [], "answer": []}, schema=ANSWER_SCHEMA)
+        named = {PEOPLE: [rows], PRODUCTS: lists, ARMS: [nobody]}
         answers = {
             kind: AnswersEntry(
                 name=f"{kind}__{suffix}", rows=stores.answers.write(f"{kind}__{suffix}", chunks)
@@ -86,12 +91,13 @@ class Installation:
             batches=(),
             answers=answers,
             tables={MEMBERS: self._segments(stores, suffix)},
+            reports=self._experiments(stores, suffix),
         )
 
-    def mail(self, settings: MailSettings | None = None, choose: Choose | None = None) -> Mail:
+    def mail(self, settings: MailSettings | None = None) -> Mail:
         """What it sends with; a folder unless settings say otherwise."""
         records = self.records
-        mail = Mail(
+        return Mail(
             templates=templates(),
             settings=settings or MailSettings(),
             ledger=records.mail,
@@ -99,8 +105,8 @@ class Installation:
             erasures=records.erasures,
             rules=rules_of_answers(()),
             transport=partial(_transport, self.data_dir, settings or MailSettings()),
+            objects=open_stores(self.settings).objects,
         )
-        return dataclasses.replace(mail, choose=choose) if choose else mail
 
     def send(
         self,
@@ -114,6 +120,12 @@ class Installation:
         """One run of a campaign at that moment."""
         with Audience(open_stores(self.settings), manifest or self.written()) as audience:
             return send_campaign(mail or self.mail(), audience, campaign, clock=lambda: at, dry_run=dry_run)
+
+    def _experiments(self, stores: Stores, suffix: str) -> dict[str, ReportEntry]:
+        declared = Declarations(tuple(Experiment.model_validate(one) for one in self.experiments))
+        name = f"{RESULTS}__{suffix}"
+        stores.reports.write(name, report_of(declared, []))
+        return {RESULTS: ReportEntry(name=name)}
 
     def _segments(self, stores: Stores, suffix: str) -> TableEntry:
         everybody = {"everybody": [one.user_id for one in self.people], **self.members}

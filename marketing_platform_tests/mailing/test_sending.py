@@ -9,11 +9,11 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
 
+import orjson
 import pytest
 
 from marketing_platform.content.email.unsubscribing import user_of
 from marketing_platform.errors import InputError, MailUnavailable, ReleaseTooOld, UnknownName
-from marketing_platform.mailing.sending import Arm
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.overrides import Wish
 from marketing_platform_tests.emails.people import person
@@ -131,23 +131,68 @@ def test_what_was_suppressed_since_the_release_is_not_in_it(tmp_path: Path) -> N
     assert "Product p-3" in text, "a spare moves up"
 
 
-def test_an_experiment_says_the_wording_and_the_ledger_keeps_who_was_exposed(tmp_path: Path) -> None:
+SUBJECTS = {
+    "experiment": "subjects",
+    "hypothesis": "A product in the subject is clicked more.",
+    "surface": "email",
+    "about": "weekly_picks",
+    "starts": "2026-11-01",
+    "control": "control",
+    "metric": "click",
+    "within_days": 7,
+    "arms": [{"arm": "control", "weight": 1}, {"arm": "product_first", "weight": 1}],
+}
+
+
+def subject_of(file: Path) -> str:
+    return message_from_bytes(file.read_bytes(), policy=SMTP)["Subject"]
+
+
+def test_an_experiment_says_the_wording_and_who_was_sent_it_is_exposed(tmp_path: Path) -> None:
+    installation = of(20, tmp_path)
+    installation.experiments = [SUBJECTS]
+    installation.send()
+    sends = {one.send.user_id: one.send for one in installation.records.mail.sends(state="sent")}
+    assert {one.variant for one in sends.values()} == {"control", "product_first"}
+    assert {one.experiment for one in sends.values()} == {"subjects"}
+    worded = sum(subject_of(file) == "Product p-1: chosen for you" for file in eml_files(tmp_path))
+    assert worded == sum(one.variant == "product_first" for one in sends.values())
+    assert installation.records.mail.unexposed(100) == []
+    lines = [
+        orjson.loads(line)["value"]["exposures"]
+        for file in installation.settings.landing_dir.rglob("*")
+        if file.is_file()
+        for line in file.read_bytes().splitlines()
+    ]
+    assert {line["user_id"]: line["variant"] for line in lines} == {
+        user: one.variant for user, one in sends.items()
+    }
+    assert {(line["surface"], line["about"], line["release_id"]) for line in lines} == {
+        ("email", "weekly_picks", "r-1")
+    }
+
+
+def test_a_person_stays_in_the_arm_they_were_sent(tmp_path: Path) -> None:
+    installation = of(20, tmp_path)
+    installation.experiments = [SUBJECTS]
+    installation.send()
+    before = {one.send.user_id: one.send.variant for one in installation.records.mail.sends()}
+    # Drawn anew, half of them would be in the other arm.
+    installation.experiments = [{**SUBJECTS, "seed": "another"}]
+    installation.made_at = NOON + 7 * DAY
+    installation.send(at=NOON + 7 * DAY)
+    sends = [one.send for one in installation.records.mail.sends()]
+    assert len(sends) == 40
+    assert {(one.user_id, one.variant) for one in sends} == set(before.items())
+
+
+def test_an_arm_that_no_template_words_stops_before_anything_is_sent(tmp_path: Path) -> None:
     installation = of(3, tmp_path)
-
-    def choose(template: str, user_id: str, _day: object) -> Arm | None:
-        assert template == "weekly_picks"
-        arms = {"u-0": Arm("subjects", "product_first"), "u-1": Arm(None, "control")}
-        return arms.get(user_id)
-
-    installation.send(installation.mail(choose=choose))
-    subjects = {message_from_bytes(file.read_bytes(), policy=SMTP)["Subject"] for file in eml_files(tmp_path)}
-    assert subjects == {"Product p-1: chosen for you", "Ada, picked for your next days outside"}
-    (exposed,) = (one.send for one in installation.records.mail.unexposed(10))
-    assert (exposed.user_id, exposed.experiment, exposed.variant) == ("u-0", "subjects", "product_first")
-    with pytest.raises(InputError, match="no variant"):
-        Installation(tmp_path / "other", [somebody(0)]).send(
-            Installation(tmp_path / "other").mail(choose=lambda *_: Arm("x", "nope"))
-        )
+    arms = [{"arm": "control", "weight": 1}, {"arm": "nope", "weight": 1000}]
+    installation.experiments = [{**SUBJECTS, "arms": arms}]
+    with pytest.raises(InputError, match="no variant 'nope'"):
+        installation.send()
+    assert eml_files(tmp_path) == []
 
 
 def test_a_server_gets_each_e_mail_once(tmp_path: Path) -> None:

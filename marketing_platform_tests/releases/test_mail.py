@@ -105,6 +105,9 @@ class MailContract:
         ledger.settle(arms[2], "dead")
         assert [one.send for one in ledger.unexposed(10)] == arms[:2]
         ledger.exposed(arms[:1])
+        assert ledger.first_arm("subjects", "u-0") == "a"
+        assert ledger.first_arm("subjects", "u-2") is None, "it never left"
+        assert ledger.first_arm("other", "u-0") is None
         assert [one.send for one in ledger.unexposed(10)] == arms[1:2]
 
     def test_a_forgotten_person_is_nowhere(self, place: Place) -> None:

@@ -14,7 +14,7 @@ from marketing_platform.content.email.message import compose, unsubscribe_header
 from marketing_platform.content.email.products import Shown, leaving_now
 from marketing_platform.content.email.rendering import FieldsUnfit, Rendered, Wish, render
 from marketing_platform.content.email.spec import CONTROL, AnyField
-from marketing_platform.content.email.templates import Templates
+from marketing_platform.content.email.templates import EmailTemplate, Templates
 from marketing_platform.content.email.texts import as_address
 from marketing_platform.content.email.unsubscribing import user_of
 from marketing_platform.content.people import Person
@@ -88,13 +88,14 @@ class EmailService:
         person = Person.read(found)
         products = leaving_now(StoredList.read(stored), user_id, standing.rules, standing.facts)
         url = unsubscribe_url(self._mail, key, user_id)
-        wish = Wish(question.locale, question.variant or CONTROL, question.fields)
         try:
             template = self._declared.named(question.template)
         except UnknownTemplate:
             raise ApiError("unknown_template", parameter="template") from None
         _require_known(template.locales, question.locale, "locale")
         _require_known(template.variants, question.variant, "variant")
+        variant = question.variant or _arm(release, user_id, template, standing)
+        wish = Wish(question.locale, variant, question.fields)
         try:
             rendered = render(
                 template, self._declared.sending, person, products, unsubscribe_url=url, wish=wish
@@ -158,6 +159,13 @@ class EmailService:
         if self._templates is None:
             raise RuntimeError("templates are compiled while the service runs")
         return self._templates
+
+
+def _arm(release: OpenRelease, user_id: str, template: EmailTemplate, standing: Standing) -> str:
+    """The wording that the user would be sent; looking at it exposes nobody."""
+    day = standing.facts.today
+    found = release.experiments.assign(surface="email", about=template.name, user_id=user_id, day=day)
+    return found.variant if found and found.variant in template.variants else CONTROL
 
 
 def _require_known(known: Sequence[str], wanted: str | None, name: str) -> None:
