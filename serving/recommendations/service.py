@@ -83,6 +83,14 @@ def of_user(release: OpenRelease, user_id: str, wanted: Wanted, standing: Standi
 
     `unknown_user` (404) when the release has no such user, `not_ready` (503) when it is older than the kind.
     """
+    stored, kept, found = chosen(release, user_id, wanted, standing)
+    return _edited(stored.answer(kept, found.dropped, brief=not wanted.explain), found)
+
+
+def chosen(
+    release: OpenRelease, user_id: str, wanted: Wanted, standing: Standing | None
+) -> tuple[StoredList, list[int], Leaving]:
+    """The prepared list, and which of its places may leave now; raises what `of_user` raises."""
     stored = _stored(release, user_id, wanted.kind)
     ids, places = stored.ids, range(len(stored.ids))
     if wanted.category is not None:
@@ -94,8 +102,7 @@ def of_user(release: OpenRelease, user_id: str, wanted: Wanted, standing: Standi
         facts = replace(standing.facts, ends_on={**over, **standing.facts.ends_on})
         standing = replace(standing, facts=facts)
     found = _leaving(user_id, ids, standing, stored.shown if wanted.limit is None else wanted.limit)
-    kept = [places[at] for at in found.kept]
-    return _edited(stored.answer(kept, found.dropped, brief=not wanted.explain), found)
+    return stored, [places[at] for at in found.kept], found
 
 
 def of_users(

@@ -22,7 +22,7 @@ def header(aspect: Aspect) -> Box:
 
 
 def areas(aspect: Aspect, present: Collection[SectionName]) -> dict[SectionName, Box]:
-    """The room of each section that is present, heading included; those that are not leave theirs to others."""
+    """The room of each section that is present, heading included; others have that of those that are not."""
     top = header(aspect)
     body = Box(
         x=top.x, y=top.bottom, width=top.width, height=aspect.height - top.bottom - aspect.scaled(MARGIN)
@@ -49,4 +49,3 @@ def tiles_of(section: Box, aspect: Aspect) -> Box:
     return Box(
         x=section.x, y=section.y + heading, width=section.width, height=max(0, section.height - heading)
     )
-

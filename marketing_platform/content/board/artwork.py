@@ -1,7 +1,7 @@
 """Artwork where there is no image: patterns of circles and polygons, the same for the same item.
 
-What a pattern is made of comes from a hash of the item, its main colour from the item's category. Both pictures
-draw the shapes alike; what is outside of the box is cut off.
+What a pattern is made of comes from a hash of the item, its main colour from the item's category. PNG and
+SVG draw the shapes alike; what is outside of the box is cut off.
 """
 
 from __future__ import annotations

@@ -23,6 +23,12 @@ _SOURCES: Mapping[str, str] = {
     "message": "From what you wrote to us",
 }
 _SOMEHOW = "From what you do"
+# Why a product is there, by the node of the graph that leads to it.
+_BECAUSE: Mapping[str, str] = {
+    "User": "Chosen by people with your taste.",
+    "Campaign": "Fits what you looked at.",
+    "Message": "Fits what you wrote to us.",
+}
 _TAGLINE = 3  # interests named below the title
 _IDEAS = 4
 
@@ -60,6 +66,7 @@ class Content:
     title: str
     tagline: str
     items: Mapping[SectionName, Sequence[Item]]
+    notes: tuple[str, ...] = ()
 
 
 def compose(
@@ -103,24 +110,19 @@ def _product(one: Recommended, person: Person, image: str | None) -> Item:
     )
 
 
-def _why(one: Recommended, person: Person) -> str | None:
+def _why(one: Recommended, person: Person) -> str:
     """The sentence of the answer is for marketers and may name others; this one is for the person."""
-    if one.already_bought:
-        return "You had it before."
     steps = one.path[:-1]
     causes = {step["label"]: step["id"] for step in steps[1:] if step["kind"] == "node"}
-    if "Interest" in causes:
-        return f"You are interested in {clean(str(causes['Interest']))}."
-    if "Product" in causes:
-        owned = next((had.name for had in person.purchases if had.product_id == causes["Product"]), None)
+    cause = next((label for label in ("Interest", "Product", *_BECAUSE) if label in causes), None)
+    if one.already_bought:
+        return "You had it before."
+    if cause == "Interest":
+        return f"You are interested in {clean(str(causes[cause]))}."
+    if cause == "Product":
+        owned = next((had.name for had in person.purchases if had.product_id == causes[cause]), None)
         return f"Goes with your {clean(owned)}." if owned and clean(owned) else "Goes with what you have."
-    if "User" in causes:
-        return "Chosen by people with your taste."
-    if "Campaign" in causes:
-        return "Fits what you looked at."
-    if "Message" in causes:
-        return "Fits what you wrote to us."
-    return "Liked by many at the moment."
+    return _BECAUSE.get(cause or "", "Liked by many at the moment.")
 
 
 def _interest(one: Interest, person: Person, image: str | None) -> Item:
@@ -164,4 +166,6 @@ def _drawn(ideas: Sequence[Idea], user_id: str, topic: str) -> Idea:
 
 
 def _idea(one: Idea) -> Item:
-    return Item("inspiration", one.title, clean(one.title), why=clean(one.text), category=next(iter(one.about), None))
+    return Item(
+        "inspiration", one.title, clean(one.title), why=clean(one.text), category=next(iter(one.about), None)
+    )

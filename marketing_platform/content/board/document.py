@@ -48,10 +48,7 @@ class Box(_Part):
     def meets(self, other: Box) -> bool:
         """Whether both have a pixel in common."""
         return (
-            self.x < other.right
-            and other.x < self.right
-            and self.y < other.bottom
-            and other.y < self.bottom
+            self.x < other.right and other.x < self.right and self.y < other.bottom and other.y < self.bottom
         )
 
     def inside(self, margin: int) -> Box:
@@ -115,7 +112,9 @@ class Line(_Part):
     fill: Colour
     behind: Colour = Field(description="The colour it stands on.")
     runs: tuple[Run, ...]
-    shortened: bool = Field(description="Whether an ellipsis stands for its end; the item has the whole text.")
+    shortened: bool = Field(
+        description="Whether an ellipsis stands for its end; the item has the whole text."
+    )
 
 
 class Bar(_Part):

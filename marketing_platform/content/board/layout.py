@@ -24,7 +24,7 @@ from marketing_platform.content.board.document import (
 )
 from marketing_platform.content.board.rows import justified
 from marketing_platform.content.board.spec import SECTIONS, Aspect, Design, Role, Theme
-from marketing_platform.content.board.texts import Text, fitted
+from marketing_platform.content.board.texts import Block, Text, fitted
 from marketing_platform.content.board.typography import REPLACEMENT, Fonts
 
 # On a canvas of scale 1.
@@ -42,7 +42,7 @@ _NAMED_LETTERS = 8  # letters that notes name, of those that no font has
 def laid_out(content: Content, design: Design, theme: Theme, aspect: Aspect, fonts: Fonts) -> Board:
     """The board of a person in a theme and an aspect; the same for the same arguments."""
     on = _Layout(design, theme, aspect, fonts)
-    present = [section for section in SECTIONS if content.items.get(section)]
+    present: list[SectionName] = [section for section in SECTIONS if content.items.get(section)]
     rooms = areas(aspect, present)
     sections = tuple(on.section(section, content.items[section], rooms[section]) for section in present)
     top = header(aspect)
@@ -65,6 +65,49 @@ def laid_out(content: Content, design: Design, theme: Theme, aspect: Aspect, fon
 
 
 @dataclass(frozen=True)
+class _Frame:
+    """The parts of a tile: a picture above the text, or beside it in a tile that is wide."""
+
+    box: Box
+    wide: bool
+    padding: int
+    room: Box  # for text, at most
+    bar: Box | None
+
+    @classmethod
+    def of(cls, item: Item, box: Box, aspect: Aspect) -> _Frame:
+        padding, bar = aspect.scaled(_PADDING), aspect.scaled(_BAR)
+        wide = box.width > _WIDE * box.height
+        if wide:
+            left = box.x + round(box.width * _BESIDE)
+            outer = Box(x=left, y=box.y, width=box.right - left, height=box.height)
+        else:
+            height = round(box.height * _TEXT_SHARE)
+            outer = Box(x=box.x, y=box.bottom - height, width=box.width, height=height)
+        inner = outer.inside(padding)
+        if item.strength is None:
+            return cls(box, wide, padding, inner, None)
+        room = Box(x=inner.x, y=inner.y, width=inner.width, height=max(0, inner.height - bar - padding))
+        return cls(
+            box, wide, padding, room, Box(x=inner.x, y=inner.bottom - bar, width=inner.width, height=bar)
+        )
+
+    def panel(self, text_height: int) -> Box:
+        """Where the text stands: what a picture above need not leave it is the picture's."""
+        if self.wide:
+            return self.room
+        return Box(x=self.room.x, y=self.room.bottom - text_height, width=self.room.width, height=text_height)
+
+    def picture(self, panel: Box) -> Box:
+        """What is left of the tile."""
+        if self.wide:
+            width = panel.x - self.padding - self.box.x
+            return Box(x=self.box.x, y=self.box.y, width=width, height=self.box.height)
+        height = panel.y - self.padding - self.box.y
+        return Box(x=self.box.x, y=self.box.y, width=self.box.width, height=height)
+
+
+@dataclass(frozen=True)
 class _Layout:
     design: Design
     theme: Theme
@@ -74,23 +117,23 @@ class _Layout:
     def text(self, role: Role, text: str, fill: str) -> Text:
         return Text(role, self.fonts.shown(text), self.design.texts[role], fill)
 
-    def lines(self, texts: Sequence[Text], box: Box, behind: str, *, centred: bool = False) -> tuple[Line, ...]:
+    def lines(
+        self, texts: Sequence[Text], box: Box, behind: str, *, centred: bool = False
+    ) -> tuple[Line, ...]:
         block = fitted(self.fonts, texts, box, self.aspect.scale)
         return block.placed(self.fonts, box, behind, centred=centred) if block else ()
 
     def section(self, name: SectionName, items: Sequence[Item], box: Box) -> Section:
         room = tiles_of(box, self.aspect)
-        shown = items[: self._most(name)]
-        boxes = self._boxes(name, len(shown), room)
-        words = self.text("heading", self.design.words.headings[name], self.theme.text)
+        boxes = self._boxes(name, min(len(items), self._most(name)), room)
+        heading = self.design.words.headings[name]
         above = Box(x=box.x, y=box.y, width=box.width, height=self.aspect.scaled(HEADING))
-        tiles = (self.tile(item, one) for item, one in zip(shown, boxes, strict=False))
         return Section(
             section=name,
-            heading=self.design.words.headings[name],
+            heading=heading,
             box=box,
-            lines=self.lines([words], above, self.theme.background),
-            tiles=tuple(tiles),
+            lines=self.lines([self.text("heading", heading, self.theme.text)], above, self.theme.background),
+            tiles=self._tiles(items, boxes),
             hidden=len(items) - len(boxes),
         )
 
@@ -101,49 +144,57 @@ class _Layout:
 
     def _boxes(self, name: SectionName, number: int, room: Box) -> list[Box]:
         """As many boxes as there is room for without one that is too small."""
-        width, height = (self.aspect.scaled(side) for side in (self.design.tile.width, self.design.tile.height))
+        width, height = (
+            self.aspect.scaled(side) for side in (self.design.tile.width, self.design.tile.height)
+        )
         for kept in range(number, 1, -1):
             boxes = justified([_RATIOS[name]] * kept, room, self.aspect.scaled(GAP))
             if all(box.width >= width and box.height >= height for box in boxes):
                 return boxes
         return [room]
 
-    def tile(self, item: Item, box: Box) -> Tile:
-        idea = item.section == "inspiration"
-        fill = self.theme.accent if idea else self.theme.surface
-        padding = self.aspect.scaled(_PADDING)
-        wide = box.width > _WIDE * box.height
-        room = _text_room(box, wide, padding)
-        bar_height = self.aspect.scaled(_BAR)
-        if item.strength is not None:
-            room = room.model_copy(update={"height": max(0, room.height - bar_height - padding // 2)})
-        block = fitted(self.fonts, self._texts(item), room, self.aspect.scale)
-        # A picture above takes what the text leaves; one beside has its share of the width.
-        text_height = block.height if block else 0
-        below = text_height + (bar_height + padding // 2 if item.strength is not None else 0)
-        panel = room if wide else Box(x=room.x, y=box.bottom - padding - below, width=room.width, height=text_height)
-        bar_y = box.bottom - padding - bar_height
+    def _tiles(self, items: Sequence[Item], boxes: Sequence[Box]) -> tuple[Tile, ...]:
+        """Tiles beside each other look alike: their letters are as large, and their pictures too."""
+        shown = [
+            (item, self._texts(item), _Frame.of(item, box, self.aspect))
+            for item, box in zip(items, boxes, strict=False)
+        ]
+        blocks = [self._fitted(texts, frame, 1.0) for _, texts, frame in shown]
+        step = min((block.step for block in blocks if not block.left_out), default=1.0)
+        blocks = [self._fitted(texts, frame, step) for _, texts, frame in shown]
+        highest = max(block.height for block in blocks)
+        return tuple(
+            self._tile(item, frame, block, min(highest, frame.room.height))
+            for (item, _, frame), block in zip(shown, blocks, strict=True)
+        )
+
+    def _fitted(self, texts: Sequence[Text], frame: _Frame, largest: float) -> Block:
+        found = fitted(self.fonts, texts, frame.room, self.aspect.scale, largest=largest)
+        return found or Block((), tuple(text.role for text in texts), largest)
+
+    def _tile(self, item: Item, frame: _Frame, block: Block, text_height: int) -> Tile:
+        fill = self.theme.accent if item.section == "inspiration" else self.theme.surface
+        panel = frame.panel(text_height)
         return Tile(
             section=item.section,
             item=item.item,
             title=item.title,
             subtitle=item.subtitle,
             why=item.why,
-            left_out=tuple(role for role in (block.left_out if block else ()) if role in ("subtitle", "why")),
-            box=box,
+            left_out=tuple(role for role in block.left_out if role in ("subtitle", "why")),
+            box=frame.box,
             radius=self.aspect.scaled(_RADIUS),
             fill=fill,
-            picture=self._picture(item, _picture_box(box, panel, wide, padding)),
-            bar=None
-            if item.strength is None
-            else Bar(
-                box=Box(x=room.x, y=bar_y, width=room.width, height=bar_height),
-                share=round(item.strength, 3),
-                fill=self.theme.accent,
-                track=between(self.theme.surface, self.theme.muted, 0.22),
-            ),
-            lines=block.placed(self.fonts, panel, fill, centred=wide) if block else (),
+            picture=self._picture(item, frame.picture(panel)),
+            bar=self._bar(item.strength, frame.bar),
+            lines=block.placed(self.fonts, panel, fill, centred=frame.wide),
         )
+
+    def _bar(self, share: float | None, box: Box | None) -> Bar | None:
+        if share is None or box is None:
+            return None
+        track = between(self.theme.surface, self.theme.muted, 0.22)
+        return Bar(box=box, share=round(share, 3), fill=self.theme.accent, track=track)
 
     def _texts(self, item: Item) -> list[Text]:
         """The title, then what may be left out, the least important last."""
@@ -163,22 +214,8 @@ class _Layout:
         return Picture(box=box, background=found.background, shapes=shapes, image=item.image)
 
 
-def _text_room(box: Box, wide: bool, padding: int) -> Box:
-    """Where text may stand at most."""
-    if wide:
-        left = box.x + round(box.width * _BESIDE)
-        return Box(x=left, y=box.y, width=box.right - left, height=box.height).inside(padding)
-    height = round(box.height * _TEXT_SHARE)
-    return Box(x=box.x, y=box.bottom - height, width=box.width, height=height).inside(padding)
-
-
-def _picture_box(box: Box, panel: Box, wide: bool, padding: int) -> Box:
-    if wide:
-        return Box(x=box.x, y=box.y, width=panel.x - padding - box.x, height=box.height)
-    return Box(x=box.x, y=box.y, width=box.width, height=panel.y - padding - box.y)
-
-
 def _notes(content: Content, sections: Sequence[Section], fonts: Fonts) -> Iterator[str]:
+    yield from content.notes
     written = [content.title, content.tagline]
     for section in sections:
         for tile in section.tiles:

@@ -64,7 +64,7 @@ def load_design(folder: Path) -> Design:
     """What the files of a folder declare about boards.
 
     Raises:
-        BoardError: A file is missing or wrong; one line per problem: `file:line: key path: expected …, found …`.
+        BoardError: A file is missing or wrong; a line per problem: `file:line: key: expected …, found …`.
     """
     themes = _load(folder / "themes.yaml", Themes, {("themes", None): Theme}, _themes)
     aspects = _load(folder / "aspects.yaml", Aspects, _ASPECT_PARTS, _aspects)

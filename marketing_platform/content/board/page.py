@@ -1,4 +1,4 @@
-"""A board as a page: the one that is asked for, to be downloaded, and how it looks in other themes and aspects.
+"""A board as a page: the one that is asked for, to be downloaded, and its other themes and aspects.
 
 The page is one file that loads nothing: a browser could not send the API's key along.
 """
@@ -14,19 +14,15 @@ from marketing_platform.content.board.png import ImageBytes, to_png
 from marketing_platform.content.board.svg import svg_element, svg_style, to_svg
 from marketing_platform.content.board.typography import Fonts
 
-# What browsers let the page do: show what is in it.
-CSP = (
-    "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; base-uri 'none';"
-    " form-action 'none'; frame-ancestors 'none'; sandbox allow-downloads"
-)
 _STYLE = """
 :root{color-scheme:light dark;--page:#ffffff;--ink:#1d2127;--faint:#596069;--edge:#d9d7d2}
 @media (prefers-color-scheme:dark){:root{--page:#0d0f12;--ink:#f3f1ec;--faint:#aeb5bf;--edge:#333941}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 board-regular,system-ui,sans-serif}
 main{max-width:1180px;margin:0 auto;padding:clamp(16px,4vw,48px)}
-h1{font-size:clamp(22px,4vw,32px);line-height:1.2;margin:0 0 4px;overflow-wrap:anywhere}
-h2{font-size:18px;margin:40px 0 12px}
+h1{font-family:board-display,sans-serif;font-size:clamp(22px,4vw,32px);line-height:1.2}
+h1{margin:0 0 4px;overflow-wrap:anywhere}
+h2{font-family:board-strong,sans-serif;font-size:18px;margin:40px 0 12px}
 p{margin:0 0 16px;color:var(--faint)}
 figure{margin:0}
 figure svg{display:block;width:100%;height:auto;border-radius:12px;outline:1px solid var(--edge)}
@@ -34,7 +30,8 @@ figure svg svg{border-radius:0;outline:0}
 figcaption{margin-top:8px;color:var(--faint);font-size:14px}
 .board svg{max-height:85vh;width:auto;max-width:100%;margin:0 auto}
 .downloads{display:flex;flex-wrap:wrap;gap:12px;margin:16px 0 0}
-.downloads a{color:var(--ink);border:1px solid var(--faint);border-radius:999px;padding:10px 20px;text-decoration:none}
+.downloads a{color:var(--ink);border:1px solid var(--faint);border-radius:999px;padding:10px 20px}
+.downloads a{text-decoration:none}
 .downloads a:hover,.downloads a:focus-visible{background:var(--ink);color:var(--page)}
 .others{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,250px),1fr));gap:24px;align-items:start}
 """

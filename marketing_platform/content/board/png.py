@@ -79,14 +79,12 @@ def _write(canvas: Image.Image, line: Line, fonts: Fonts) -> None:
         canvas.paste(line.fill, (left, top), letters)
 
 
-def _letters(
-    run: Run, fonts: Fonts, size: float, x: float, y: float, room: tuple[int, int]
-) -> Image.Image:
+def _letters(run: Run, fonts: Fonts, size: float, x: float, y: float, room: tuple[int, int]) -> Image.Image:
     """Where there are letters, in a picture of that size, with the base line's beginning at x and y."""
     mask = Image.new("L", (room[0] * FINER, room[1] * FINER), 0)
     pen = ImageDraw.Draw(mask)
-    font, directed = fonts.at(run.face, size, run.rtl), fonts.directed(run.rtl)
-    pen.text((x * FINER, y * FINER), run.text, 255, font, anchor="ls", **directed)
+    font, direction = fonts.at(run.face, size, run.rtl), fonts.direction(run.rtl)
+    pen.text((x * FINER, y * FINER), run.text, 255, font, anchor="ls", direction=direction)
     return mask.reduce(FINER)
 
 

@@ -134,7 +134,6 @@ def _cut(face: Face, letters: set[str], fonts: Fonts) -> str:
 def _font_with(face: Face, letters: frozenset[str], fonts: Fonts) -> str:
     """The font with these letters alone, as WOFF in base64."""
     options = Options()
-    options.flavor = "woff"
     options.layout_features = ["*"] if face in _JOINED else []
     options.hinting = False
     options.name_IDs = []
@@ -147,5 +146,3 @@ def _font_with(face: Face, letters: frozenset[str], fonts: Fonts) -> str:
         content = BytesIO()
         font.save(content)
     return b64encode(content.getvalue()).decode()
-
-

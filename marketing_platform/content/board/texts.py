@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from marketing_platform.content.board.document import Box, Line, Run
@@ -10,7 +10,7 @@ from marketing_platform.content.board.spec import Lettering, Role
 from marketing_platform.content.board.typography import ASCENT, LINE, Fonts
 from marketing_platform.content.board.wrapping import Setting, Wrapped, shortened, wrapped
 
-_STEPS = (1.0, 0.92, 0.85, 0.78, 0.7, 0.6, 0.5)  # of the largest sizes, tried from large to small
+STEPS = (1.0, 0.92, 0.85, 0.78, 0.7, 0.6, 0.5)  # of the largest sizes, tried from large to small
 _BETWEEN = 0.34  # of a size, between two texts
 
 
@@ -37,6 +37,7 @@ class Block:
 
     parts: tuple[_Set, ...]
     left_out: tuple[Role, ...]
+    step: float  # of the largest sizes
 
     @property
     def height(self) -> int:
@@ -57,38 +58,35 @@ class Block:
         return tuple(found)
 
 
-def fitted(fonts: Fonts, texts: Sequence[Text], box: Box, scale: float) -> Block | None:
+def fitted(
+    fonts: Fonts, texts: Sequence[Text], box: Box, scale: float, *, largest: float = 1.0
+) -> Block | None:
     """The texts as large as they can be in a box; None when not even the first of them fits in a line.
 
     All at a smaller size come before fewer at a larger one; those that are left out first stand last. The
-    first is never left out, but shortened.
+    first is never left out, but shortened. `largest` is the step of the largest sizes that is tried first.
     """
     for number in range(len(texts), 0, -1):
-        left_out = tuple(text.role for text in texts[number:])
-        for parts in _attempts(fonts, texts[:number], box, scale):
-            block = Block(parts, left_out)
-            if block.height <= box.height:
+        left_out: tuple[Role, ...] = tuple(text.role for text in texts[number:])
+        for step in (step for step in STEPS if step <= largest):
+            parts = _attempt(fonts, texts[:number], box, scale, step)
+            if parts is not None and (block := Block(parts, left_out, step)).height <= box.height:
                 return block
     return _first_shortened(fonts, texts, box, scale)
 
 
-def _attempts(
-    fonts: Fonts, texts: Sequence[Text], box: Box, scale: float
-) -> Iterator[tuple[_Set, ...]]:
-    tried: set[tuple[float, ...]] = set()
-    for step in _STEPS:
-        sizes = tuple(_size(text.lettering, step, scale) for text in texts)
-        if sizes in tried:
-            continue
-        tried.add(sizes)
-        parts: list[_Set] = []
-        for text, size in zip(texts, sizes, strict=True):
-            lines = wrapped(fonts, text.text, _setting(text, size), box.width)
-            if lines is None:
-                break
-            parts.append(_Set(text, size, lines))
-        else:
-            yield tuple(parts)
+def _attempt(
+    fonts: Fonts, texts: Sequence[Text], box: Box, scale: float, step: float
+) -> tuple[_Set, ...] | None:
+    parts: list[_Set] = []
+    for text in texts:
+        size = _size(text.lettering, step, scale)
+        setting = Setting(text.lettering.face, size, text.lettering.lines)
+        lines = wrapped(fonts, text.text, setting, box.width)
+        if lines is None:
+            return None
+        parts.append(_Set(text, size, lines))
+    return tuple(parts)
 
 
 def _first_shortened(fonts: Fonts, texts: Sequence[Text], box: Box, scale: float) -> Block | None:
@@ -98,7 +96,7 @@ def _first_shortened(fonts: Fonts, texts: Sequence[Text], box: Box, scale: float
         lines = shortened(fonts, text.text, Setting(text.lettering.face, size, most), box.width)
         if lines is None:
             return None
-        block = Block((_Set(text, size, lines),), tuple(other.role for other in texts[1:]))
+        block = Block((_Set(text, size, lines),), tuple(other.role for other in texts[1:]), STEPS[-1])
         if block.height <= box.height:
             return block
     return None
@@ -109,10 +107,6 @@ def _size(lettering: Lettering, step: float, scale: float) -> float:
     return round(2 * scale * max(lettering.smallest, lettering.largest * step)) / 2
 
 
-def _setting(text: Text, size: float) -> Setting:
-    return Setting(text.lettering.face, size, text.lettering.lines)
-
-
 def _line(fonts: Fonts, part: _Set, text: str, box: Box, top: float, behind: str) -> Line:
     pieces = fonts.pieces(text, part.text.lettering.face)
     widths = [fonts.width(piece.text, piece.face, part.size, piece.rtl) for piece in pieces]
@@ -120,7 +114,9 @@ def _line(fonts: Fonts, part: _Set, text: str, box: Box, top: float, behind: str
     x = box.x + (box.width - sum(widths) if pieces and pieces[-1].rtl else 0)
     runs: list[Run] = []
     for piece, width in zip(pieces, widths, strict=True):
-        runs.append(Run(text=piece.text, face=piece.face, x=round(x, 2), width=round(width, 2), rtl=piece.rtl))
+        runs.append(
+            Run(text=piece.text, face=piece.face, x=round(x, 2), width=round(width, 2), rtl=piece.rtl)
+        )
         x += width
     last = text == part.lines.lines[-1]
     return Line(

@@ -125,11 +125,11 @@ class Fonts:
         return ImageFont.truetype(FOLDER / FILES[face], size * FINER, layout_engine=layout)
 
     def _width(self, text: str, face: Face, size: float, rtl: bool) -> float:
-        return self.at(face, size, rtl).getlength(text, **self.directed(rtl)) / FINER
+        return self.at(face, size, rtl).getlength(text, direction=self.direction(rtl)) / FINER
 
-    def directed(self, rtl: bool) -> dict[str, str]:
+    def direction(self, rtl: bool) -> str | None:
         """What Pillow has to be told about the direction of a text."""
-        return {"direction": "rtl"} if rtl and self.shapes else {}
+        return "rtl" if rtl and self.shapes else None
 
 
 def clean(text: str) -> str:
@@ -151,7 +151,10 @@ def open_fonts() -> Fonts:
 def _printable(letter: str) -> bool:
     if letter in _SHAPELESS or ord(letter) in _SKIN or ord(letter) in _TAGS:
         return False
-    return unicodedata.category(letter) not in _UNPRINTABLE and unicodedata.category(letter) not in ("Zl", "Zp")
+    return unicodedata.category(letter) not in _UNPRINTABLE and unicodedata.category(letter) not in (
+        "Zl",
+        "Zp",
+    )
 
 
 def _begins_rtl(text: str) -> bool:
@@ -162,4 +165,4 @@ def _begins_rtl(text: str) -> bool:
 
 def _letters_of(path: Path) -> frozenset[int]:
     with TTFont(path, lazy=True) as font:
-        return frozenset(font.getBestCmap())
+        return frozenset(font.getBestCmap() or {})

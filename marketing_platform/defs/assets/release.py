@@ -11,7 +11,7 @@ from marketing_platform.analytics.enrichment import ENRICHED_EVENTS
 from marketing_platform.analytics.kpis.reading import ANOMALIES, FORECASTS
 from marketing_platform.catalog import tables
 from marketing_platform.defs import evidence
-from marketing_platform.defs.assets.content import PEOPLE
+from marketing_platform.defs.assets.content import BOARD_IMAGES, PEOPLE
 from marketing_platform.defs.assets.features import LOOKUP, table_of
 from marketing_platform.defs.assets.ingestion import NO_RELEASE
 from marketing_platform.defs.assets.items import EVALUATION, RECOMMENDATIONS
@@ -49,6 +49,7 @@ GROUP = "release"
 FEATURES = tuple(table_of(entity) for entity in ENTITIES)
 # The vectors of texts are kept too: training sets make centroids of earlier moments of them.
 TABLES = (*tables(), *aggregates(), *FEATURES, "text_embeddings", "user_vectors", "similar_users")
+# Answers for every user.
 ANSWERS = (
     "recommendations",
     *(RECOMMENDATIONS.format(kind.words.noun) for kind in KINDS),
@@ -57,6 +58,7 @@ ANSWERS = (
     LOOKUP,
     PEOPLE,
 )
+LOOKED_UP = (*ANSWERS, BOARD_IMAGES)
 REPORTS = ("analytics_report", ANOMALIES, FORECASTS, *(EVALUATION.format(kind.words.noun) for kind in KINDS))
 # Not `validated_records`: which batches were judged, and how, says the ledger that `admitted_batches` read,
 # while runs side by side leave checks whose latest one is of another run.
@@ -67,7 +69,7 @@ CONSISTS_OF = (
     "knowledge_graph",
     ENRICHED_EVENTS,
     *REPORTS,
-    *ANSWERS,
+    *LOOKED_UP,
 )
 # What nothing of it is computed from: everything else of a release lies above these.
 LAST = (
@@ -79,7 +81,7 @@ LAST = (
     FORECASTS,
     "item_feedback",
     *(table_of(entity) for entity in ("campaign", "product")),
-    *ANSWERS,
+    *LOOKED_UP,
 )
 
 
@@ -214,7 +216,7 @@ def _manifest(
                 name=graph_name, nodes=dict(graph.nodes), relations=dict(graph.relations)
             )
         },
-        answers={asset: _answers(instance, stores, asset) for asset in ANSWERS},
+        answers={asset: _answers(instance, stores, asset) for asset in LOOKED_UP},
         documents={ENRICHED_EVENTS: _documents(instance, stores)},
         reports={asset: ReportEntry(name=latest_name(instance, asset)) for asset in REPORTS},
         checks=tuple(
