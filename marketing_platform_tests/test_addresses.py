@@ -45,7 +45,11 @@ def test_a_host_inside_is_refused_before_anything_is_sent(host: str) -> None:
         listener.settimeout(0.1)
         port = listener.getsockname()[1]
         with pytest.raises((AddressRefused, httpcore2.ConnectError)):
-            asyncio.run(GuardedNetwork([], setting="MARKETING_WEBHOOKS_ALLOWED_HOSTS").connect_tcp(host.strip("[]"), port, timeout=2))
+            asyncio.run(
+                GuardedNetwork([], setting="MARKETING_WEBHOOKS_ALLOWED_HOSTS").connect_tcp(
+                    host.strip("[]"), port, timeout=2
+                )
+            )
         with pytest.raises(TimeoutError):
             listener.accept()
 
@@ -63,7 +67,11 @@ def test_an_allowed_host_is_reached(allowed: str) -> None:
 
         asyncio.run(connect())
         with pytest.raises(AddressRefused):
-            asyncio.run(GuardedNetwork(["localhost:1", "example.com"], setting="MARKETING_WEBHOOKS_ALLOWED_HOSTS").connect_tcp("localhost", port))
+            asyncio.run(
+                GuardedNetwork(
+                    ["localhost:1", "example.com"], setting="MARKETING_WEBHOOKS_ALLOWED_HOSTS"
+                ).connect_tcp("localhost", port)
+            )
 
 
 def test_a_name_with_addresses_of_both_kinds_leads_outside_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,9 +24,9 @@ from marketing_platform.analytics.kpis import load_registry
 from marketing_platform.analytics.kpis.spec import TIME_BUCKETS
 from marketing_platform.analytics.questions.models import ModelSettings
 from marketing_platform.automations.webhook_settings import WebhookSettings
-from marketing_platform.content.board.image_settings import ImageSettings
 from marketing_platform.catalog import Table, TableKind, tables
 from marketing_platform.cli.app import app
+from marketing_platform.content.board.image_settings import ImageSettings
 from marketing_platform.encoders.provider_settings import ProviderSettings
 from marketing_platform.gates import Rule, load_suites
 from marketing_platform.graph import graph_model

@@ -1,7 +1,7 @@
 """Draws boards from what the release knows: a look-up that is cheap, and a drawing that is remembered.
 
-The look-up gives everything a board depends on, with what must not leave left out; its digest is the name under
-which the drawing is remembered, so that no board outlives a suppression or an erasure.
+The look-up gives everything a board depends on, with what must not leave left out; its digest is the
+name under which the drawing is remembered, so that no board outlives a suppression or an erasure.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Boards:
         return self._studio
 
     def look(self, form: Format, theme: str | None, aspect: str | None) -> Look:
-        """What is asked for, with what is usual in place of None; `invalid_parameter` (422) for other names."""
+        """What is asked for, with what is usual in place of None; `invalid_parameter` (422) for others."""
         usual = dict(zip(("theme", "aspect"), self.studio.design.defaults, strict=True))
         asked = {"theme": theme or usual["theme"], "aspect": aspect or usual["aspect"]}
         known: dict[str, Collection[str]] = {
@@ -100,10 +100,9 @@ class Boards:
             pinned: A release of the past, or None.
             has: The ETags of what the one who asks has.
         """
-        wanted = Wanted("product", limit=self.studio.design.products)
         while True:
             manifest, given = await lookups.ask(
-                "recommendations", (user_id,), pinned, known, user_id, wanted, standing
+                "recommendations", (user_id,), pinned, known, user_id, standing
             )
             digest = blake2b(given, key=self.studio.identity, digest_size=16).hexdigest()
             etag = f'"{manifest.release_id}/{digest}"'
@@ -117,7 +116,7 @@ class Boards:
                 return Drawing(manifest, etag, body)
 
 
-def known(release: OpenRelease, user_id: str, wanted: Wanted, standing: Standing | None) -> bytes:
+def known(release: OpenRelease, user_id: str, standing: Standing | None) -> bytes:
     """All that a board shows of a user but images, as JSON.
 
     `unknown_user` (404) when the release has no such user, `not_ready` (503) when it is older than boards.
@@ -125,7 +124,7 @@ def known(release: OpenRelease, user_id: str, wanted: Wanted, standing: Standing
     person = release.answer(PEOPLE, user_id)
     if person is None:
         raise ApiError("unknown_user", parameter="user_id")
-    stored, kept, found = chosen(release, user_id, wanted, standing)
+    stored, kept, found = chosen(release, user_id, Wanted("product"), standing)
     categories = [stored.categories[place] if stored.categories else None for place in kept]
     return b'{"person":%s,"categories":%s,"products":%s}' % (
         person,

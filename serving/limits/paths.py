@@ -8,13 +8,13 @@ PROBES = frozenset(
 )
 BULK = frozenset({"/api/v1/data/bulk", "/api/v1/files"})  # where records are streamed in
 # Whose answers are no JSON.
-_OTHER_MEDIA = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/metrics"})
-_OTHER_MEDIA_ENDS = ("/vision-board",)
+OTHER_MEDIA = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/metrics"})
+_PICTURES = "/vision-board"
 
 
-def answers_other_media(path: str) -> bool:
-    """Whether what it answers need not be JSON."""
-    return path in _OTHER_MEDIA or path.endswith(_OTHER_MEDIA_ENDS)
+def only_json(path: str) -> bool:
+    """Whether whoever asks has to take JSON."""
+    return path not in OTHER_MEDIA and not path.endswith(_PICTURES)
 
 
 def is_probe(path: str) -> bool:

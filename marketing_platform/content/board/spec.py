@@ -142,9 +142,3 @@ class Design:
     def defaults(self) -> tuple[str, str]:
         """Theme and aspect of who does not say."""
         return next(iter(self.themes)), next(iter(self.aspects))
-
-    @property
-    def products(self) -> int:
-        """The most products that any canvas shows."""
-        shares = (one for each in self.aspects.values() for column in each.columns for one in column.sections)
-        return max(one.most for one in shares if one.section == "product")
