@@ -1,4 +1,4 @@
-"""`marketing-platform board` and `marketing-platform boards …`: a vision board as a file; are the designs right?"""
+"""`marketing-platform board` and `marketing-platform boards …`: boards as files, and how they look."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from marketing_platform.content.board.spec import Aspect
 # On a canvas of scale 1.
 MARGIN = 44
 GAP = 18
-HEADER = 122  # title and tagline
+HEADER = 128  # title and tagline
 HEADING = 34  # of a section
 
 

@@ -1,7 +1,7 @@
-"""Justified rows: tiles in their order, in rows that fill a box, each tile near the shape it would like to have.
+"""Justified rows: tiles in their order, in rows that fill a box, each tile near the shape it should have.
 
-The tiles are divided into rows as a whole, not row by row: of all divisions the one whose rows come closest to
-the height they should have, found by dynamic programming. It is the linear partition problem (Skiena, The
+The tiles are divided into rows as a whole, not row by row: of all divisions the one whose rows come closest
+to the height they should have, found by dynamic programming. It is the linear partition problem (Skiena, The
 Algorithm Design Manual, 2nd ed., 2008, section 8.5), with rows judged as Knuth and Plass judge lines of a
 paragraph (Breaking Paragraphs into Lines, Software: Practice and Experience 11, 1981).
 """

@@ -38,7 +38,7 @@ class Studio:
 
     @cached_property
     def identity(self) -> bytes:
-        """Stands for all that pictures depend on besides the person: the design and this version of the code."""
+        """Stands for what pictures depend on besides the person: the design and the version of the code."""
         return blake2b(f"{__version__}\n{self.design!r}".encode(), digest_size=16).digest()
 
     @classmethod

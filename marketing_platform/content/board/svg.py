@@ -86,7 +86,8 @@ def _picture(picture: Picture, image_bytes: ImageBytes) -> Iterator[str]:
     placed = f'x="{box.x}" y="{box.y}" width="{box.width}" height="{box.height}"'
     if picture.image is not None:
         content = b64encode(image_bytes(picture.image)).decode()
-        yield f'<image {placed} preserveAspectRatio="xMidYMid slice" href="data:image/jpeg;base64,{content}"/>'
+        covering = 'preserveAspectRatio="xMidYMid slice"'
+        yield f'<image {placed} {covering} href="data:image/jpeg;base64,{content}"/>'
         return
     # An element within cuts off what reaches out of it.
     yield f'<svg {placed} viewBox="{box.x} {box.y} {box.width} {box.height}">'

@@ -2,8 +2,9 @@
 
 Fonts are files beside this module, so that every machine measures and draws alike. Letters stand one after
 another without kerning: Pillow's basic layout is part of every Pillow, while the other needs a library
-(FriBiDi) that not every machine has. Right-to-left scripts need it all the same, to join and order letters; where
-it is missing they come letter by letter, and `Fonts.shapes` says so. Where lines break is in `wrapping.py`.
+(FriBiDi) that not every machine has. Right-to-left scripts need it all the same, to join and order letters;
+where it is missing they come letter by letter, and `Fonts.shapes` says so. Where lines break is in
+`wrapping.py`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ _RTL = frozenset({"R", "AL"})
 _LTR = frozenset({"L", "EN"})
 # What has no shape of its own: joiners and variation selectors belong to what is before them.
 _SHAPELESS = frozenset({"\u200c", "\u200d", "\u00ad", "\u2060", "\ufe0e", "\ufe0f"})
-# Categories of what no line of text may hold: controls, formats such as changes of direction, halves of pairs.
+# Categories of what no line may hold: controls, formats such as changes of direction, halves of pairs.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _SKIN = range(0x1F3FB, 0x1F400)  # changes the colour of the emoji before it
 _TAGS = range(0xE0000, 0xE0080)

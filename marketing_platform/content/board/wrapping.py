@@ -17,6 +17,7 @@ from marketing_platform.content.board.document import Face
 from marketing_platform.content.board.typography import Fonts
 
 ELLIPSIS = "…"
+_NARROWER = (0.6, 0.7, 0.8, 0.9)  # of the width, tried to have lines of one length
 # Words that have no place to break in: letters or digits of European scripts, with signs around them. To ask
 # the library takes a millisecond a word.
 _WHOLE = re.compile(
@@ -47,13 +48,15 @@ class Wrapped:
 def wrapped(fonts: Fonts, text: str, setting: Setting, width: float) -> Wrapped | None:
     """The whole text in lines no longer than `width`; None when it does not fit.
 
-    Words are not broken, unless the text has no other place to.
+    Words are not broken. Lines are about as long as each other, rather than the last one short.
     """
     lines = list(_lines(fonts, text, setting, width))
-    if len(lines) > setting.lines or any(
-        fonts.length(line, setting.face, setting.size) > width for line in lines
-    ):
+    if len(lines) > setting.lines or _longest(fonts, lines, setting) > width:
         return None
+    for share in _NARROWER if len(lines) > 1 else ():
+        balanced = list(_lines(fonts, text, setting, width * share))
+        if len(balanced) == len(lines) and _longest(fonts, balanced, setting) <= width:
+            return Wrapped(tuple(balanced))
     return Wrapped(tuple(lines))
 
 
@@ -63,7 +66,7 @@ def shortened(fonts: Fonts, text: str, setting: Setting, width: float) -> Wrappe
     Words that are longer than a line are broken. None when not even the ellipsis fits.
     """
     whole = list(_lines(fonts, text, setting, width, breaking=True))
-    if any(fonts.length(line, setting.face, setting.size) > width for line in whole):
+    if _longest(fonts, whole, setting) > width:
         return None
     if len(whole) <= setting.lines:
         return Wrapped(tuple(whole))
@@ -72,6 +75,10 @@ def shortened(fonts: Fonts, text: str, setting: Setting, width: float) -> Wrappe
     while kept and fonts.length("".join(kept).rstrip() + ELLIPSIS, setting.face, setting.size) > width:
         kept.pop()
     return Wrapped((*before, "".join(kept).rstrip() + ELLIPSIS), shortened=True)
+
+
+def _longest(fonts: Fonts, lines: Sequence[str], setting: Setting) -> float:
+    return max((fonts.length(line, setting.face, setting.size) for line in lines), default=0.0)
 
 
 def _lines(
