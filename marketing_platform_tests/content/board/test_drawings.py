@@ -167,7 +167,7 @@ def test_the_document_of_a_known_person_has_not_changed() -> None:
 
 
 def test_the_picture_of_a_known_person_has_not_changed() -> None:
-    """Within a shade: the file has fewer colours, and another Pillow may round otherwise. Taken on purpose in the same way."""
+    """Within a shade: the file has fewer colours, and another Pillow may round otherwise."""
     path, now = SNAPSHOTS / "board.png", to_png(board_of(sample()), fonts(), no_images)
     if not path.exists():
         with Image.open(BytesIO(now)) as drawn:

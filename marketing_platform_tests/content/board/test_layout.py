@@ -1,4 +1,4 @@
-"""Whatever people and products are called, and however many there are: nothing overlaps or runs out of its box."""
+"""Whatever people and products are called, and however many there are: nothing overlaps or runs out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from marketing_platform_tests.content.board.people import (
     sample,
 )
 
-# Names as they come, of all scripts, and the worst of them: long words, controls, changes of direction, markup.
+# Names as they come, of all scripts, and the worst: long words, controls, changes of direction, markup.
 NAMES = st.one_of(
     st.text(max_size=80),
     st.text(alphabet="WM ", min_size=1, max_size=300),
