@@ -1,7 +1,7 @@
 """Typed settings, read from the environment (`MARKETING_…`) when asked for, never at import.
 
 Only what differs between installations belongs here; rules live in `sources/`,
-`expectations/`, `rules/`, `features/`, `kpis/`, `experiments/`, `segments/` and `automations/`.
+`expectations/`, `rules/`, `features/`, `kpis/`, `experiments/`, `segments/`, `boards/` and `automations/`.
 """
 
 from __future__ import annotations
@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     )
     segments_dir: Path = Field(
         PROJECT_DIR / "segments", description="Declared segments of users, one YAML file each."
+    )
+    boards_dir: Path = Field(
+        PROJECT_DIR / "boards", description="Vision boards: themes, aspects, words and images."
     )
     chunk_rows: int = Field(
         50_000, ge=100, le=1_000_000, description="Rows handled at once while reading and checking."

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, get_args
 
 import structlog
@@ -24,8 +24,6 @@ from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.overrides import ItemKind, Overrides, Suppression, Wish, suppressed
 from serving.errors import ApiError
 
-# Over before every day there is: what was ended by hand has ended.
-_LONG_AGO = date.min
 _log: Any = structlog.get_logger("serving.overrides")
 
 
@@ -168,15 +166,7 @@ class LiveOverrides:
         midnight = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
         self._stands_until = min([midnight, *until])
         for kind in get_args(ItemKind):
-            given = suppressed(self._known.values(), kind, now=now)
-            facts = LiveFacts(
-                today=now.date(),
-                out_of_stock=given.out_of_stock,
-                ends_on=dict.fromkeys(given.ended, _LONG_AGO),
-                hidden=given.hidden,
-                opted_out=given.opted_out,
-                blocked=given.blocked,
-            )
+            facts = LiveFacts.of(suppressed(self._known.values(), kind, now=now), now.date())
             declared = self._declared[kind]
             ends = any(isinstance(rule, Exclude) and rule.when == "ended_campaign" for rule in declared)
             self._standing[kind] = Standing(rules_of_answers(declared), facts, ends)

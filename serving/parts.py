@@ -20,6 +20,7 @@ from marketing_platform.settings import Settings
 from marketing_platform.stores.registry import Stores, open_counters
 from serving.access.gatekeeper import Gatekeeper, gatekeeper
 from serving.audit.service import AuditService
+from serving.boards.service import Boards
 from serving.experiments.exposing import Exposures
 from serving.files.service import FileService
 from serving.hooks.service import HookService
@@ -45,6 +46,7 @@ class Parts:
     limits: LimitSettings
     access: Gatekeeper
     audit: AuditService
+    boards: Boards
     exposures: Exposures
     files: FileService
     holder: ReleaseHolder
@@ -64,6 +66,7 @@ class Parts:
         async with AsyncExitStack() as cleanups:
             await cleanups.enter_async_context(self.access.running())
             await cleanups.enter_async_context(self.overrides.running())
+            await cleanups.enter_async_context(self.boards.running())
             await cleanups.enter_async_context(self.holder.running())
             await cleanups.enter_async_context(self.lookups.running())
             await cleanups.enter_async_context(self.live.running(self.holder))
@@ -106,7 +109,7 @@ def assemble(
         seconds=settings.api_seconds,
         masked=overrides.masked,
         at_once=["recommendations", "features"] if embedded else [],
-        worked_out=["analytics"] if embedded else [],
+        worked_out=["boards", "analytics"] if embedded else ["boards"],
     )
     return Parts(
         settings=settings,
@@ -114,6 +117,7 @@ def assemble(
         access=gatekeeper(settings, records.keys),
         audit=AuditService(records.ledger, shelf, stores.documents, seconds=settings.api_seconds),
         exposures=exposures,
+        boards=Boards(settings.boards_dir),
         files=FileService(settings, stores.objects, writing),
         holder=holder,
         hooks=HookService(settings, records.calls, stores.objects),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from serving.analytics.endpoints import router as analytics
 from serving.audit.endpoints import router as audit
+from serving.boards.endpoints import router as boards
 from serving.erasures.endpoints import router as erasures
 from serving.experiments.endpoints import router as experiments
 from serving.features.endpoints import router as features
@@ -41,6 +42,7 @@ TAGS = [
         "description": "Who is similar, and which campaigns and products fit: with scores and reasons.",
     },
     {"name": "features", "description": "What models are told about a user, as declared."},
+    {"name": "boards", "description": "Vision boards: what a user cares about and may like, as a picture."},
     {"name": "suppressions", "description": "Items and users that are out of recommendations at once."},
     {"name": "erasure", "description": "Forgetting a user, and the proof of it."},
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
@@ -55,7 +57,8 @@ TAGS = [
 ]
 # Erasure is behind what else is below a user's path: an id may contain slashes.
 ROUTERS = (
-    *(batches, quality, recommendations, users, features, profiles, writes, files, erasures, suppressions),
+    *(batches, quality, recommendations, users, features, boards, profiles),
+    *(writes, files, erasures, suppressions),
     *(graph, analytics, kpis, experiments, questions, segments, hooks, audit, health, observability),
     *map(versioned, (recommendations, graph, analytics)),
 )

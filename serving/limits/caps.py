@@ -14,7 +14,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import errors
-from serving.limits.paths import BULK, OTHER_MEDIA
+from serving.limits.paths import BULK, only_json
 from serving.limits.settings import LimitSettings
 
 _BODIES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -123,7 +123,7 @@ def refusal(scope: Scope, settings: LimitSettings) -> str | None:
             accept = accept + b"," + value if accept else value
         elif name == b"content-length" and _number(value) > _longest(scope, settings):
             return "body_too_large"
-    if accept and not _reads_json(accept) and scope["path"] not in OTHER_MEDIA:
+    if accept and not _reads_json(accept) and only_json(scope["path"]):
         return "not_acceptable"
     return "headers_too_large" if size > settings.header_bytes else None
 

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from marketing_platform.recommenders.rules.spec import WHEN_SERVED, Exclude, Reason, Rule
+from marketing_platform.releases.overrides import Suppressed
 
+# Over before every day there is: what was ended by hand has ended.
+_LONG_AGO = date.min
 # Under which name a reason shows that no declared rule has.
 _BY_HAND = "suppressed"
 
@@ -27,6 +30,18 @@ class LiveFacts:
     hidden: frozenset[str] = frozenset()  # items
     opted_out: frozenset[str] = frozenset()  # users
     blocked: Mapping[str, frozenset[str]] = field(default_factory=dict)  # items by user
+
+    @classmethod
+    def of(cls, given: Suppressed, today: date) -> LiveFacts:
+        """What was suppressed, on that day."""
+        return cls(
+            today=today,
+            out_of_stock=given.out_of_stock,
+            ends_on=dict.fromkeys(given.ended, _LONG_AGO),
+            hidden=given.hidden,
+            opted_out=given.opted_out,
+            blocked=given.blocked,
+        )
 
     def touch(self, user_id: str, items: Sequence[str]) -> bool:
         """Whether anything known may concern one of these items for the user."""
