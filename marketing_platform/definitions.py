@@ -9,7 +9,7 @@ from __future__ import annotations
 import dagster as dg
 
 from marketing_platform.defs.assets.analytics import aggregate_assets, analytics_report
-from marketing_platform.defs.assets.content import people
+from marketing_platform.defs.assets.content import board_images, people
 from marketing_platform.defs.assets.documents import enriched_events
 from marketing_platform.defs.assets.emails import email_sends
 from marketing_platform.defs.assets.embeddings import (
@@ -80,6 +80,7 @@ def build_definitions(settings: Settings, *, stores: Stores | None = None) -> dg
             people,
             segments_report,
             segment_members,
+            board_images,
             release_asset(checks),
             email_sends,
         ],

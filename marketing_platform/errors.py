@@ -61,6 +61,10 @@ class SegmentError(MarketingPlatformError):
     """A declared segment is wrong; the message starts with `file:line: key`."""
 
 
+class BoardError(MarketingPlatformError):
+    """Something about vision boards is declared wrongly; the message starts with `file:line: key`."""
+
+
 class AutomationError(MarketingPlatformError):
     """A webhook is declared wrongly (the message starts with `file:line: key`), or its secret is."""
 

@@ -1,7 +1,7 @@
 """Typed settings, read from the environment (`MARKETING_…`) when asked for, never at import.
 
 Only what differs between installations belongs here; rules live in `sources/`,
-`expectations/`, `rules/`, `features/`, `kpis/`, `experiments/`, `segments/`, `automations/` and
+`expectations/`, `rules/`, `features/`, `kpis/`, `experiments/`, `segments/`, `boards/`, `automations/` and
 `templates/`.
 """
 
@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     )
     segments_dir: Path = Field(
         PROJECT_DIR / "segments", description="Declared segments of users, one YAML file each."
+    )
+    boards_dir: Path = Field(
+        PROJECT_DIR / "boards", description="Vision boards: themes, aspects, words and images."
     )
     templates_dir: Path = Field(
         PROJECT_DIR / "templates", description="What is sent and looked at: `email/`, a folder per template."

@@ -26,6 +26,7 @@ from marketing_platform.analytics.questions.models import ModelSettings
 from marketing_platform.automations.webhook_settings import WebhookSettings
 from marketing_platform.catalog import Table, TableKind, tables
 from marketing_platform.cli.app import app
+from marketing_platform.content.board.image_settings import ImageSettings
 from marketing_platform.encoders.provider_settings import ProviderSettings
 from marketing_platform.gates import Rule, load_suites
 from marketing_platform.graph import graph_model
@@ -171,6 +172,12 @@ How they are sent, and how far a call's clock may be from ours ([automations](..
 How they leave ([e-mails](../emails.md)); what they say is in `templates/email/`.
 """
     yield from grid(("variable", "default", "allowed", "meaning"), _variables(MailSettings))
+    yield """
+# Images of boards
+
+How they are fetched when a release is made ([boards](../boards.md)).
+"""
+    yield from grid(("variable", "default", "allowed", "meaning"), _variables(ImageSettings))
     yield """
 # Who may call
 

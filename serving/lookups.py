@@ -32,7 +32,7 @@ from serving.observability.exchange import current
 from serving.parameters import OfRelease
 from serving.releases import OpenRelease, ReleaseHolder
 
-Area = Literal["recommendations", "features", "live path", "graph", "analytics"]
+Area = Literal["recommendations", "features", "live path", "graph", "analytics", "boards"]
 Asked = ParamSpec("Asked")
 Question = Callable[Concatenate[OpenRelease, Asked], bytes]
 
@@ -144,7 +144,7 @@ class Lookups:
         That is the release of the query's parameter `release`, or else the one that serves. Raises what
         `ask` raises.
         """
-        users, pinned = _users_asked(request), release_asked(request)
+        users, pinned = users_asked(request), release_asked(request)
         manifest, body = await self.ask(area, users, pinned, question, *args, **named)
         return responses.answer(request, manifest, body)
 
@@ -210,14 +210,28 @@ class Lookups:
         `args`, which must be hashable, tell questions apart; `named` are the same for all of them. What is
         remembered must not depend on who is masked: that is taken out when an answer leaves.
         """
-        users, pinned = _users_asked(request), release_asked(request)
+        users, pinned = users_asked(request), release_asked(request)
+        manifest, masked, body = await self.ask_once(area, users, pinned, question, *args, **named)
+        return responses.answer(request, manifest, without(masked, body) if masked else body)
+
+    async def ask_once(
+        self,
+        area: Area,
+        users: Collection[str],
+        pinned: str | None,
+        question: Question[Asked],
+        /,
+        *args: Asked.args,
+        **named: Asked.kwargs,
+    ) -> tuple[Manifest, frozenset[str], bytes]:
+        """What `answer_once` answers, the release it is of, and who is still to be taken out of it."""
         with tracing.span(f"ask {area}"), ExitStack() as lease:
             release = await self._leased(lease, area, users, pinned)
             masked = release.masked
             body = release.remembered.get((question, *args))
             if body is None:
                 body = await self._once(area, lease, question, release, *args, **named)
-            return responses.answer(request, release.manifest, without(masked, body) if masked else body)
+            return release.manifest, masked, body
 
     async def _leased(
         self, lease: ExitStack, area: Area, users: Collection[str], pinned: str | None
@@ -366,7 +380,8 @@ class Lookups:
             _log.warning("left alone", area=area, seconds=_PAUSE_SECONDS)
 
 
-def _users_asked(request: Request) -> list[str]:
+def users_asked(request: Request) -> list[str]:
+    """The users whom a request is about."""
     in_path = request.path_params.get("user_id")
     return [*request.query_params.getlist("user_id"), *([in_path] if in_path else [])]
 

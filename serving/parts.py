@@ -20,6 +20,7 @@ from marketing_platform.settings import Settings
 from marketing_platform.stores.registry import Stores, open_counters
 from serving.access.gatekeeper import Gatekeeper, gatekeeper
 from serving.audit.service import AuditService
+from serving.boards.service import Boards
 from serving.emails.service import EmailService
 from serving.experiments.exposing import Exposures
 from serving.files.service import FileService
@@ -47,6 +48,7 @@ class Parts:
     access: Gatekeeper
     audit: AuditService
     emails: EmailService
+    boards: Boards
     exposures: Exposures
     files: FileService
     holder: ReleaseHolder
@@ -66,6 +68,7 @@ class Parts:
         async with AsyncExitStack() as cleanups:
             await cleanups.enter_async_context(self.access.running())
             await cleanups.enter_async_context(self.overrides.running())
+            await cleanups.enter_async_context(self.boards.running())
             await cleanups.enter_async_context(self.holder.running())
             await cleanups.enter_async_context(self.lookups.running())
             await cleanups.enter_async_context(self.live.running(self.holder))
@@ -109,7 +112,7 @@ def assemble(
         seconds=settings.api_seconds,
         masked=overrides.masked,
         at_once=["recommendations", "features"] if embedded else [],
-        worked_out=["analytics"] if embedded else [],
+        worked_out=["boards", "analytics"] if embedded else ["boards"],
     )
     return Parts(
         settings=settings,
@@ -118,6 +121,7 @@ def assemble(
         audit=AuditService(records.ledger, shelf, stores.documents, seconds=settings.api_seconds),
         emails=EmailService(settings, records.mail, writes, overrides),
         exposures=exposures,
+        boards=Boards(settings.boards_dir),
         files=FileService(settings, stores.objects, writing),
         holder=holder,
         hooks=HookService(settings, records.calls, stores.objects),

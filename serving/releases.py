@@ -55,12 +55,13 @@ CONTENT = "content_products"
 CAMPAIGNS = "campaign_recommendations"
 FEATURES = "user_features_lookup"
 PEOPLE = "people"
+BOARD_IMAGES = "board_images"
 KNOWLEDGE_GRAPH = "knowledge_graph"
 MESSAGE_EMBEDDINGS = "message_embeddings"
 AGGREGATES = ("user_engagement", "campaign_performance", "daily_activity", "user_campaign_engagement")
 
 # Releases made before there were such answers can be gone back to.
-_SINCE = (PRODUCTS, CAMPAIGNS, TRENDING, CROSS_CATEGORY, CONTENT, FEATURES, PEOPLE)
+_SINCE = (PRODUCTS, CAMPAIGNS, TRENDING, CROSS_CATEGORY, CONTENT, FEATURES, PEOPLE, BOARD_IMAGES)
 _LONGEST_PAUSE = 30.0  # seconds between attempts to open a release that fails
 _PAST_OPEN = 3  # past releases that stay open after they were asked for
 # Anonymous events count for a campaign, not for recommending it.
@@ -126,9 +127,13 @@ class OpenRelease:
 
         Raises ApiError (`not_ready`) when the release is older than answers of this kind.
         """
+        return None if user_id in self.masked else self.kept(kind, user_id)
+
+    def kept(self, kind: str, key: str) -> bytes | None:
+        """The same for answers about something else than users."""
         if kind not in self._answers:
             raise ApiError("not_ready", part=f"a release with {kind}")
-        return None if user_id in self.masked else self._answers[kind].get(user_id)
+        return self._answers[kind].get(key)
 
     def rows(self, sql: str, tables: Sequence[str], parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The result of a query over `AGGREGATES` or KPIs; `sql` is ours, values come as parameters."""

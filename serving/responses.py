@@ -69,7 +69,7 @@ def raw(if_none_match: str, manifest: Manifest, body: bytes) -> Raw:
     ]
     if etag in if_none_match:
         return Raw(304, headers, b"")
-    whole = _head(manifest) + body[1:]
+    whole = with_head(manifest, body)
     headers += [(b"content-length", b"%d" % len(whole)), (b"content-type", b"application/json")]
     return Raw(200, headers, whole)
 
@@ -77,7 +77,12 @@ def raw(if_none_match: str, manifest: Manifest, body: bytes) -> Raw:
 def passing(manifest: Manifest, body: bytes) -> Response:
     """The same for an answer that changes from moment to moment."""
     headers = {"X-Release-Id": manifest.release_id, "Cache-Control": "no-store"}
-    return Response(_head(manifest) + body[1:], 200, headers, "application/json")
+    return Response(with_head(manifest, body), 200, headers, "application/json")
+
+
+def with_head(manifest: Manifest, body: bytes) -> bytes:
+    """A ready JSON object with the release's head before its first field."""
+    return _head(manifest) + body[1:]
 
 
 def bare(document: dict[str, Any]) -> Response:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
+from marketing_platform.addresses import host_of, is_allowed
 from marketing_platform.automations.events import EventType
 from marketing_platform.automations.signing import keys_of
 from marketing_platform.declarations import (
@@ -120,20 +121,6 @@ def load_automations(folder: Path, *, allowed_hosts: Iterable[str] = ()) -> Auto
             yield from _problems(found, allowed)
 
     return load_declaration(path, Declaration(Automations, AutomationError, _part_at, problems))
-
-
-def host_of(url: str) -> tuple[str, int]:
-    """Host, in lower case, and port of a URL; ValueError where it has none."""
-    parts = urlsplit(url)
-    if not parts.hostname:
-        raise ValueError(url)
-    return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
-
-
-def is_allowed(host: str, port: int, allowed: Iterable[str]) -> bool:
-    """Whether the operator allows to reach it wherever it is, and without TLS."""
-    names = {name.lower() for name in allowed}
-    return host.lower() in names or f"{host.lower()}:{port}" in names
 
 
 def _part_at(path: KeyPath) -> Choice | type[BaseModel] | None:

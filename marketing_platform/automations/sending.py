@@ -16,7 +16,7 @@ from typing import Protocol, Self
 import httpcore2
 
 from marketing_platform import __version__
-from marketing_platform.automations.addresses import AddressRefused, GuardedNetwork
+from marketing_platform.addresses import AddressRefused, GuardedNetwork
 from marketing_platform.automations.signing import signed_headers
 from marketing_platform.automations.webhook_settings import WebhookSettings
 
@@ -54,7 +54,9 @@ class Sender:
             # How many there are at once is said per endpoint: one that hangs must not use up a common number.
             max_connections=None,
             max_keepalive_connections=0,
-            network_backend=GuardedNetwork(settings.allowed_hosts),
+            network_backend=GuardedNetwork(
+                settings.allowed_hosts, setting="MARKETING_WEBHOOKS_ALLOWED_HOSTS"
+            ),
         )
 
     async def __aenter__(self) -> Self:

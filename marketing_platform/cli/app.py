@@ -7,6 +7,7 @@ import typer
 from marketing_platform.cli import (
     ask,
     batches,
+    boards,
     consume,
     dashboard,
     demo,
@@ -36,6 +37,7 @@ app = typer.Typer(
     "Settings come from MARKETING_… variables.",
 )
 app.command("ask")(ask.ask)
+app.command("board")(boards.board)
 app.command("run")(run.run)
 app.command("consume")(consume.consume)
 app.command("dashboard")(dashboard.dashboard)
@@ -54,6 +56,7 @@ app.add_typer(gates.app, name="gates", help="Prove that every rule stops what it
 app.add_typer(features.app, name="features", help="Features of users, campaigns and products; training sets.")
 app.add_typer(segments.app, name="segments", help="Segments of users: who belongs to them, lists for others.")
 app.add_typer(rules.app, name="rules", help="Rules about recommendations: check them.")
+app.add_typer(boards.app, name="boards", help="Designs of vision boards: check them.")
 app.add_typer(kpis.app, name="kpis", help="Figures: which there are, and what they are.")
 app.add_typer(releases.app, name="releases", help="What is served, what was served, and going back.")
 app.add_typer(keys.app, name="keys", help="Who may call the API: keys, what they permit, until when.")

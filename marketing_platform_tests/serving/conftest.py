@@ -28,7 +28,7 @@ from marketing_platform.analytics.kpis.forecasts import Forecasts, KpiForecast
 from marketing_platform.analytics.kpis.reading import ANOMALIES, FORECASTS
 from marketing_platform.catalog import tables
 from marketing_platform.content.segments import Criteria, Segment
-from marketing_platform.content.segments.report import report_of as report_of_segments
+from marketing_platform.content.segments.report import report_of as segments_report
 from marketing_platform.content.segments.spec import Bought
 from marketing_platform.encoders import Encoder, open_encoder
 from marketing_platform.experiments.counting import USERS as USERS_SEEN
@@ -75,6 +75,7 @@ from marketing_platform.stores.registry import Stores, open_stores
 from marketing_platform_tests.callers import client_of
 from serving.app import create_app
 from serving.releases import (
+    BOARD_IMAGES,
     CAMPAIGNS,
     CONTENT,
     CROSS_CATEGORY,
@@ -257,9 +258,9 @@ class Platform:
             *_stored([_products(EVERYONE, generation)], generation),
             pa.table(exceptions, schema=ANSWER_SCHEMA),
         ]
-        people = [_person(user, number, generation) for number, user in enumerate(USERS)]
-        tables[PEOPLE] = [pa.table({"key": USERS, "answer": people}, schema=ANSWER_SCHEMA)]
         tables[ARMS] = []
+        tables[PEOPLE] = [_people()]
+        tables[BOARD_IMAGES] = [pa.table({"key": [], "answer": []}, schema=ANSWER_SCHEMA)]
         entries = {FEATURES: self._features(generation)}
         for kind, chunks in tables.items():
             name = f"{kind}__gen{generation}"
@@ -271,7 +272,7 @@ class Platform:
         counted = [{"segment": "first_two", "users": 2, "consenting": 1}]
         documents = {
             **self._outlook(generation),
-            "segments": report_of_segments(segments, counted, before={}),
+            "segments": segments_report(segments, counted, before={}),
             **dict.fromkeys(EVALUATIONS, self._evaluation(generation)),
             RESULTS: experiments_report(EXPERIMENT, COUNTED),
         }
@@ -333,23 +334,6 @@ def encoder() -> Encoder:
     """The platform's own encoder, built once for all tests of this folder."""
     with tempfile.TemporaryDirectory() as folder:  # the model is in memory once it is open
         return open_encoder(Path(folder))
-
-
-def _person(user_id: str, number: int, generation: int) -> bytes:
-    """Every second one agreed to get e-mails, the last one has no address."""
-    lamp = {"product_id": "p-0", "name": "Lamp", "category": None, "last_at": MORNING, "satisfaction": 4}
-    return orjson.dumps(
-        {
-            "user_id": user_id,
-            "name": f"Ada{'abcdef'[number]} Example{'abcdef'[generation]}",
-            "email": f"{user_id}@example.com" if user_id != USERS[-1] else None,
-            "country": "DE",
-            "language": "de-DE" if number % 2 else "en-GB",
-            "marketing_consent": number % 2 == 0,
-            "purchases": [lamp],
-            "interests": [{"interest": "Camping", "strength": 0.8, "source": "survey", "confidence": 1.0}],
-        }
-    )
 
 
 def experiments_report(
@@ -490,6 +474,28 @@ def _stored(answers: list[ProductRecommendationsAnswer], generation: int) -> lis
 def _not_for(user: str) -> bytes:
     """The second user bought the first trending product and may not see the second."""
     return b'{"out":[1],"own":[0]}' if user == USERS[1] else b'{"out":[],"own":[]}'
+
+
+def _people() -> pa.Table:
+    """The first user is known best, the second did not agree; the last has neither name nor address."""
+    known = [
+        {
+            "user_id": user,
+            "name": "Anna Müller" if user != USERS[-1] else None,
+            "email": f"{user}@example.com" if user != USERS[-1] else None,
+            "country": "DE",
+            "language": "de-DE",
+            "marketing_consent": user != USERS[1],
+            "purchases": [],
+            "interests": [
+                {"interest": interest, "strength": 0.8, "source": "survey", "confidence": 1.0}
+                for interest in (["Camping", "Hiking"] if user == USERS[0] else [])
+            ],
+        }
+        for user in USERS
+    ]
+    documents = [orjson.dumps(person) for person in known]
+    return pa.table({"key": USERS, "answer": documents}, schema=ANSWER_SCHEMA)
 
 
 def _campaigns(user: str, generation: int) -> RankedCampaignsAnswer:

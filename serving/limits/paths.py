@@ -11,11 +11,14 @@ BULK = frozenset({"/api/v1/data/bulk", "/api/v1/files"})  # where records are st
 OTHER_MEDIA = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/metrics"})
 _PAGES = "/api/v1/unsubscribe/"
 _MESSAGES = "/email"
+_PICTURES = "/vision-board"
 
 
 def only_json(path: str) -> bool:
     """Whether whoever asks has to take JSON."""
-    return path not in OTHER_MEDIA and not path.startswith(_PAGES) and not path.endswith(_MESSAGES)
+    if path in OTHER_MEDIA or path.startswith(_PAGES):
+        return False
+    return not path.endswith((_MESSAGES, _PICTURES))
 
 
 def is_probe(path: str) -> bool:

@@ -93,7 +93,24 @@ def of_user(
     `unknown_user` (404) when the release has no such user, `not_ready` (503) when it is older than the kind.
     """
     arm = _arm(release, user_id, wanted, standing)
-    stored = _stored(release, user_id, arm.arm.list if arm and arm.arm.list else wanted.kind)
+    listed = replace(wanted, kind=arm.arm.list) if arm and arm.arm.list else wanted
+    stored, kept, found = chosen(release, user_id, listed, standing)
+    if wanted.kind == "campaign":
+        return _edited(stored.answer(kept, found.dropped, brief=not wanted.explain), found)
+    told = {"experiment": {"name": arm.experiment, "variant": arm.variant} if arm else None}
+    body = stored.answer(kept, found.dropped, brief=not wanted.explain, also=told)
+    if arm is None:
+        return _edited(body, found)
+    of = release.manifest.release_id
+    exposures.note(arm, user_id, surface="recommendations", about=wanted.kind, release_id=of)
+    return Edited(body)  # which arm it is may change with the day
+
+
+def chosen(
+    release: OpenRelease, user_id: str, wanted: Wanted, standing: Standing | None
+) -> tuple[StoredList, list[int], Leaving]:
+    """The prepared list, and which of its places may leave now; raises what `of_user` raises."""
+    stored = _stored(release, user_id, wanted.kind)
     ids, places = stored.ids, range(len(stored.ids))
     if wanted.category is not None:
         categories = stored.categories or [None] * len(ids)
@@ -104,16 +121,7 @@ def of_user(
         facts = replace(standing.facts, ends_on={**over, **standing.facts.ends_on})
         standing = replace(standing, facts=facts)
     found = _leaving(user_id, ids, standing, stored.shown if wanted.limit is None else wanted.limit)
-    kept = [places[at] for at in found.kept]
-    if wanted.kind == "campaign":
-        return _edited(stored.answer(kept, found.dropped, brief=not wanted.explain), found)
-    told = {"experiment": {"name": arm.experiment, "variant": arm.variant} if arm else None}
-    body = stored.answer(kept, found.dropped, brief=not wanted.explain, also=told)
-    if arm is None:
-        return _edited(body, found)
-    of = release.manifest.release_id
-    exposures.note(arm, user_id, surface="recommendations", about=wanted.kind, release_id=of)
-    return Edited(body)  # which arm it is may change with the day
+    return stored, [places[at] for at in found.kept], found
 
 
 def of_users(

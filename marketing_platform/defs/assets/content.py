@@ -1,20 +1,25 @@
 """What personal content is made of, prepared for every user."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 
 import dagster as dg
 import pyarrow as pa
 
 from marketing_platform.content import people as facts
 from marketing_platform.defs.conditions import follow_upstream
-from marketing_platform.defs.io_managers import Prepared
+from marketing_platform.defs.io_managers import Prepared, latest_name
 from marketing_platform.defs.pools import stored_in
+from marketing_platform.errors import UnknownName
+from marketing_platform.recommenders.answers import ANSWER_SCHEMA
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
-from marketing_platform.stores.registry import Stores
+from marketing_platform.stores.registry import Stores, from_environment
 
 GROUP = "content"
 PEOPLE = "people"
+BOARD_IMAGES = "board_images"
 
 
 @dg.asset(
@@ -47,3 +52,41 @@ def people(
             rows(facts.INTERESTS_SQL, derived_interests, most=facts.MOST),
         )
     )
+
+
+@dg.asset(
+    name=BOARD_IMAGES,
+    group_name=GROUP,
+    deps=["products"],
+    **stored_in("answers"),
+    kinds={"sqlite", "json"},
+    owners=["team:marketing"],
+    tags={"layer": "answers"},
+    automation_condition=follow_upstream(),
+)
+def board_images(
+    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], settings: dg.ResourceParam[Settings]
+) -> Prepared:
+    """The declared images of products and categories, or why one cannot be had; fetched anew once a week."""
+    from marketing_platform.content.board.fetching import fetch_all
+    from marketing_platform.content.board.image_settings import ImageSettings
+    from marketing_platform.content.board.loading import load_design
+
+    declared = load_design(settings.boards_dir).images
+    caps = from_environment(ImageSettings)
+    with _kept(context.instance, stores) as before:
+        found = list(fetch_all(declared, caps, before, now=datetime.now(UTC)))
+    keys, answers = [key for key, _ in found], [value for _, value in found]
+    return Prepared([pa.table({"key": keys, "answer": answers}, schema=ANSWER_SCHEMA)])
+
+
+@contextmanager
+def _kept(instance: dg.DagsterInstance, stores: Stores) -> Generator[Callable[[str], bytes | None]]:
+    """What the latest materialization holds, by key."""
+    try:
+        latest = stores.answers.open(latest_name(instance, BOARD_IMAGES))
+    except UnknownName:
+        yield lambda _: None
+        return
+    with closing(latest):
+        yield latest.get

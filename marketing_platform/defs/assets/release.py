@@ -13,7 +13,7 @@ from marketing_platform.catalog import tables
 from marketing_platform.content.segments.queries import MEMBERS
 from marketing_platform.content.segments.report import SEGMENTS
 from marketing_platform.defs import evidence
-from marketing_platform.defs.assets.content import PEOPLE
+from marketing_platform.defs.assets.content import BOARD_IMAGES, PEOPLE
 from marketing_platform.defs.assets.features import LOOKUP, table_of
 from marketing_platform.defs.assets.graph import MESSAGE_INTERESTS
 from marketing_platform.defs.assets.ingestion import NO_RELEASE
@@ -54,7 +54,7 @@ FEATURES = tuple(table_of(entity) for entity in ENTITIES)
 # The vectors of texts are kept too: training sets make centroids of earlier moments of them.
 VECTORS = ("text_embeddings", "user_vectors", "similar_users")
 TABLES = (*tables(), *aggregates(), DAYS, *FEATURES, *VECTORS, MESSAGE_INTERESTS, MEMBERS)
-# Of every user; of ARMS there are answers about few.
+# Answers for every user.
 ANSWERS = (
     "recommendations",
     *(RECOMMENDATIONS.format(kind.words.noun) for kind in KINDS),
@@ -63,6 +63,8 @@ ANSWERS = (
     LOOKUP,
     PEOPLE,
 )
+# Answers about some.
+LOOKED_UP = (*ANSWERS, BOARD_IMAGES, ARMS)
 REPORTS = (
     "analytics_report",
     ANOMALIES,
@@ -80,8 +82,7 @@ CONSISTS_OF = (
     "knowledge_graph",
     ENRICHED_EVENTS,
     *REPORTS,
-    *ANSWERS,
-    ARMS,
+    *LOOKED_UP,
 )
 # What nothing of it is computed from: everything else of a release lies above these.
 LAST = (
@@ -95,8 +96,7 @@ LAST = (
     RESULTS,
     "item_feedback",
     *(table_of(entity) for entity in ("campaign", "product")),
-    *ANSWERS,
-    ARMS,
+    *LOOKED_UP,
 )
 
 
@@ -231,7 +231,7 @@ def _manifest(
                 name=graph_name, nodes=dict(graph.nodes), relations=dict(graph.relations)
             )
         },
-        answers={asset: _answers(instance, stores, asset) for asset in (*ANSWERS, ARMS)},
+        answers={asset: _answers(instance, stores, asset) for asset in LOOKED_UP},
         documents={ENRICHED_EVENTS: _documents(instance, stores)},
         reports={asset: ReportEntry(name=latest_name(instance, asset)) for asset in REPORTS},
         checks=tuple(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketing_platform.automations.addresses import AddressRefused, GuardedNetwork, is_public
+from marketing_platform.addresses import AddressRefused, GuardedNetwork, is_public
 
 INTERNAL = [
     *("127.0.0.1", "127.9.9.9", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1"),
@@ -45,7 +45,11 @@ def test_a_host_inside_is_refused_before_anything_is_sent(host: str) -> None:
         listener.settimeout(0.1)
         port = listener.getsockname()[1]
         with pytest.raises((AddressRefused, httpcore2.ConnectError)):
-            asyncio.run(GuardedNetwork([]).connect_tcp(host.strip("[]"), port, timeout=2))
+            asyncio.run(
+                GuardedNetwork([], setting="MARKETING_WEBHOOKS_ALLOWED_HOSTS").connect_tcp(
+                    host.strip("[]"), port, timeout=2
+                )
+            )
         with pytest.raises(TimeoutError):
             listener.accept()
 
@@ -58,12 +62,16 @@ def test_an_allowed_host_is_reached(allowed: str) -> None:
         port = listener.getsockname()[1]
 
         async def connect() -> None:
-            network = GuardedNetwork([allowed.format(port=port)])
+            network = GuardedNetwork([allowed.format(port=port)], setting="MARKETING_WEBHOOKS_ALLOWED_HOSTS")
             await (await network.connect_tcp("localhost", port, timeout=2)).aclose()
 
         asyncio.run(connect())
         with pytest.raises(AddressRefused):
-            asyncio.run(GuardedNetwork(["localhost:1", "example.com"]).connect_tcp("localhost", port))
+            asyncio.run(
+                GuardedNetwork(
+                    ["localhost:1", "example.com"], setting="MARKETING_WEBHOOKS_ALLOWED_HOSTS"
+                ).connect_tcp("localhost", port)
+            )
 
 
 def test_a_name_with_addresses_of_both_kinds_leads_outside_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +86,7 @@ def test_a_name_with_addresses_of_both_kinds_leads_outside_only(monkeypatch: pyt
         return [(0, 0, 0, "", (address, 443)) for address in ("10.0.0.7", "93.184.215.14", "1.1.1.1")]
 
     monkeypatch.setattr(socket, "getaddrinfo", looked_up)
-    network = GuardedNetwork([])
+    network = GuardedNetwork([], setting="MARKETING_WEBHOOKS_ALLOWED_HOSTS")
     network._network = Nowhere()
     with pytest.raises(httpcore2.ConnectError, match="nobody there"):
         asyncio.run(network.connect_tcp("two-faced.example.com", 443))

@@ -1,4 +1,4 @@
-"""Which addresses deliveries may connect to: a name is looked up once, judged, and that address is used.
+"""Which addresses we connect to for others: a name is looked up once, judged, and that address is used.
 
 So no name that points inside, today or by the next look-up, reaches a server of the company or the cloud's
 metadata through us.
@@ -11,11 +11,10 @@ import socket
 from collections.abc import Collection, Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import cast
+from urllib.parse import urlsplit
 
 import httpcore2
 from httpcore2 import AsyncNetworkBackend, AsyncNetworkStream
-
-from marketing_platform.automations.declared import is_allowed
 
 # Public by their looks, but they stand for any IPv4 address: NAT64 and 6to4.
 _TRANSLATED = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"), ip_network("2002::/16"))
@@ -23,6 +22,20 @@ _TRANSLATED = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"), ip_netw
 
 class AddressRefused(Exception):
     """Every address of a host is internal, and the host is not allowed."""
+
+
+def host_of(url: str) -> tuple[str, int]:
+    """Host, in lower case, and port of a URL; ValueError where it has none."""
+    parts = urlsplit(url)
+    if not parts.hostname:
+        raise ValueError(url)
+    return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def is_allowed(host: str, port: int, allowed: Iterable[str]) -> bool:
+    """Whether the operator allows to reach it wherever it is, and without TLS."""
+    names = {name.lower() for name in allowed}
+    return host.lower() in names or f"{host.lower()}:{port}" in names
 
 
 def is_public(address: str) -> bool:
@@ -37,10 +50,16 @@ def is_public(address: str) -> bool:
 
 
 class GuardedNetwork(AsyncNetworkBackend):
-    """Connects for `httpcore2` to public addresses, and to whatever the operator allows."""
+    """Connects for `httpcore2` to public addresses, and to whatever the operator allows.
 
-    def __init__(self, allowed: Collection[str]) -> None:
+    Args:
+        allowed: Hosts, with a port or without, that may have internal addresses.
+        setting: The variable that names them, for who reads the refusal.
+    """
+
+    def __init__(self, allowed: Collection[str], *, setting: str) -> None:
         self._allowed = allowed
+        self._setting = setting
         self._network = cast("AsyncNetworkBackend", httpcore2.AnyIOBackend())
 
     async def connect_tcp(
@@ -71,7 +90,5 @@ class GuardedNetwork(AsyncNetworkBackend):
             return addresses
         public = [address for address in addresses if is_public(address)]
         if addresses and not public:
-            raise AddressRefused(
-                f"{host} has an internal address; MARKETING_WEBHOOKS_ALLOWED_HOSTS names hosts that may"
-            )
+            raise AddressRefused(f"{host} has an internal address; {self._setting} names hosts that may")
         return public

@@ -1,0 +1,1 @@
+"""Vision boards: one picture of what a person bought, cares about and may like next."""

@@ -1,0 +1,1 @@
+"""Vision boards of users, drawn when asked for."""
