@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from marketing_platform.cli.options import settings_of
 from marketing_platform.content.email.rendering import Rendered, Wish
+from marketing_platform.content.people import Person
 from marketing_platform.mailing.opening import render_one
 from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings
@@ -71,12 +72,17 @@ def _emails(settings: Settings) -> Iterator[tuple[str, Rendered]]:
     current = shelf.current()
     if current is None:
         sys.exit("there is no release; `marketing-platform run` makes one")
+    spoken: dict[bool, list[str]] = {True: [], False: []}  # users, by whether it is German
     with closing(open_stores(settings).answers.open(shelf.load(current).answers["people"].name)) as reader:
-        users = [f"u-{number:06}" for number in range(1, 400)]
-        known = [user for user in users if reader.get(user) is not None]
+        for number in range(1, 400):
+            found = reader.get(f"u-{number:06}")
+            if found is not None:
+                german = (Person.read(found).language or "").startswith("de")
+                spoken[german].append(f"u-{number:06}")
     for place in range(_USERS):
+        known = spoken[place % 3 == 1]
         user = known[place * len(known) // _USERS]
-        yield user, render_one(settings, _TEMPLATES[place % len(_TEMPLATES)], user, Wish())
+        yield user, render_one(settings, _TEMPLATES[place // 2 % len(_TEMPLATES)], user, Wish())
 
 
 def _looked_at(browser: Browser, user: str, email: Rendered) -> _Shown:
