@@ -15,7 +15,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from matplotlib import get_data_path
+from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import Browser, sync_playwright
 
 from marketing_platform.cli.options import settings_of
@@ -36,6 +37,8 @@ _GAP, _CAPTION = 14, 18
 _COLUMNS = 2
 _COLOURS = 96
 _LONGEST = 400_000  # bytes
+# Pillow's own font lacks letters that names have.
+_FONT = ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), 11)
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def _cell(one: _Shown) -> Image.Image:
     ]
     width = sum(picture.width for picture in small) + 6 * (len(small) - 1)
     cell = Image.new("RGB", (width, max(picture.height for picture in small) + _CAPTION), "#8a8f8c")
-    ImageDraw.Draw(cell).text((0, 2), one.caption, fill="#ffffff")
+    ImageDraw.Draw(cell).text((0, 1), one.caption, fill="#ffffff", font=_FONT)
     left = 0
     for picture in small:
         cell.paste(picture, (left, _CAPTION))
