@@ -15,9 +15,7 @@ _MAY_BE_OTHER = ("/vision-board", "/email")
 
 def only_json(path: str) -> bool:
     """Whether whoever asks has to take JSON."""
-    return (
-        path not in OTHER_MEDIA and not path.startswith(_PAGES) and not path.endswith((_PICTURES, _MESSAGES))
-    )
+    return path not in OTHER_MEDIA and not path.startswith(_PAGES) and not path.endswith(_MAY_BE_OTHER)
 
 
 def is_probe(path: str) -> bool:
