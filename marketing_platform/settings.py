@@ -1,8 +1,8 @@
 """Typed settings, read from the environment (`MARKETING_…`) when asked for, never at import.
 
 Only what differs between installations belongs here; rules live in `sources/`,
-`expectations/`, `rules/`, `features/`, `kpis/`, `experiments/`, `segments/`, `boards/`, `automations/` and
-`templates/`.
+`expectations/`, `rules/`, `features/`, `kpis/`, `experiments/`, `segments/`, `boards/`, `templates/` and
+`automations/`.
 """
 
 from __future__ import annotations

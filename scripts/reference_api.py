@@ -86,7 +86,7 @@ def _type(schema: Mapping[str, Any]) -> str:
     if "const" in schema:
         return f"`{schema['const']}`"
     if schema.get("type") == "array":
-        return f"list of {_type(schema['items'])}"
+        return f"list of {_type(schema['items'] if 'items' in schema else schema['prefixItems'][0])}"
     name = str(schema.get("format", schema.get("type", "any")))
     limits = [f"{words} {schema[key]:,}" for key, words in _LIMITS.items() if key in schema]
     return ", ".join([name, *limits])
@@ -98,8 +98,10 @@ def _link(reference: str) -> str:
 
 
 def _schema_name(response: Mapping[str, Any]) -> str:
-    ((media, content),) = response["content"].items()
-    return _type(content["schema"]) if media == "application/json" else f"`{media}`"
+    return " or ".join(
+        _type(content["schema"]) if media == "application/json" else f"`{media}`"
+        for media, content in response["content"].items()
+    )
 
 
 def _error_codes(operation: Mapping[str, Any]) -> str:

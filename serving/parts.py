@@ -47,8 +47,8 @@ class Parts:
     limits: LimitSettings
     access: Gatekeeper
     audit: AuditService
-    emails: EmailService
     boards: Boards
+    emails: EmailService
     exposures: Exposures
     files: FileService
     holder: ReleaseHolder

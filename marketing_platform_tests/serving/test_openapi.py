@@ -29,6 +29,8 @@ REAL = {
     "/api/v1/suppressions": "",
     "/api/v1/users/{user_id}/features": "",
     "/api/v1/users/{user_id}/vision-board": "",
+    "/api/v1/segments": "",
+    "/api/v1/segments/{segment}/users": "",
     "/api/v1/kpis": "?by=country&by=week",
     "/api/v1/recommendations/quality": "?kind=campaign",
     "/api/v1/experiments": "",
@@ -60,7 +62,11 @@ WRITES = {
     ("/api/v1/users/{user_id}", "delete"),
     ("/api/v1/erasures/{erasure_id}", "get"),
 }
-ASKS = {("/api/v1/questions", "post"), ("/api/v1/recommendations/batch", "post")}
+ASKS = {
+    ("/api/v1/questions", "post"),
+    ("/api/v1/recommendations/batch", "post"),
+    ("/api/v1/segments/preview", "post"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +113,7 @@ def test_real_answers_fit(client: TestClient, openapi: dict[str, Any]) -> None:
     for path, query in REAL.items():
         if path == "/metrics":
             continue  # no JSON; test_metrics.py reads it with a parser of its own
-        answer = client.get(path.replace("{user_id}", "u-1") + query).json()
+        answer = client.get(path.format(user_id="u-1", segment="first_two") + query).json()
         schema = openapi["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         check(openapi, schema, answer)
 

@@ -10,15 +10,12 @@ BULK = frozenset({"/api/v1/data/bulk", "/api/v1/files"})  # where records are st
 # Whose answers are no JSON.
 OTHER_MEDIA = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/metrics"})
 _PAGES = "/api/v1/unsubscribe/"
-_MESSAGES = "/email"
-_PICTURES = "/vision-board"
+_MAY_BE_OTHER = ("/vision-board", "/email")
 
 
 def only_json(path: str) -> bool:
     """Whether whoever asks has to take JSON."""
-    if path in OTHER_MEDIA or path.startswith(_PAGES):
-        return False
-    return not path.endswith((_MESSAGES, _PICTURES))
+    return path not in OTHER_MEDIA and not path.startswith(_PAGES) and not path.endswith(_MAY_BE_OTHER)
 
 
 def is_probe(path: str) -> bool:

@@ -17,10 +17,9 @@ from marketing_platform.content.people import Interest, Person
 
 # How the platform came to know an interest, as people are told.
 _SOURCES: Mapping[str, str] = {
-    "profile": "You told us",
-    "survey": "You told us in a survey",
-    "purchase": "From what you bought",
-    "message": "From what you wrote to us",
+    "stated": "You told us",
+    "purchases": "From what you bought",
+    "messages": "From what you wrote to us",
 }
 _SOMEHOW = "From what you do"
 # Why a product is there, by the node of the graph that leads to it.
