@@ -8,6 +8,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, LiteralString
 
+import stamina
+
 from marketing_platform.stores.records import COUNTER, Execute, Tables
 
 _COUNTER = "INTEGER PRIMARY KEY AUTOINCREMENT"
@@ -37,7 +39,7 @@ class SqliteRecords:
     def _transaction(self, begin: str) -> Generator[Execute]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self._path, timeout=_WAIT_SECONDS, isolation_level=None)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_wal(connection)
             connection.executescript(self._script)
             connection.execute(begin)
             with connection:  # commits, or rolls back
@@ -48,3 +50,13 @@ class SqliteRecords:
                     return connection.execute(sql, named).fetchall()
 
                 yield execute
+
+
+def _is_busy(error: Exception) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+
+
+# Of several who open a new file at once, one turns it into WAL; SQLite lets the others fail, not wait.
+@stamina.retry(on=_is_busy, attempts=None, timeout=_WAIT_SECONDS, wait_initial=0.01, wait_max=0.5)
+def _use_wal(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
