@@ -149,6 +149,7 @@ def test_etags_of_arms_differ(fresh_platform: Platform) -> None:
         url = f"/api/v1/users/{USERS[0]}/recommendations?kind=content"
         first = client.get(url)
         assert first.headers["etag"] != bare
+        assert first.headers["etag"].endswith('/e.content"')
         assert client.get(url, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
         assert client.get(url, headers={"If-None-Match": bare}).status_code == 200
 

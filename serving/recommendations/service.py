@@ -113,7 +113,9 @@ def of_user(
         return _edited(body, found)
     of = release.manifest.release_id
     exposures.note(arm, user_id, surface="recommendations", about=wanted.kind, release_id=of)
-    return Edited(body)  # which arm it is may change with the day
+    shown = Edited(body)  # which arm it is may change with the day
+    shown.edition = None if found.dropped else f"{arm.experiment}.{arm.variant}"
+    return shown
 
 
 def of_users(
