@@ -12,7 +12,17 @@ from pathlib import Path
 
 from streamlit.web import cli
 
-_VIEWS = ("ask", "campaigns", "data", "forecasts", "overview", "quality", "recommendations", "uploads")
+_VIEWS = (
+    "ask",
+    "campaigns",
+    "data",
+    "experiments",
+    "forecasts",
+    "overview",
+    "quality",
+    "recommendations",
+    "uploads",
+)
 _APP = Path(__file__).with_name("app.py")
 
 

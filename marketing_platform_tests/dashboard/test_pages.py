@@ -110,3 +110,15 @@ def test_data_shows_the_release_and_what_landed() -> None:
     page = opened("data", needs_release=False)
     assert {card.label for card in page.metric} >= {"Rows landed", "Refused rows", "People"}
     assert "No file has landed yet" in text(page)
+
+
+def test_an_experiment_is_shown_with_how_sure_it_is() -> None:
+    page = opened("experiments")
+    shown = text(page).replace("\\", "")
+    assert "Content list" in shown
+    assert "The experiment is going on; 1,200 people were shown an arm." in shown
+    rows = {row["Arm"]: row for row in page.table[0].value.to_dict("records")}
+    assert rows["Content (control)"]["Against control"] == "–"
+    assert (rows["Other"]["Rate"], rows["Other"]["Against control"]) == ("15 %", "+125.0%")
+    assert rows["Other"]["Likely between"].startswith("+")
+    assert "Day by day" in shown

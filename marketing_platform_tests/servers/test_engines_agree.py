@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -21,6 +21,9 @@ from marketing_platform.analytics.report import build_report
 from marketing_platform.catalog import TableKind, tables
 from marketing_platform.catalog.entities import BATCHES, LANDED, entity_sql
 from marketing_platform.encoders.messages import SAID, TEXTS, WRITTEN
+from marketing_platform.experiments.counting import counts_sql, first_arms_sql
+from marketing_platform.experiments.loading import load_declarations
+from marketing_platform.experiments.spec import Declarations
 from marketing_platform.features.loading import load_features
 from marketing_platform.features.queries import (
     GIVEN_PAIRS,
@@ -239,6 +242,14 @@ def test_profiles_that_gates_judge(engines: tuple[Loaded, Loaded], name: str) ->
 @pytest.mark.parametrize("name", GRAPH)
 def test_nodes_and_relations(engines: tuple[Loaded, Loaded], name: str) -> None:
     assert_same(engines, GRAPH[name].format(record_id=RECORD_ID))
+
+
+@pytest.mark.parametrize("query", [counts_sql, first_arms_sql])
+def test_experiments(engines: tuple[Loaded, Loaded], query: Callable[[Declarations], str]) -> None:
+    declared = load_declarations(load_settings().experiments_dir)
+    assert_same(engines, query(declared))
+    none = Declarations()
+    assert_same(engines, query(none))
 
 
 @pytest.mark.parametrize("sql", [TEXTS, WRITTEN])

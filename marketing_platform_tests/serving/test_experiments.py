@@ -141,6 +141,14 @@ def test_a_pinned_answer_is_as_the_release_made_it(fresh_platform: Platform) -> 
     assert landed(fresh_platform) == []
 
 
+def test_who_looks_at_somebodys_list_exposes_nobody(fresh_platform: Platform) -> None:
+    publish(fresh_platform)
+    with fresh_platform.client() as client:
+        shown = {user: asked(client, user, preview=True)["experiment"]["variant"] for user in USERS}
+    assert shown == DRAWN
+    assert landed(fresh_platform) == []
+
+
 def test_etags_of_arms_differ(fresh_platform: Platform) -> None:
     """A release goes on when an experiment begins, ends or is looked at on another day."""
     publish(fresh_platform, {**WHOLE, "about": "content"})
