@@ -98,8 +98,10 @@ def _link(reference: str) -> str:
 
 
 def _schema_name(response: Mapping[str, Any]) -> str:
-    ((media, content),) = response["content"].items()
-    return _type(content["schema"]) if media == "application/json" else f"`{media}`"
+    return ", ".join(
+        _type(content["schema"]) if media == "application/json" else f"`{media}`"
+        for media, content in response["content"].items()
+    )
 
 
 def _error_codes(operation: Mapping[str, Any]) -> str:
