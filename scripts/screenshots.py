@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("only", nargs="?", choices=["dashboard"])
     only = parser.parse_args().only
-    browser = _browser()
+    browser = browser_path()
     with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
         data_dir = Path(folder, "data")
         _fill(data_dir)
@@ -68,7 +68,8 @@ def main() -> None:
             sys.exit(f"{image.name} is larger than {_LONGEST:,} bytes; show less of the page")
 
 
-def _browser() -> str:
+def browser_path() -> str:
+    """A browser of this machine."""
     for name in _BROWSERS:
         if path := shutil.which(name):
             return path

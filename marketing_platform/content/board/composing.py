@@ -17,10 +17,9 @@ from marketing_platform.content.people import Interest, Person
 
 # How the platform came to know an interest, as people are told.
 _SOURCES: Mapping[str, str] = {
-    "profile": "You told us",
-    "survey": "You told us in a survey",
-    "purchase": "From what you bought",
-    "message": "From what you wrote to us",
+    "stated": "You told us",
+    "purchases": "From what you bought",
+    "messages": "From what you wrote to us",
 }
 _SOMEHOW = "From what you do"
 # Why a product is there, by the node of the graph that leads to it.
@@ -131,10 +130,10 @@ def _interest(one: Interest, person: Person, image: str | None) -> Item:
         "interest",
         one.interest,
         clean(one.interest) or "–",
-        _SOURCES.get(one.source or "", _SOMEHOW),
+        _SOURCES.get(one.source, _SOMEHOW),
         f"You have: {owned[0]}." if owned else None,
         one.interest,
-        None if one.strength is None else min(1.0, max(0.0, one.strength)),
+        min(1.0, max(0.0, one.strength)),
         image,
     )
 

@@ -49,7 +49,7 @@ class Studio:
             BoardError: Something is declared wrongly.
         """
         studio = cls(load_design(folder), open_fonts())
-        interests = tuple(Interest(name, 1.0, None, 1.0) for name in ("Camping", "Hiking", "Kitchen"))
+        interests = tuple(Interest(name, 1.0, "stated", 1.0) for name in ("Camping", "Hiking", "Kitchen"))
         nobody = Person("", "Anna", None, None, None, None, (), interests)
         pictures = Pictures(lambda _: None)
         for theme in studio.design.themes:

@@ -99,7 +99,7 @@ def _first_shortened(fonts: Fonts, texts: Sequence[Text], box: Box, scale: float
             lines = shortened(fonts, first.text, Setting(first.lettering.face, size, most), box.width)
             if lines is None:
                 return None
-            left_out = tuple(other.role for other in others[number:])
+            left_out: tuple[Role, ...] = tuple(other.role for other in others[number:])
             block = Block((_Set(first, size, lines), *(rest or ())), left_out, smallest)
             if block.height <= box.height:
                 return block

@@ -45,7 +45,7 @@ NAMES = st.one_of(
     ),
 )
 INTERESTS = st.builds(
-    Interest, NAMES, st.none() | st.floats(0, 1), st.sampled_from(["survey", "purchase", None]), st.just(1.0)
+    Interest, NAMES, st.floats(0, 1), st.sampled_from(["stated", "purchases"]), st.just(1.0)
 )
 
 
