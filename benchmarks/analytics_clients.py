@@ -4,6 +4,9 @@ A client opens a view (cards, a trend, a breakdown, the table of campaigns, acti
 at once, as a browser sends them), reads for one to three seconds, and opens another, with another period or
 filter. Most look at the period everybody looks at, some at their own country. Clients come within the time
 that one reads; nothing is asked before them, and what the first ones wait for counts.
+
+Each has a key of its own, as users of a program have that calls the API for them: the limits are what they
+are by default, and any answer but 200 fails the measurement.
 """
 
 from __future__ import annotations
@@ -12,13 +15,16 @@ import asyncio
 import random
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
 
 from benchmarks import analytics_data
 from marketing_platform.cli.processes import api_command, free_port, running, wait_for
+from marketing_platform.errors import MarketingPlatformError
 from marketing_platform.releases.manifest import TableEntry
 from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings
@@ -69,11 +75,14 @@ def measured(folder: Path, clients: int, seconds: float) -> Seen:
     """Publish a release, start the API on it, and let the clients look at it."""
     settings = Settings(data_dir=folder)  # pyright: ignore[reportCallIssue]
     publish(settings)
-    port, key = free_port(), new_key(settings)
+    port, keys = free_port(), [new_key(settings) for _ in range(clients)]
     with running({"api": api_command("127.0.0.1", port)}, settings, log=folder / "api.log") as processes:
         base = f"http://127.0.0.1:{port}"
         wait_for(f"{base}/openapi.json", processes["api"], seconds=120)
-        return asyncio.run(_all(base, key, clients, seconds))
+        seen = asyncio.run(_all(base, keys, seconds))
+    if set(seen.statuses) != {HTTPStatus.OK}:
+        raise MarketingPlatformError(f"not everybody was answered, so nothing was measured: {seen.told()}")
+    return seen
 
 
 def publish(settings: Settings) -> None:
@@ -95,10 +104,11 @@ def _entry(stored: StoredTable) -> TableEntry:
     )
 
 
-async def _all(base: str, key: str, clients: int, seconds: float) -> Seen:
-    seen = Seen(clients)
+async def _all(base: str, keys: Sequence[str], seconds: float) -> Seen:
+    seen = Seen(len(keys))
     until = seen.started + seconds
-    await asyncio.gather(*(_client(base, key, random.Random(one), until, seen) for one in range(clients)))
+    clients = (_client(base, key, random.Random(nth), until, seen) for nth, key in enumerate(keys))
+    await asyncio.gather(*clients)
     seen.ended = time.perf_counter()
     return seen
 

@@ -17,14 +17,16 @@ from marketing_platform.defs.assets.embeddings import (
     text_embeddings,
     user_vectors,
 )
+from marketing_platform.defs.assets.experiments import experiment_arms, experiment_days, experiment_results
 from marketing_platform.defs.assets.features import feature_assets
 from marketing_platform.defs.assets.findings import kpi_anomalies, kpi_forecasts
-from marketing_platform.defs.assets.graph import knowledge_graph
+from marketing_platform.defs.assets.graph import interests_of_messages, knowledge_graph
 from marketing_platform.defs.assets.ingestion import admitted_batches, batch_gate, raw_records
 from marketing_platform.defs.assets.items import evaluation_asset, recommendations_asset
 from marketing_platform.defs.assets.product_lists import product_lists
 from marketing_platform.defs.assets.recommendations import recommendations, similar_users_lookup
 from marketing_platform.defs.assets.release import release_asset
+from marketing_platform.defs.assets.segments import segment_members, segments_report
 from marketing_platform.defs.assets.tables import table_assets
 from marketing_platform.defs.assets.tuning import tuning_asset
 from marketing_platform.defs.automation import build_schedules, build_sensors
@@ -55,6 +57,7 @@ def build_definitions(settings: Settings, *, stores: Stores | None = None) -> dg
             message_embeddings,
             user_vectors,
             similar_users,
+            interests_of_messages,
             knowledge_graph,
             *aggregate_assets(),
             *feature_assets(load_features(settings.features_dir)),
@@ -62,6 +65,9 @@ def build_definitions(settings: Settings, *, stores: Stores | None = None) -> dg
             analytics_report,
             kpi_anomalies,
             kpi_forecasts,
+            experiment_days,
+            experiment_results,
+            experiment_arms,
             similar_users_lookup,
             recommendations,
             *(
@@ -71,6 +77,8 @@ def build_definitions(settings: Settings, *, stores: Stores | None = None) -> dg
             ),
             product_lists,
             people,
+            segments_report,
+            segment_members,
             board_images,
             release_asset(checks),
         ],

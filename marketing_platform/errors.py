@@ -5,6 +5,8 @@ MarketingPlatformError
 ├── ExpectationError     a suite under expectations/ is wrong
 ├── RuleError            a rule about recommendations is wrong (file, line, key)
 ├── FeatureError         a declared feature is wrong (file, line, key)
+├── ExperimentError      an experiment is declared wrongly (file, line, key)
+├── SegmentError         a declared segment is wrong (file, line, key)
 ├── AutomationError      a webhook is declared wrongly, or its secret is (file, line, key, or the variable)
 ├── InputError           a file or value that somebody gave cannot be used (file, row, field)
 ├── UnknownBatch         no batch of that name
@@ -45,6 +47,14 @@ class RuleError(MarketingPlatformError):
 
 class FeatureError(MarketingPlatformError):
     """A declared feature is wrong; the message starts with `file:line: key`."""
+
+
+class ExperimentError(MarketingPlatformError):
+    """An experiment is declared wrongly; the message starts with `file:line: key`."""
+
+
+class SegmentError(MarketingPlatformError):
+    """A declared segment is wrong; the message starts with `file:line: key`."""
 
 
 class BoardError(MarketingPlatformError):

@@ -1,7 +1,7 @@
 """Typed settings, read from the environment (`MARKETING_…`) when asked for, never at import.
 
 Only what differs between installations belongs here; rules live in `sources/`,
-`expectations/`, `rules/`, `features/`, `kpis/`, `automations/` and `boards/`.
+`expectations/`, `rules/`, `features/`, `kpis/`, `experiments/`, `segments/`, `boards/` and `automations/`.
 """
 
 from __future__ import annotations
@@ -45,8 +45,14 @@ class Settings(BaseSettings):
     kpis_dir: Path = Field(
         PROJECT_DIR / "kpis", description="KPIs, the workspace they hold for, and golden questions."
     )
+    experiments_dir: Path = Field(
+        PROJECT_DIR / "experiments", description="A/B tests, a YAML file each; metrics; the global holdout."
+    )
     automations_dir: Path = Field(
         PROJECT_DIR / "automations", description="Webhooks, out and in: `webhooks.yaml`."
+    )
+    segments_dir: Path = Field(
+        PROJECT_DIR / "segments", description="Declared segments of users, one YAML file each."
     )
     boards_dir: Path = Field(
         PROJECT_DIR / "boards", description="Vision boards: themes, aspects, words and images."

@@ -1,7 +1,7 @@
 """Writes docs/images/boards.png: boards of ten sample users, and the page of one in a browser.
 
-`python -m scripts.boards`, or with the folder of an installation that has a release. Needs Chromium or Chrome;
-nothing is downloaded.
+`python -m scripts.boards`, or with the folder of an installation that has a release. Needs Chromium or
+Chrome; nothing is downloaded.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def _lifespan(parts: Parts) -> Callable[[FastAPI], AbstractAsyncContextManager[N
 def _add_middleware(app: FastAPI, parts: Parts) -> None:
     """The last one added is the first to see a request."""
     direct = DirectAnswers(
-        parts.limits, parts.load, parts.access, parts.rates, parts.lookups, parts.overrides
+        parts.limits, parts.load, parts.access, parts.rates, parts.lookups, parts.overrides, parts.exposures
     )
     app.add_middleware(HeadAsGet)
     app.add_middleware(RateLimits, rates=parts.rates)

@@ -77,6 +77,7 @@ ERRORS: Mapping[str, ErrorKind] = {
     ),
     "unknown_user": ErrorKind(404, "The release knows no such user.", {"parameter": "user_id"}),
     "unknown_campaign": ErrorKind(404, "The release knows no such campaign.", {"parameter": "campaign_id"}),
+    "unknown_segment": ErrorKind(404, "The release has no such segment.", {"parameter": "segment"}),
     "malformed_request": ErrorKind(400, "This is not HTTP as the standard has it.", {}),
     "malformed_json": ErrorKind(
         400, "The body is not JSON as RFC 8259 has it; details says why.", {"problem": "a key occurs twice"}
@@ -96,6 +97,7 @@ ERRORS: Mapping[str, ErrorKind] = {
     "unknown_receipt": ErrorKind(
         404, "You have written nothing under this receipt.", {"parameter": "receipt_id"}
     ),
+    "unknown_experiment": ErrorKind(404, "The release has no such experiment.", {"parameter": "name"}),
     "unknown_batch": ErrorKind(404, "There is no such batch.", {"parameter": "batch_id"}),
     "unknown_route": ErrorKind(404, "There is nothing at this path; /docs lists what there is.", {}),
     "method_not_allowed": ErrorKind(

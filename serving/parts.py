@@ -21,6 +21,7 @@ from marketing_platform.stores.registry import Stores, open_counters
 from serving.access.gatekeeper import Gatekeeper, gatekeeper
 from serving.audit.service import AuditService
 from serving.boards.service import Boards
+from serving.experiments.exposing import Exposures
 from serving.files.service import FileService
 from serving.hooks.service import HookService
 from serving.limits.rates import Rates
@@ -46,6 +47,7 @@ class Parts:
     access: Gatekeeper
     audit: AuditService
     boards: Boards
+    exposures: Exposures
     files: FileService
     holder: ReleaseHolder
     hooks: HookService
@@ -70,6 +72,7 @@ class Parts:
             await cleanups.enter_async_context(self.live.running(self.holder))
             await cleanups.enter_async_context(self.rates.running())
             await cleanups.enter_async_context(self.writes.running())
+            await cleanups.enter_async_context(self.exposures.running())
             await cleanups.enter_async_context(self.hooks.running())
             cleanups.callback(self.audit.close)
             cleanups.callback(self.files.close)
@@ -93,7 +96,10 @@ def assemble(
     if tracing.on():
         stores, open_encoder = traced(stores), _traced(open_encoder)
     live = LivePath(open_encoder, neighbours=settings.similar_users, items=settings.recommendations)
-    holder = _holder(shelf, stores, live, poll_seconds)
+    writing = load_write_settings()
+    writes = WriteService(settings, stores, records, writing)
+    exposures = Exposures(writes.append, every_seconds=writing.exposure_seconds)
+    holder = _holder(shelf, stores, live, exposures, poll_seconds)
     overrides = LiveOverrides(
         records.overrides, records.erasures, load_rules(settings.rules_dir), poll_seconds=poll_seconds
     )
@@ -105,12 +111,12 @@ def assemble(
         at_once=["recommendations", "features"] if embedded else [],
         worked_out=["boards", "analytics"] if embedded else ["boards"],
     )
-    writing = load_write_settings()
     return Parts(
         settings=settings,
         limits=limits,
         access=gatekeeper(settings, records.keys),
         audit=AuditService(records.ledger, shelf, stores.documents, seconds=settings.api_seconds),
+        exposures=exposures,
         boards=Boards(settings.boards_dir),
         files=FileService(settings, stores.objects, writing),
         holder=holder,
@@ -122,7 +128,7 @@ def assemble(
         questions=Questions(settings.kpis_dir),
         rates=Rates(limits, open_counters(settings)),
         sampling=Sampling(holder, live, lookups),
-        writes=WriteService(settings, stores, records, writing),
+        writes=writes,
     )
 
 
@@ -130,9 +136,11 @@ def _traced(open_encoder: Callable[[], Encoder]) -> Callable[[], Encoder]:
     return lambda: traced_encoder(open_encoder())
 
 
-def _holder(shelf: ReleaseShelf, stores: Stores, live: LivePath, poll_seconds: float) -> ReleaseHolder:
+def _holder(
+    shelf: ReleaseShelf, stores: Stores, live: LivePath, exposures: Exposures, poll_seconds: float
+) -> ReleaseHolder:
     def open_release(manifest: Manifest, *, with_vectors: bool | None = None) -> OpenRelease:
-        release = OpenRelease(manifest, stores)
+        release = OpenRelease(manifest, stores, shown=exposures.shown)
         # The first release does not wait for the live path; those after it are opened whole.
         release.initialize(with_vectors=live.state == "ready" if with_vectors is None else with_vectors)
         return release

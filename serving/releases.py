@@ -19,11 +19,12 @@ from contextlib import (
     contextmanager,
     suppress,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from threading import Lock
 from typing import Any
 
+import pyarrow as pa
 import structlog
 from starlette.concurrency import run_in_threadpool
 
@@ -32,6 +33,10 @@ from marketing_platform.analytics.kpis import Coverage, coverage_of
 from marketing_platform.analytics.kpis.reading import KPI_TABLES, has_kpis
 from marketing_platform.catalog import table
 from marketing_platform.errors import MarketingPlatformError, ReleaseRefused, UnknownName, UnknownRelease
+from marketing_platform.experiments.assigning import Experiments, FirstArm, never_before
+from marketing_platform.experiments.released import open_experiments
+from marketing_platform.experiments.spec import Declarations
+from marketing_platform.features.asking import ask_release
 from marketing_platform.recommenders.prepared import EVERYONE, StoredList
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
@@ -73,8 +78,10 @@ _log: Any = structlog.get_logger("serving.releases")
 class OpenRelease:
     """The readers of one release; every method may block and be called from any thread."""
 
-    def __init__(self, manifest: Manifest, stores: Stores) -> None:
+    def __init__(self, manifest: Manifest, stores: Stores, *, shown: FirstArm = never_before) -> None:
         self.manifest = manifest
+        self.experiments = Experiments(Declarations(), {})
+        self._shown = shown  # which arms users were shown after the release was made
         self._stores = stores
         self._answers: dict[str, AnswersReader] = {}
         self._tables: dict[str, TableRef] = {}
@@ -110,6 +117,7 @@ class OpenRelease:
                 self.trending = StoredList.read(self.answer(TRENDING, EVERYONE) or b"")
             self._graph = self._stores.graphs.open(_entry(self.manifest, "graphs", KNOWLEDGE_GRAPH).name)
             opening.callback(self._graph.close)
+            self.experiments = self._experiments(opening)
             self._open = opening.pop_all()
         if with_vectors:
             self._open_vectors_or_close()
@@ -131,6 +139,10 @@ class OpenRelease:
         """The result of a query over `AGGREGATES` or KPIs; `sql` is ours, values come as parameters."""
         select = Select(sql, [self._tables[table] for table in tables], parameters)
         return self._stores.warehouse.query(select).to_pylist()
+
+    def ask(self, sql: str, tables: Sequence[str], parameters: Mapping[str, Any]) -> pa.Table:
+        """The same over any tables, in columns; UnknownName for one that the release was made without."""
+        return ask_release(self._stores.warehouse, self.manifest)(sql, tables, parameters)
 
     def report(self, name: str) -> dict[str, Any]:
         """A report of the release; ApiError (`not_ready`) when the release is older than such reports."""
@@ -175,6 +187,14 @@ class OpenRelease:
         campaigns = TableRef("campaigns", parts, table("campaigns").arrow_schema)
         rows = self._stores.warehouse.query(Select(_LAST_DAYS, [campaigns])).to_pylist()
         return {row["campaign_id"]: row["ends_on"] for row in rows}
+
+    def _experiments(self, closing: ExitStack) -> Experiments:
+        found = open_experiments(self.manifest, self._stores, closing)
+
+        def first_arm(experiment: str, user_id: str) -> str | None:
+            return self._shown(experiment, user_id) or found.first_arm(experiment, user_id)
+
+        return replace(found, first_arm=first_arm)
 
     def _open_vectors_or_close(self) -> None:
         try:

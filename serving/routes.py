@@ -9,6 +9,7 @@ from serving.analytics.endpoints import router as analytics
 from serving.audit.endpoints import router as audit
 from serving.boards.endpoints import router as boards
 from serving.erasures.endpoints import router as erasures
+from serving.experiments.endpoints import router as experiments
 from serving.features.endpoints import router as features
 from serving.files.endpoints import router as files
 from serving.graph.endpoints import router as graph
@@ -21,6 +22,7 @@ from serving.quality.endpoints import router as quality
 from serving.questions.endpoints import router as questions
 from serving.recommendations.endpoints import batches, users
 from serving.recommendations.endpoints import router as recommendations
+from serving.segments.endpoints import router as segments
 from serving.suppressions.endpoints import router as suppressions
 from serving.versioned import versioned
 from serving.writes.endpoints import router as writes
@@ -45,6 +47,8 @@ TAGS = [
     {"name": "erasure", "description": "Forgetting a user, and the proof of it."},
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
     {"name": "analytics", "description": "Figures by user, campaign and day, in pages; KPIs, compared."},
+    {"name": "segments", "description": "Declared groups of users, and criteria to be tried."},
+    {"name": "experiments", "description": "A/B tests: what arms did, and what follows from it."},
     {"name": "questions", "description": "Questions about KPIs in plain English."},
     {"name": "writes", "description": "What applications write: it lands, and the next release shows it."},
     {"name": "hooks", "description": "Signed calls, to us and from us (see webhooks)."},
@@ -53,19 +57,8 @@ TAGS = [
 ]
 # Erasure is behind what else is below a user's path: an id may contain slashes.
 ROUTERS = (
-    *(
-        batches,
-        quality,
-        recommendations,
-        users,
-        features,
-        boards,
-        profiles,
-        writes,
-        files,
-        erasures,
-        suppressions,
-    ),
-    *(graph, analytics, kpis, questions, hooks, audit, health, observability),
+    *(batches, quality, recommendations, users, features, boards, profiles),
+    *(writes, files, erasures, suppressions),
+    *(graph, analytics, kpis, experiments, questions, segments, hooks, audit, health, observability),
     *map(versioned, (recommendations, graph, analytics)),
 )

@@ -90,7 +90,7 @@ def _card(place: int, item: Mapping[str, Any], names: Mapping[str, str]) -> None
 
 
 def _cause(part: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str]:
-    causes = [_named(cause["kind"], cause["id"], names) for cause in part["causes"]]
+    causes = [_named(cause, names) for cause in part["causes"]]
     return {
         "Found by": words.recommender(part["recommender"]),
         "Part": words.share(part["share"]),
@@ -98,17 +98,22 @@ def _cause(part: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _named(kind: str, identity: str | None, names: Mapping[str, str]) -> str:
-    if identity is None:
-        return "what everybody takes" if kind == "everyone" else words.title(kind)
-    return names.get(identity, identity)
+def _named(cause: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    if cause["id"] is None:
+        return "what everybody takes" if cause["kind"] == "everyone" else words.title(cause["kind"])
+    return _called(cause, names)
+
+
+def _called(one: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """By the name that the answer has; those of releases before there were names lack it."""
+    return one.get("name") or names.get(one["id"], one["id"])
 
 
 def _path(steps: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> str:
     said = [
         _RELATIONS.get(step["label"], words.title(step["label"]).lower())
         if step["kind"] == "relation"
-        else names.get(step["id"], step["id"] or words.title(step["label"]))
+        else _called(step, names) or words.title(step["label"])
         for step in steps
     ]
     return " → ".join(said)

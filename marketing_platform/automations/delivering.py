@@ -40,15 +40,20 @@ class Deliverer:
         self._find = find
         self._under_way: dict[str, set[asyncio.Task[None]]] = {one.name: set() for one in self._endpoints}
         self._purged = datetime.min.replace(tzinfo=UTC)
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """Let `run` return once what is under way is finished; called in its event loop."""
+        self._ending.set()
 
     async def run(self, *, once: bool = False) -> None:
-        """Deliver until cancelled; with `once`, until nothing is due any more.
+        """Deliver until `end` is called; with `once`, until nothing is due any more.
 
         With `once`, what goes wrong here (not at receivers) is raised; the loop logs it and looks again.
         """
         async with Sender(self._settings) as sender:
             try:
-                while True:
+                while not self._ending.is_set():
                     await self._tried(asyncio.to_thread(self._look), once=once)
                     begun = await self._tried(self._begin(sender), once=once) or 0
                     if once and not begun and not self._tasks():
@@ -131,12 +136,13 @@ class Deliverer:
         return datetime.now(UTC) + wait
 
     async def _pause(self, *, short: bool) -> None:
-        """Until something is done, or it is time to look again."""
-        tasks = self._tasks()
-        if tasks and short:
-            await asyncio.wait(tasks, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        else:
-            await asyncio.sleep(0 if short else _LOOK_SECONDS)
+        """Until something is done, it is time to look again, or to end."""
+        tasks = self._tasks() if short else []
+        if short and not tasks:
+            return
+        ending = asyncio.create_task(self._ending.wait())
+        await asyncio.wait([ending, *tasks], timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        ending.cancel()
 
     def _tasks(self) -> list[asyncio.Task[None]]:
         return [task for tasks in self._under_way.values() for task in tasks]

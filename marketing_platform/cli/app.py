@@ -23,6 +23,7 @@ from marketing_platform.cli import (
     rules,
     run,
     sample,
+    segments,
     serve,
     sources,
     webhooks,
@@ -52,6 +53,7 @@ app.add_typer(
 app.add_typer(quarantine.app, name="quarantine", help="Records that were refused, with reasons; replay them.")
 app.add_typer(gates.app, name="gates", help="Prove that every rule stops what it should stop.")
 app.add_typer(features.app, name="features", help="Features of users, campaigns and products; training sets.")
+app.add_typer(segments.app, name="segments", help="Segments of users: who belongs to them, lists for others.")
 app.add_typer(rules.app, name="rules", help="Rules about recommendations: check them.")
 app.add_typer(boards.app, name="boards", help="Designs of vision boards: check them.")
 app.add_typer(kpis.app, name="kpis", help="Figures: which there are, and what they are.")

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import signal
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -179,11 +178,9 @@ def has_endpoints(settings: Settings) -> bool:
 
 async def _until_told(deliverer: Deliverer) -> None:
     """What is under way is finished; an exception out of a signal could end it anywhere."""
-    task = asyncio.ensure_future(deliverer.run())
     for ending in _ENDINGS:
-        asyncio.get_running_loop().add_signal_handler(ending, task.cancel)
-    with suppress(asyncio.CancelledError):
-        await task
+        asyncio.get_running_loop().add_signal_handler(ending, deliverer.end)
+    await deliverer.run()
 
 
 async def _try(endpoint: Endpoint) -> str | None:

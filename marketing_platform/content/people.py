@@ -46,20 +46,14 @@ FROM (
 WHERE place <= $most
 ORDER BY user_id, place"""
 
-# The latest statement about each interest; what a user said is certain.
+# What counts most is what is strong and sure.
 INTERESTS_SQL = """
 SELECT user_id, interest, strength, source, confidence
 FROM (
-  SELECT user_id, interest, strength, source, CAST(1 AS DOUBLE) AS confidence,
-         row_number() OVER (PARTITION BY user_id ORDER BY strength DESC NULLS LAST, interest) AS place
-  FROM (
-    SELECT user_id, interest, strength, source,
-           row_number() OVER (PARTITION BY user_id, interest
-             ORDER BY timestamp DESC NULLS LAST, batch_id DESC, row_ordinal DESC) AS latest
-    FROM interests
-    WHERE user_id IS NOT NULL AND interest IS NOT NULL
-  ) AS stated
-  WHERE latest = 1
+  SELECT user_id, interest, strength, source, confidence,
+         row_number() OVER (PARTITION BY user_id ORDER BY strength * confidence DESC, interest) AS place
+  FROM derived_interests
+  WHERE strength > 0
 ) AS placed
 WHERE place <= $most
 ORDER BY user_id, place"""
@@ -87,8 +81,8 @@ class Interest:
     """Something a user cares about."""
 
     interest: str
-    strength: float | None  # 0 to 1
-    source: str | None
+    strength: float  # 0 to 1
+    source: str  # stated, purchases or messages
     confidence: float  # 0 to 1
 
 
@@ -103,7 +97,7 @@ class Person:
     language: str | None  # BCP 47
     marketing_consent: bool | None
     purchases: tuple[Bought, ...]  # newest first
-    interests: tuple[Interest, ...]  # strongest first
+    interests: tuple[Interest, ...]  # strongest and surest first
 
     @classmethod
     def read(cls, document: bytes) -> Person:

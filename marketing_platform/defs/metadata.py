@@ -134,6 +134,25 @@ def banded(of: Banded) -> dg.MarkdownMetadataValue:
     return _plot(of.title, draw, height=2.6)
 
 
+def intervals(
+    title: str, of: Mapping[str, Sequence[tuple[date, float | None, float | None, float | None]]]
+) -> dg.MarkdownMetadataValue:
+    """Over time a line with its band per name: day, value, low, high; what is missing is not drawn."""
+
+    def draw(axes: Axes) -> None:
+        for name, steps in of.items():
+            days = _days([day for day, *_ in steps])
+            value, low, high = (np.array([step[at] for step in steps], float) for at in (1, 2, 3))
+            (drawn,) = axes.plot(days, value, linewidth=1.4, label=name)
+            axes.fill_between(days, low, high, color=drawn.get_color(), alpha=0.15)
+        axes.axhline(0, color="#71717a", linewidth=0.8)
+        axes.set_ylim(-1, 2)  # at first nearly nothing is ruled out
+        axes.legend(fontsize=7, frameon=False)
+        axes.figure.autofmt_xdate()  # pyright: ignore[reportAttributeAccessIssue]
+
+    return _plot(title, draw, height=2.8)
+
+
 def _days(days: Sequence[date]) -> Any:
     return np.array(days, dtype="datetime64[D]")
 

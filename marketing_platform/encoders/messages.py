@@ -1,7 +1,7 @@
 """Which texts are embedded, and how vectors of texts become vectors of messages and users.
 
-What users wrote and what the shop says of products and campaigns share one space, so that they can be
-compared.
+What users wrote, what the shop says of products and campaigns, and what interests are called share one
+space, so that they can be compared.
 
 A text is embedded once, however many messages say the same. The empty text has the zero vector:
 it stands in `text_embeddings`, but nothing that says nothing is ever searched for or found.
@@ -27,7 +27,15 @@ SELECT DISTINCT text FROM (
   SELECT {PRODUCT_TEXT} AS text FROM products
   UNION ALL
   SELECT {CAMPAIGN_TEXT} AS text FROM campaigns
+  UNION ALL
+  SELECT category AS text FROM products WHERE category IS NOT NULL
+  UNION ALL
+  SELECT interest AS text FROM interests WHERE interest IS NOT NULL
 ) AS said ORDER BY text"""  # noqa: S608 -- our own expression
+
+# Products that are known by their id alone, from purchases: nothing can be told by their words.
+UNDESCRIBED = f"""
+SELECT product_id FROM products WHERE {PRODUCT_TEXT} = '' ORDER BY product_id"""  # noqa: S608 -- our own expression
 
 MESSAGES = """
 SELECT {record_id} AS record_id, events.user_id, text_embeddings.text_embedding

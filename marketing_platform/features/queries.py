@@ -13,15 +13,13 @@ Sums are added up as decimals, so that they are the same in whatever order an en
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from typing import Any
+from datetime import datetime
 
 from marketing_platform.catalog import ColumnType, table, tables
 from marketing_platform.catalog.model import BATCH_ID, ROW_ORDINAL
 from marketing_platform.features.loading import moments
 from marketing_platform.features.spec import Amount, Choice, Features, Rows, Scalar
-from marketing_platform.recommenders.rules.spec import Condition
+from marketing_platform.recommenders.rules.filters_sql import holds_sql
 
 # Pairs as given: nine digits of a number, the moment in 26 characters, the key. One list of texts is what
 # every engine takes as a parameter.
@@ -188,7 +186,7 @@ def _counted(feature: Scalar, value: str) -> str:
 def _condition(feature: Scalar) -> str:
     name = feature.table
     parts = [
-        _holds(f"{name}.{column}", condition, table(name).column(column).type)
+        holds_sql(f"{name}.{column}", condition, table(name).column(column).type)
         for column, condition in (feature.where or {}).items()
     ]
     if feature.days is not None:
@@ -198,27 +196,3 @@ def _condition(feature: Scalar) -> str:
 
 def _and(*conditions: str) -> str:
     return " AND ".join(condition for condition in conditions if condition)
-
-
-def _holds(value: str, condition: Condition, kind: ColumnType) -> str:
-    parts: list[str] = []
-    for keyword, given in (("IN", condition.one_of), ("NOT IN", condition.none_of)):
-        if given is not None:
-            parts.append(f"{value} {keyword} ({', '.join(_literal(one, kind) for one in given)})")
-    for operator, bound in ((">=", condition.at_least), ("<=", condition.at_most)):
-        if bound is not None:
-            parts.append(f"{value} {operator} {_literal(bound, kind)}")
-    return " AND ".join(parts)
-
-
-def _literal(value: Any, kind: ColumnType) -> str:
-    """A value of a declaration in SQL."""
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, int | float):
-        return format(Decimal(str(value)), "f")
-    if isinstance(value, datetime):
-        value = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, date):
-        return f"CAST('{value.isoformat()}' AS {kind.sql})"
-    return "'" + str(value).replace("'", "''") + "'"

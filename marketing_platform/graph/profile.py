@@ -2,7 +2,7 @@
 
 Which relations it follows is declared (`profile` in `relations.yaml`), and so is what nodes and edges carry:
 a kind that is added there appears by itself. It goes along relations, from source to target, and never
-on from another user: what those did is not told to who may read one.
+on from another user: of those nothing is told but their id to who may read one.
 """
 
 from __future__ import annotations
@@ -98,11 +98,13 @@ class _Around:
 
     def keep(self, label: Label, row: Mapping[str, Any]) -> str:
         """Note the node whose properties a row carries; returns its id."""
-        properties = {name: row[_NODE + name] for name in label.properties}
-        key = properties[_key(label)]
+        key = row[_NODE + _key(label)]
+        another = label.label == USER and bool(self.nodes)
+        told = {_key(label)} if another else label.properties
+        properties = {name: row[_NODE + name] if name in told else None for name in label.properties}
         node = Node(f"{label.label}:{key}", label.label, properties)
         if node.id not in self.nodes:
-            if label.label != USER or not self.nodes:
+            if not another:
                 self._new.setdefault(label.label, []).append(key)
             self.nodes[node.id] = node
         return node.id

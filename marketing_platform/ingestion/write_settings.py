@@ -32,6 +32,13 @@ class WriteSettings(BaseSettings):
     idempotency_hours: float = Field(
         24.0, gt=0, le=24 * 30, description="How long the answer to an Idempotency-Key is remembered."
     )
+    exposure_seconds: float = Field(
+        5.0,
+        gt=0,
+        le=600,
+        description="Which arms of experiments users were shown is written together every so many seconds;"
+        " a process that is killed loses what it showed meanwhile.",
+    )
     bulk_bytes: int = Field(1 << 30, ge=1 << 10, description="The largest bulk upload, after decompression.")
     bulk_line_bytes: int = Field(1 << 20, ge=1 << 10, description="The longest line of a bulk upload.")
     bulk_ratio: int = Field(

@@ -30,7 +30,7 @@ from pydantic.config import JsonDict
 
 from marketing_platform.catalog.currencies import CURRENCIES
 
-Kind = Literal["user-data", "feedback", "bulk"]  # also the folder of the landing zone
+Kind = Literal["user-data", "feedback", "exposures", "bulk"]  # also the folder of the landing zone
 
 _FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 _EVENT_TYPES = {"impression": "impression", "click": "click", "conversion": "convert"}

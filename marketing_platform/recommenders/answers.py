@@ -80,6 +80,11 @@ class PathStep(_Answer):
     )
     label: str = Field(description="Label of the node or type of the relation.", examples=["User"])
     id: str | None = Field(description="Identifier of the node; null for a relation.", examples=["u-0042"])
+    name: str | None = Field(
+        default=None,
+        description="What people call it, where the answer knows: of products and campaigns in ranked lists.",
+        examples=["Tunnel Tent"],
+    )
 
 
 class CampaignItem(_Answer):
@@ -127,6 +132,11 @@ class ItemCause(_Answer):
         examples=["product"],
     )
     id: str | None = Field(description="Which one; null for messages and everyone.", examples=["CAM-1001"])
+    name: str | None = Field(
+        default=None,
+        description="What people call it; null for users, messages and everyone.",
+        examples=["Polaris Down Sleeping Bag"],
+    )
     share: Figure = Field(description="Part of the score of the item, 0 to 1.", examples=[0.4])
 
 

@@ -249,6 +249,6 @@ def _contributions(taken: Sequence[Taken]) -> tuple[Contribution, ...]:
     )
 
 
-def node(label: str, identifier: str | None) -> PathStep:
+def node(label: str, identifier: str | None, name: str | None = None) -> PathStep:
     """A step of a path that is a node of the knowledge graph."""
-    return PathStep(kind="node", label=label, id=identifier)
+    return PathStep(kind="node", label=label, id=identifier, name=name)

@@ -59,13 +59,20 @@ class Explainer:
         self._user_ids: list[str] = [str(user) for user in items.training.users]
         self._item_ids: list[str] = [str(item) for item in items.training.items]
         self._steps: dict[int, PathStep] = {}
-        # What a cause of a kind is called in answers, and the ids of its places.
-        self._named: dict[tuple[CauseKind, str], tuple[str, Sequence[str]]] = {
-            ("item", ""): (words.noun, self._item_ids),
-            ("user", ""): ("user", self._user_ids),
-            ("taste", ""): ("messages", ()),
-            ("everyone", ""): ("everyone", ()),
-            **{("node", of): (of, links.nodes) for of, links in items.training.links.items()},
+        self._node_names: dict[str, Sequence[str]] = {
+            of: [items.statements[of].names[node] for node in links.nodes]
+            for of, links in items.training.links.items()
+        }
+        # What a cause of a kind is called in answers, and the ids and names of its places; users have none.
+        self._named: dict[tuple[CauseKind, str], tuple[str, Sequence[str], Sequence[str]]] = {
+            ("item", ""): (words.noun, self._item_ids, items.names),
+            ("user", ""): ("user", self._user_ids, ()),
+            ("taste", ""): ("messages", (), ()),
+            ("everyone", ""): ("everyone", (), ()),
+            **{
+                ("node", of): (of, links.nodes, self._node_names[of])
+                for of, links in items.training.links.items()
+            },
         }
 
     def of_reason(self, row: int, item: int, why: Reason) -> Explanation:
@@ -79,7 +86,7 @@ class Explainer:
 
     def of_everyone(self, item: int, why: str) -> Explanation:
         """Why the item stands in a list without anything about the user: a fallback, or `rules`."""
-        everyone = {"kind": "everyone", "id": None, "share": 1.0}
+        everyone = {"kind": "everyone", "id": None, "name": None, "share": 1.0}
         return Explanation(
             personal=False,
             reason=f"{self._everyone[why]}; nothing about the user decides it.",
@@ -112,7 +119,7 @@ class Explainer:
         return f"{says} {self._items.names[first]}{more} that the user {self._words.took}."
 
     def _because_linked(self, item: int, largest: Cause) -> str:
-        name = self._training.links[largest.of].nodes[largest.place or 0]
+        name = self._node_names[largest.of][largest.place or 0]
         if largest.of == "interest":
             return f"The user is interested in {name}."
         return f"The user took part in campaign {name}, which promotes {self._category(item)}."
@@ -129,12 +136,13 @@ class Explainer:
             case "user":
                 return [user, SIMILAR_TO, node("User", self._user_ids[place]), self._taken, end]
             case "node":
-                name = self._training.links[largest.of].nodes[place]
+                identity = self._training.links[largest.of].nodes[place]
+                name = self._node_names[largest.of][place]
                 category = node("Category", self._category(item))
                 steps = (
-                    [INTERESTED_IN, node("Interest", name), NAMES]
+                    [INTERESTED_IN, node("Interest", identity, name), NAMES]
                     if largest.of == "interest"
-                    else [PARTICIPATED_IN, node("Campaign", name), PROMOTES]
+                    else [PARTICIPATED_IN, node("Campaign", identity, name), PROMOTES]
                 )
                 return [user, *steps, category, self._of_category, end]
             case "taste":
@@ -150,16 +158,17 @@ class Explainer:
         }
 
     def _cause(self, kind: CauseKind, place: int | None, share: float, of: str) -> dict[str, Any]:
-        name, ids = self._named[kind, of]
+        called, ids, names = self._named[kind, of]
         return {
-            "kind": name,
+            "kind": called,
             "id": None if place is None else ids[place],
+            "name": names[place] if names and place is not None else None,
             "share": round(share, FIGURE_DIGITS),
         }
 
     def _item(self, item: int) -> PathStep:
         if item not in self._steps:
-            self._steps[item] = node(self._words.label, self._item_ids[item])
+            self._steps[item] = node(self._words.label, self._item_ids[item], self._items.names[item])
         return self._steps[item]
 
     def _category(self, item: int) -> str:

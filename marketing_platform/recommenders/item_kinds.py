@@ -17,13 +17,14 @@ from marketing_platform.recommenders.rules.spec import Kind
 
 # Oldest first: the latest statement about an interest counts.
 INTERESTS = """
-SELECT user_id, interest AS node, interest AS category, strength AS weight, timestamp AS known_at
+SELECT user_id, interest AS node, interest AS name, interest AS category, strength AS weight,
+       timestamp AS known_at
 FROM interests WHERE user_id IS NOT NULL AND interest IS NOT NULL AND strength IS NOT NULL
 ORDER BY timestamp NULLS FIRST, batch_id, row_ordinal"""
 # Only that somebody took part, since the engagement of an earlier moment is not kept.
 PARTS = """
-SELECT part.user_id, part.campaign_id AS node, campaigns.category, CAST(1 AS DOUBLE) AS weight,
-       part.first_at AS known_at
+SELECT part.user_id, part.campaign_id AS node, campaigns.name, campaigns.category,
+       CAST(1 AS DOUBLE) AS weight, part.first_at AS known_at
 FROM user_campaign_engagement AS part JOIN campaigns ON campaigns.campaign_id = part.campaign_id
 WHERE part.user_id IS NOT NULL AND campaigns.category IS NOT NULL
 ORDER BY part.user_id, part.campaign_id"""
@@ -66,7 +67,7 @@ class ItemKind:
     reads: tuple[str, ...]  # every table that the queries read
     takings: str  # user_id, item_id, amount, taken_at: one row per occurrence
     text: str  # SQL: what is written about an item; empty where nothing is
-    statements: Mapping[str, str]  # by kind of node: user_id, node, category, weight, known_at, oldest first
+    statements: Mapping[str, str]  # by kind of node: user_id, node, name, category, weight, known_at, by age
     words: Words
 
     @property

@@ -39,6 +39,7 @@ class Statements:
 
     users: Sequence[str]
     nodes: Sequence[str]
+    names: Mapping[str, str]  # of nodes, the id where there is no name
     categories: Sequence[str]
     weights: np.ndarray  # not above zero: the user took it back
     days_ago: np.ndarray  # before the newest occurrence; below zero after it
@@ -200,9 +201,11 @@ def _as_of(
 
 
 def _statements(rows: pa.Table, now: float) -> Statements:
+    nodes: list[str] = rows["node"].to_pylist()
     return Statements(
         users=rows["user_id"].to_pylist(),
-        nodes=rows["node"].to_pylist(),
+        nodes=nodes,
+        names={node: name or node for node, name in zip(nodes, rows["name"].to_pylist(), strict=True)},
         categories=rows["category"].to_pylist(),
         weights=rows["weight"].to_numpy(),
         days_ago=(now - _seconds(rows["known_at"])) / _SECONDS_PER_DAY,

@@ -52,7 +52,12 @@ class StoredList:
         return cls(told, len(ids), ids, (), b"\n".join(orjson.dumps(item) for item in of_document))
 
     def answer(
-        self, places: Sequence[int], dropped: Mapping[str, str] | None = None, *, brief: bool = False
+        self,
+        places: Sequence[int],
+        dropped: Mapping[str, str] | None = None,
+        *,
+        brief: bool = False,
+        also: Mapping[str, Any] | None = None,
     ) -> bytes:
         """The answer with the items at these places, as JSON.
 
@@ -60,6 +65,7 @@ class StoredList:
             places: Of the items, in the order in which they leave.
             dropped: What a rule kept back as the answer left, and the label of the rule.
             brief: Leave contributions and paths empty.
+            also: Fields besides those of the head.
         """
         if brief:
             items = b",".join(_brief(self.items[place]) for place in places)
@@ -68,7 +74,7 @@ class StoredList:
         else:
             items = b",".join([self.items[place] for place in places])
         held_back = [{"item_id": item, "rule": rule} for item, rule in (dropped or {}).items()]
-        told = orjson.dumps({**self.head, "dropped": held_back})
+        told = orjson.dumps({**self.head, **(also or {}), "dropped": held_back})
         return b'%s,"items":[%s]}' % (told[:-1], items)
 
     def _first(self, number: int) -> bytes:

@@ -24,6 +24,7 @@ def code_version(settings: Settings) -> str:
         (settings.rules_dir, ("*.yaml",)),
         (settings.features_dir, ("*.yaml",)),
         (settings.kpis_dir, ("*.yaml",)),
+        (settings.segments_dir, ("*.yaml",)),
         (settings.boards_dir, ("images.yaml",)),
     ):
         for path in sorted(path for pattern in patterns for path in folder.rglob(pattern)):

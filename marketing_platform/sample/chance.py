@@ -22,6 +22,7 @@ class Stream(IntEnum):
     ADVERTS = 4
     INTERESTS = 5
     PHRASES = 6
+    LIST_TEST = 7
 
 
 def stream(seed: int, purpose: Stream, *position: int) -> np.random.Generator:

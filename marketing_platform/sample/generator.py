@@ -15,6 +15,7 @@ import numpy as np
 from marketing_platform.sample import ad_records, flaws, records, texts
 from marketing_platform.sample.activity import CONVERT, MESSAGE, DayOfEvents, days_of_events
 from marketing_platform.sample.exports import Export, FileSummary, write_text
+from marketing_platform.sample.list_test import write_list_test
 from marketing_platform.sample.messages import MessageTexts
 from marketing_platform.sample.people import People, make_people
 from marketing_platform.sample.records import CHAT_FILE, EVENT_FILE, PURCHASE_FILE, EventColumns
@@ -68,6 +69,7 @@ def write_sample(directory: Path, *, users: int = 400, events: int = 8_000, seed
         write(directory, world, seed)
         for write in (ad_records.write_meta, ad_records.write_google, ad_records.write_microsoft)
     ]
+    list_test = write_list_test(directory, world, people, seed)
     months = _Months(directory, world, people, seed)
     for _, days in groupby(
         days_of_events(world, people, events=events, seed=seed), lambda day: (day.day.year, day.day.month)
@@ -75,7 +77,7 @@ def write_sample(directory: Path, *, users: int = 400, events: int = 8_000, seed
         months.write(days)
     return SampleSummary(
         directory=directory,
-        files=(*crm, products, *adverts, *months.files),
+        files=(*crm, products, *adverts, list_test, *months.files),
         users=users,
         campaigns=len(world.campaigns),
         events=events,

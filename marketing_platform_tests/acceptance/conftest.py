@@ -12,6 +12,7 @@ from marketing_platform.encoders import open_encoder
 from marketing_platform.settings import Settings
 from marketing_platform_tests.acceptance.installation import Installation
 from marketing_platform_tests.event_log import quick_event_log
+from marketing_platform_tests.once import made_once
 
 __all__ = ["quick_event_log"]
 
@@ -20,9 +21,11 @@ Install = Callable[..., Installation]
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    open_encoder(folder)
-    return folder
+
+    def make(folder: Path) -> None:
+        open_encoder(folder)
+
+    return made_once(tmp_path_factory, "models", make)
 
 
 @pytest.fixture(scope="session")

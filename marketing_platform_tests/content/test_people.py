@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from marketing_platform.analytics import aggregate
 from marketing_platform.content import people
 from marketing_platform.content.people import Person
 from marketing_platform.stores.protocols import Select
@@ -31,10 +34,10 @@ def test_a_document_says_what_is_known_and_matches_users_whatever_the_chunks(tmp
             _bought(None, "lamp", JUNE),
         ],
         interests=[
-            _cares("ann", "Camping", 0.2, MAY),
-            _cares("ann", "Camping", 0.9, JUNE),
-            _cares("zoë", "Light", 0.5, MAY),
-            _cares("zoë", "Sea", None, MAY),
+            _cares("ann", "Camping", 0.9, 1.0),
+            _cares("ann", "Light", 0.0, 1.0),
+            _cares("zoë", "Light", 0.8, 0.5),
+            _cares("zoë", "Sea", 0.5, 1.0),
         ],
     )
     ann, bob, zoe = known["ann"], known["bob"], known["zoë"]
@@ -45,11 +48,11 @@ def test_a_document_says_what_is_known_and_matches_users_whatever_the_chunks(tmp
     ]
     assert ann.purchases[1].name == "Tent for two"
     assert [(one.interest, one.strength, one.source, one.confidence) for one in ann.interests] == [
-        ("Camping", 0.9, "profile", 1.0)
+        ("Camping", 0.9, "stated", 1.0)
     ]
     assert bob == Person("bob", None, None, None, None, None, (), ())
     assert [bought.product_id for bought in zoe.purchases] == ["lamp"]
-    assert [one.interest for one in zoe.interests] == ["Light", "Sea"]
+    assert [one.interest for one in zoe.interests] == ["Sea", "Light"]
 
 
 def test_what_was_sent_back_is_not_had_and_the_newest_stay(tmp_path: Path) -> None:
@@ -63,8 +66,10 @@ def test_what_was_sent_back_is_not_had_and_the_newest_stay(tmp_path: Path) -> No
 
 def _known(folder: Path, **rows: list[dict[str, Any]]) -> dict[str, Person]:
     products = [{"product_id": "tent", "name": "Tent for two", "category": "Camping"}]
+    schema = aggregate("derived_interests").arrow_schema
+    interests = pa.Table.from_pylist(rows.pop("interests"), schema=schema)
     tables = {name: rows_of(name, given) for name, given in {**rows, "products": products}.items()}
-    warehouse, refs = stored(folder, tables)
+    warehouse, refs = stored(folder, {**tables, "derived_interests": interests})
 
     def chunks(sql: str, *names: str):
         parameters = {"most": people.MOST} if "$most" in sql else {}
@@ -73,7 +78,7 @@ def _known(folder: Path, **rows: list[dict[str, Any]]) -> dict[str, Person]:
     prepared = people.people(
         chunks(people.USERS_SQL, "users"),
         chunks(people.PURCHASES_SQL, "purchases", "products"),
-        chunks(people.INTERESTS_SQL, "interests"),
+        chunks(people.INTERESTS_SQL, "derived_interests"),
     )
     return {row["key"]: Person.read(row["answer"]) for chunk in prepared for row in chunk.to_pylist()}
 
@@ -82,5 +87,6 @@ def _bought(user: str | None, product: str, at: datetime, **more: Any) -> dict[s
     return {"user_id": user, "product_id": product, "timestamp": at, "quantity": 1, **more}
 
 
-def _cares(user: str, interest: str, strength: float | None, at: datetime) -> dict[str, Any]:
-    return {"user_id": user, "interest": interest, "strength": strength, "source": "profile", "timestamp": at}
+def _cares(user: str, interest: str, strength: float, confidence: float) -> dict[str, Any]:
+    known = {"user_id": user, "interest": interest, "strength": strength}
+    return {**known, "source": "stated", "confidence": confidence}

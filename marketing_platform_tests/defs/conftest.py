@@ -14,6 +14,7 @@ from marketing_platform.sample import write_sample
 from marketing_platform.settings import Settings
 from marketing_platform_tests.acceptance.installation import Installation
 from marketing_platform_tests.event_log import quick_event_log
+from marketing_platform_tests.once import made_once
 
 __all__ = ["quick_event_log"]
 
@@ -21,11 +22,13 @@ __all__ = ["quick_event_log"]
 @pytest.fixture(scope="session")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of an installation that has run once on a small sample."""
-    data_dir = tmp_path_factory.mktemp("released") / "data"
-    settings = Settings(data_dir=data_dir, settle_seconds=0)
-    write_sample(settings.landing_dir, users=40, events=600)
-    Installation(settings).run()
-    return data_dir
+
+    def make(folder: Path) -> None:
+        settings = Settings(data_dir=folder, settle_seconds=0)
+        write_sample(settings.landing_dir, users=40, events=600)
+        Installation(settings).run()
+
+    return made_once(tmp_path_factory, "released", make)
 
 
 @pytest.fixture

@@ -103,6 +103,14 @@ def test_what_is_written_is_in_the_next_release(installation: Installation) -> N
             release.release_id,
             before.release_id,
         ]
+        edges = {
+            (edge["kind"], edge["target"]): edge["properties"]
+            for edge in client.get("/api/v1/users/new-one/profile-graph").json()["edges"]
+        }
+        bought = edges["PURCHASED", "Product:never-described"]
+        assert (bought["orders"], bought["first_at"]) == (1, "2026-01-01T10:00:00Z")
+        cares = {"strength": 0.9, "source": "stated", "confidence": 1.0}
+        assert edges["INTERESTED_IN", "Interest:Camping"] == cares
         assert offered(client, "new-one")
         assert unwanted not in offered(client, user)
         engaged = client.get("/analytics/campaign-performance?campaign_id=brand-new").json()["items"]

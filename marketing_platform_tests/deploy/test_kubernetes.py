@@ -10,6 +10,7 @@ import yaml
 from dagster._core.instance.config import dagster_instance_config_schema
 from dagster_k8s.job import UserDefinedDagsterK8sConfig
 
+from marketing_platform.automations.webhook_settings import WebhookSettings
 from marketing_platform_tests.deploy.compose import PROJECT, ours
 from marketing_platform_tests.deploy.variables import known
 
@@ -25,7 +26,7 @@ _INSTANCE: dict[str, Any] = yaml.safe_load((PROJECT / "dagster.servers.yaml").re
 _API = {document["kind"]: document for document in _documents("api.yaml")}
 
 
-@pytest.mark.parametrize("name", ["api.yaml", "dashboard.yaml", "settings.yaml"])
+@pytest.mark.parametrize("name", ["api.yaml", "dashboard.yaml", "settings.yaml", "webhooks.yaml"])
 def test_manifests_keep_to_the_schemas_of_kubernetes(name: str) -> None:
     for document in _documents(name):
         kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
@@ -45,8 +46,10 @@ def test_the_api_is_asked_nothing_before_it_serves_a_release() -> None:
     assert container["command"] == ours()["api"]["command"]
 
 
-def test_the_api_may_do_nothing_it_need_not() -> None:
-    spec = _API["Deployment"]["spec"]["template"]["spec"]
+@pytest.mark.parametrize("name", ["api.yaml", "webhooks.yaml"])
+def test_it_may_do_nothing_it_need_not(name: str) -> None:
+    documents = {document["kind"]: document for document in _documents(name)}
+    spec = documents["Deployment"]["spec"]["template"]["spec"]
     (container,) = spec["containers"]
     assert spec["securityContext"]["runAsNonRoot"]
     assert not spec["automountServiceAccountToken"]
@@ -55,7 +58,8 @@ def test_the_api_may_do_nothing_it_need_not() -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert set(_API["NetworkPolicy"]["spec"]["policyTypes"]) == {"Ingress", "Egress"}
+    assert spec["serviceAccountName"] == documents["ServiceAccount"]["metadata"]["name"]
+    assert set(documents["NetworkPolicy"]["spec"]["policyTypes"]) == {"Ingress", "Egress"}
 
 
 def test_the_dashboard_asks_the_api_with_a_key_from_a_secret() -> None:
@@ -68,6 +72,20 @@ def test_the_dashboard_asks_the_api_with_a_key_from_a_secret() -> None:
     assert container["securityContext"]["readOnlyRootFilesystem"]
     assert deployment["spec"]["template"]["metadata"]["labels"]["marketing-api-client"] == "true"
     assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
+
+
+def test_the_deliverer_is_that_of_compose_and_may_finish_what_is_under_way() -> None:
+    documents = {document["kind"]: document for document in _documents("webhooks.yaml")}
+    deployment, policy = documents["Deployment"], documents["NetworkPolicy"]
+    spec = deployment["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert container["command"] == ours()["webhooks"]["command"]
+    assert {"secretRef": {"name": "marketing-webhooks"}} in container["envFrom"]
+    assert spec["terminationGracePeriodSeconds"] > WebhookSettings().answer_seconds  # pyright: ignore[reportCallIssue]
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert deployment["spec"]["selector"] == policy["spec"]["podSelector"]
+    assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert policy["spec"]["ingress"] == []
 
 
 def test_everything_about_the_api_means_the_same_pods() -> None:

@@ -20,22 +20,7 @@ from marketing_platform_tests.servers.shared import WITH_SERVERS, shared
 WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def _declared() -> GraphModel:
-    """The platform's own graph, and a relation between users as another issue may add it."""
-    alike = {
-        "type": "ALIKE",
-        "description": "-",
-        "source": "User",
-        "target": "User",
-        "properties": {"score": {"type": "number", "description": "-"}},
-        "profile": {"most": "score"},
-        "sql": "-",
-    }
-    own = graph_model().model_dump()
-    return GraphModel.model_validate({**own, "relations": [*own["relations"], alike]})
-
-
-MODEL = _declared()
+MODEL = graph_model()
 
 NODES: dict[str, list[dict[str, Any]]] = {
     "User": [{"user_id": "u/1", "name": "Ada"}, {"user_id": "u-2", "name": "Bob"}, {"user_id": "alone"}],
@@ -68,7 +53,11 @@ RELATIONS: dict[str, list[dict[str, Any]]] = {
         {"source_key": "p-3", "target_key": "Tents"},
     ],
     "PROMOTES": [{"source_key": "c-1", "target_key": "Coats"}],
-    "ALIKE": [{"source_key": "u/1", "target_key": "u-2", "score": 0.9}],
+    "SIMILAR_TO": [{"source_key": "u/1", "target_key": "u-2", "score": 0.9, "common_interests": 2}],
+    "COMPLEMENTS": [
+        {"source_key": "p-1", "target_key": "p-2", "orders": 9, "lift": 1.5, "leverage": 0.1},
+        {"source_key": "p-2", "target_key": "p-1", "orders": 9, "lift": 1.5, "leverage": 0.1},
+    ],
 }
 
 
@@ -108,9 +97,11 @@ class ProfilesContract:
             ("PURCHASED", "User:u/1", "Product:p-2"),
             ("PURCHASED", "User:u/1", "Product:p-1"),  # nobody knows for how much
             ("INTERESTED_IN", "User:u/1", "Interest:Camping ⛺"),
-            ("ALIKE", "User:u/1", "User:u-2"),
+            ("SIMILAR_TO", "User:u/1", "User:u-2"),
             ("BELONGS_TO", "Product:p-1", "Category:Tents"),
             ("BELONGS_TO", "Product:p-3", "Category:Tents"),
+            ("COMPLEMENTS", "Product:p-1", "Product:p-2"),
+            ("COMPLEMENTS", "Product:p-2", "Product:p-1"),
             ("PROMOTES", "Campaign:c-1", "Category:Coats"),
         ]
         assert profile.truncated == ()
@@ -132,6 +123,8 @@ class ProfilesContract:
         ids = {node.id for node in self.found(reader, depth=3).nodes}
         assert "User:u-2" in ids
         assert "Product:p-4" not in ids
+        (other,) = [node for node in self.found(reader).nodes if node.id == "User:u-2"]
+        assert other.properties == {"user_id": "u-2", "name": None, "country": None}  # not that it is Bob
 
     def test_one_step_is_what_the_user_did(self, reader: GraphReader):
         profile = self.found(reader, depth=1)

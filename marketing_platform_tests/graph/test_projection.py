@@ -12,8 +12,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from marketing_platform.analytics import aggregate
 from marketing_platform.catalog import registry
 from marketing_platform.graph import GraphModel, graph_model, project_graph
+from marketing_platform.graph.interests import MESSAGE_INTERESTS
 from marketing_platform.graph.queries import (
     campaign_users,
     participation_of_users,
@@ -81,7 +83,7 @@ TABLES = {
     ],
     "products": [{"product_id": "rake", "name": "Rake", "category": "garden", "price": Decimal("12.50")}],
     "purchases": [
-        purchase("ann", "rake", "o1", 3, "12.50"),
+        {**purchase("ann", "rake", "o1", 3, "12.50"), "satisfaction": 4},
         purchase("ann", "rake", "o1", -1, "12.50"),
         purchase("ann", "hose", "o2", 1, "0.1"),
         purchase(None, "rake", "o3", 9, "12.50"),
@@ -99,6 +101,27 @@ SELECT user_id, campaign_id, count(*) AS events, sum(CASE event_type WHEN 'messa
     AS engagement_score, min(timestamp) AS first_at, max(timestamp) AS last_at
 FROM events WHERE campaign_id IS NOT NULL GROUP BY user_id, campaign_id
 """
+# What the messages of users are about, and who writes alike: made of vectors.
+OF_VECTORS = {
+    "message_interests": pa.Table.from_pylist(
+        [{"user_id": "ann", "interest": "snow", "messages": 2, "written": 8}], MESSAGE_INTERESTS
+    ),
+    "similar_users": pa.table(
+        {
+            "user_id": ["ann", "o'neil"],
+            "rank": [1, 1],
+            "similar_user_id": ["o'neil", "ann"],
+            "score": pa.array([0.91, 0.91], pa.float32()),
+        }
+    ),
+}
+
+
+def compute(connection: duckdb.DuckDBPyConnection) -> None:
+    """What the graph reads besides canonical tables."""
+    connection.execute(ENGAGEMENT)
+    for name in ("derived_interests", "product_pairs"):
+        connection.execute(f"CREATE TABLE {name} AS {aggregate(name).query}")
 
 
 @pytest.fixture
@@ -107,7 +130,9 @@ def query() -> Iterator[Query]:
         connection.execute("SET TimeZone = 'UTC'")
         for name, rows in TABLES.items():
             connection.register(name, landed(name, rows))
-        connection.execute(ENGAGEMENT)
+        for name, rows in OF_VECTORS.items():
+            connection.register(name, rows)
+        compute(connection)
         yield lambda sql: connection.sql(sql).to_arrow_table()
 
 
@@ -139,8 +164,10 @@ def test_every_row_finds_its_place(query: Query, tmp_path: Path):
         "SENT": 2,
         "ABOUT": 2,
         "PURCHASED": 2,
-        "INTERESTED_IN": 2,
+        "INTERESTED_IN": 3,
+        "SIMILAR_TO": 2,
         "BELONGS_TO": 1,
+        "COMPLEMENTS": 0,
         "PROMOTES": 1,
     }
 
@@ -149,7 +176,9 @@ def test_an_empty_warehouse_gives_an_empty_graph(tmp_path: Path):
     with duckdb.connect(":memory:") as connection:
         for name in TABLES:
             connection.register(name, landed(name, []))
-        connection.execute(ENGAGEMENT)
+        for name, rows in OF_VECTORS.items():
+            connection.register(name, rows.schema.empty_table())
+        compute(connection)
         nodes, relations = project_graph(lambda sql: connection.sql(sql).to_arrow_table())
         counts = LadybugGraphs(tmp_path).write("knowledge_graph_1", nodes, relations)
     assert set(counts.nodes.values()) == set(counts.relations.values()) == {0}
@@ -201,7 +230,8 @@ def test_an_event_its_message_and_its_vector_share_one_id(reader: GraphReader):
 def test_purchases_add_up_without_anonymous_sales(reader: GraphReader):
     assert reader.run(
         "MATCH (u:User)-[p:PURCHASED]->(g:Product) RETURN u.user_id AS user_id, g.product_id AS product_id,"
-        " p.orders AS orders, p.quantity AS quantity, p.revenue AS revenue, p.last_at AS last_at"
+        " p.orders AS orders, p.quantity AS quantity, p.revenue AS revenue, p.first_at AS first_at,"
+        " p.last_at AS last_at, p.satisfaction AS satisfaction"
         " ORDER BY product_id",
         {},
     ) == [
@@ -211,7 +241,9 @@ def test_purchases_add_up_without_anonymous_sales(reader: GraphReader):
             "orders": 1,
             "quantity": 1,
             "revenue": 0.1,
+            "first_at": at(11),
             "last_at": at(11),
+            "satisfaction": None,
         },
         {
             "user_id": "ann",
@@ -219,17 +251,32 @@ def test_purchases_add_up_without_anonymous_sales(reader: GraphReader):
             "orders": 1,
             "quantity": 2,
             "revenue": 25.0,
+            "first_at": at(9),
             "last_at": at(13),
+            "satisfaction": 4.0,
         },
     ]
 
 
-def test_the_latest_statement_of_an_interest_counts(reader: GraphReader):
-    assert reader.run(
+def test_what_users_say_counts_before_what_they_buy_and_write(reader: GraphReader):
+    found = reader.run(
         "MATCH (u:User {user_id: 'ann'})-[i:INTERESTED_IN]->(t:Interest)"
-        " RETURN t.name AS name, i.strength AS strength, i.source AS source",
+        " RETURN t.name AS name, i.strength AS strength, i.source AS source, i.confidence AS confidence"
+        " ORDER BY name",
         {},
-    ) == [{"name": "garden", "strength": 0.9, "source": "profile"}]
+    )
+    assert found == [
+        {"name": "garden", "strength": 0.9, "source": "stated", "confidence": 1.0},  # the later statement
+        {"name": "snow", "strength": 0.25, "source": "messages", "confidence": pytest.approx(2 / 3)},
+    ]
+
+
+def test_similar_users_share_interests(reader: GraphReader):
+    assert reader.run(
+        "MATCH (u:User {user_id: 'ann'})-[s:SIMILAR_TO]->(o:User) RETURN o.user_id AS user_id,"
+        " s.score AS score, s.rank AS rank, s.common_interests AS common_interests",
+        {},
+    ) == [{"user_id": "o'neil", "score": 0.91, "rank": 1, "common_interests": 1}]
 
 
 def test_campaigns_of_a_user(reader: GraphReader):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,14 @@ from marketing_platform.analytics.kpis.periods import last_days
 from marketing_platform.analytics.report import build_report
 from marketing_platform.catalog import TableKind, tables
 from marketing_platform.catalog.entities import BATCHES, LANDED, entity_sql
+from marketing_platform.content.segments import Criteria, Segment
+from marketing_platform.content.segments.queries import (
+    count_sql,
+    counts_sql,
+    members_query,
+    sample_sql,
+    segments_query,
+)
 from marketing_platform.encoders.messages import SAID, TEXTS, WRITTEN
 from marketing_platform.features.loading import load_features
 from marketing_platform.features.queries import (
@@ -35,6 +43,7 @@ from marketing_platform.features.queries import (
 from marketing_platform.features.spec import ENTITIES as FEATURED
 from marketing_platform.features.spec import Entity
 from marketing_platform.gates import profile_sql
+from marketing_platform.graph.interests import DESCRIBED, VOCABULARY
 from marketing_platform.graph.model import RECORD_ID, graph_model
 from marketing_platform.recommenders.item_kinds import ENGAGEMENT, INTERESTS, PARTS, PURCHASES
 from marketing_platform.sample import write_sample
@@ -50,6 +59,14 @@ FACTS = sorted(table.name for table in tables().values() if table.kind is TableK
 GRAPH = {part.label: part.sql for part in graph_model().labels} | {
     part.type: part.sql for part in graph_model().relations
 }
+ALIKE = pa.table(
+    {
+        "user_id": [f"u-{number:06d}" for number in range(1, 11)],
+        "rank": [1] * 10,
+        "similar_user_id": [f"u-{number:06d}" for number in range(11, 21)],
+        "score": pa.array([0.9 - number / 7 for number in range(10)], pa.float32()),
+    }
+)
 _PARTS = f"SELECT sequence, parts[$table] AS part FROM {BATCHES} WHERE parts[$table] IS NOT NULL"
 
 
@@ -149,6 +166,14 @@ def load(warehouse: Warehouse, rows: Sequence[tuple[str, str, pa.Table]]) -> Loa
         of_rows = TableRef(LANDED, tuple(landed[name]), tables()[name].arrow_schema)
         select = Select(entity_sql(tables()[name]), [of_rows, *refs.values()])
         refs[name] = warehouse.create(f"{name}__all", select).ref
+    of_messages = (
+        "SELECT user_id, 'Camping' AS interest, COUNT(*) AS messages, COUNT(*) + 2 AS written FROM events"
+    )
+    select = Select(f"{of_messages} WHERE message IS NOT NULL GROUP BY user_id", [refs["events"]])
+    refs["message_interests"] = warehouse.create("message_interests__all", select).ref
+    with warehouse.writer("similar_users__all", ALIKE.schema) as writer:
+        writer.add(ALIKE)
+    refs["similar_users"] = writer.stored.ref
     for name, aggregate in aggregates().items():
         select = Select(aggregate.query, [refs[read] for read in aggregate.reads])
         refs[name] = warehouse.create(f"{name}__all", select).ref
@@ -241,7 +266,7 @@ def test_nodes_and_relations(engines: tuple[Loaded, Loaded], name: str) -> None:
     assert_same(engines, GRAPH[name].format(record_id=RECORD_ID))
 
 
-@pytest.mark.parametrize("sql", [TEXTS, WRITTEN])
+@pytest.mark.parametrize("sql", [TEXTS, WRITTEN, VOCABULARY, DESCRIBED])
 def test_texts(engines: tuple[Loaded, Loaded], sql: str) -> None:
     duckdb, other = (engine.ask(sql) for engine in engines)
     assert other == duckdb  # in the same order: both sort by bytes
@@ -274,6 +299,36 @@ def test_features_now_and_of_pairs(engines: tuple[Loaded, Loaded], entity: Entit
     assert_same(engines, unknown_sql(features), pairs=pairs)
     for one in features.centroids:
         assert_same(engines, texts_sql(features, one.table, one.column, GIVEN_PAIRS), pairs=pairs)
+
+
+SEGMENTS = {
+    "user": {"user": {"marketing_consent": True, "signed_up_on": {"at_least": date(2025, 1, 1)}}},
+    "features": {"features": {"spend": {"at_least": 19.99}, "mean_satisfaction": {"at_most": 4.5}}},
+    "engagement": {"engagement": {"clicks": {"at_least": 1}, "last_at": {"at_least": date(2026, 4, 1)}}},
+    "interest": {"interest": {"interest": "Camping", "confidence": {"at_least": 0.4}}},
+    "campaign": {"campaign": {"events": {"at_least": 2}, "engagement_score": {"at_most": 50}}},
+    "bought": {"bought": {"where": {"products.price": {"at_least": 9.5}, "quantity": [1, 2]}, "days": 120}},
+    "none": {"none": [{"bought": {"orders": 2}}, {"user": {"country": {"not": ["DE", "FR"]}}}]},
+}
+
+
+@pytest.mark.parametrize("name", SEGMENTS)
+def test_segments(engines: tuple[Loaded, Loaded], name: str) -> None:
+    features = load_features(load_settings().features_dir)["user"]
+    now = {"at": NOW}
+    for one in engines:
+        values = values_sql(features, every_entity(features), pair=features.key)
+        made = one.warehouse.create("user_features__all", Select(values, list(one.refs.values()), now))
+        one.refs["user_features"] = made.ref
+    segment = Segment(name, "-", Criteria.model_validate(SEGMENTS[name]))
+    asked = members_query(segment.who, features, NOW)
+    assert_same(engines, asked.sql, **asked.parameters)
+    assert engines[0].ask(count_sql(asked), **asked.parameters)[0]["users"] > 0
+    assert_same(engines, count_sql(asked), **asked.parameters)
+    assert_same(engines, sample_sql(asked), **asked.parameters, most=3)
+    everyone = segments_query([segment], features, NOW)
+    assert_same(engines, f"{everyone.sql} ORDER BY segment, user_id", **everyone.parameters)
+    assert_same(engines, counts_sql(everyone), **everyone.parameters)
 
 
 def test_where_the_data_ends(engines: tuple[Loaded, Loaded]) -> None:

@@ -27,10 +27,19 @@ from marketing_platform.analytics.kpis.forecasting import forecast
 from marketing_platform.analytics.kpis.forecasts import Forecasts, KpiForecast
 from marketing_platform.analytics.kpis.reading import ANOMALIES, FORECASTS
 from marketing_platform.catalog import tables
+from marketing_platform.content.segments import Criteria, Segment
+from marketing_platform.content.segments.report import report_of as segments_report
+from marketing_platform.content.segments.spec import Bought
 from marketing_platform.encoders import Encoder, open_encoder
+from marketing_platform.experiments.counting import USERS as USERS_SEEN
+from marketing_platform.experiments.judging import judge
+from marketing_platform.experiments.released import ARMS, RESULTS, report_of
+from marketing_platform.experiments.spec import Declarations, Experiment, Holdout, Metric
 from marketing_platform.features.answers import feature_answers
+from marketing_platform.features.loading import load_features
 from marketing_platform.features.spec import FeatureFile, Features
 from marketing_platform.graph import project_graph
+from marketing_platform.graph.interests import MESSAGE_INTERESTS
 from marketing_platform.recommenders.answers import (
     ANSWER_SCHEMA,
     CampaignItem,
@@ -60,7 +69,7 @@ from marketing_platform.releases.manifest import (
 )
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.records import open_records
-from marketing_platform.settings import Settings
+from marketing_platform.settings import Settings, load_settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores, open_stores
 from marketing_platform_tests.callers import client_of
@@ -78,12 +87,35 @@ from serving.releases import (
     TRENDING,
 )
 
+# About a list that other tests do not ask for.
+EXPERIMENT: dict[str, Any] = {
+    "experiment": "content_list",
+    "hypothesis": "Others buy more.",
+    "surface": "recommendations",
+    "about": "content",
+    "seed": "s",
+    "control": "content",
+    "arms": [
+        {"arm": "content", "weight": 1, "list": "content"},
+        {"arm": "other", "weight": 1, "list": "trending"},
+    ],
+    "starts": "2020-01-01",
+    "metric": "purchase",
+    "within_days": 14,
+}
+COUNTED = [
+    {"experiment": "content_list", "arm": arm, "day": date(2026, 11, day), "counted": counted, "users": users}
+    for arm, bought in (("content", 20), ("other", 45))
+    for day in (1, 2)
+    for counted, users in ((USERS_SEEN, 300), ("purchase", bought))
+]
 Response = Any  # of the test client, whichever HTTP library stands behind it
 Logged = list[MutableMapping[str, Any]]
 
 MORNING = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 USERS = [f"u-{number}" for number in range(1, 7)]
 EVALUATIONS = ("product_evaluation", "campaign_evaluation")
+SEGMENTS = {"empty": "Nobody.", "first_two": "Two users."}
 KINDS = ["message", "impression", "click", "convert"]
 TEXTS = [
     "where is my card",
@@ -181,6 +213,10 @@ class Platform:
         with self.stores.warehouse.writer(f"admitted_batches__gen{generation}", admitted.schema) as part:
             part.add(admitted)
         refs = {name: table.ref for name, table in stored.items()} | {"admitted_batches": part.stored.ref}
+        for name, rows_of in _made_tables().items():
+            with self.stores.warehouse.writer(f"{name}__gen{generation}", rows_of.schema) as part:
+                part.add(rows_of)
+            stored[name], refs[name] = part.stored, part.stored.ref
         for name, declared in aggregates().items():
             reads = [refs[read] for read in declared.reads]
             stored[name] = self.stores.warehouse.create(
@@ -222,6 +258,7 @@ class Platform:
             *_stored([_products(EVERYONE, generation)], generation),
             pa.table(exceptions, schema=ANSWER_SCHEMA),
         ]
+        tables[ARMS] = []
         tables[PEOPLE] = [_people()]
         tables[BOARD_IMAGES] = [pa.table({"key": [], "answer": []}, schema=ANSWER_SCHEMA)]
         entries = {FEATURES: self._features(generation)}
@@ -231,9 +268,13 @@ class Platform:
         return entries
 
     def _reports(self, generation: int) -> dict[str, ReportEntry]:
+        segments = {name: Segment(name, told, Criteria(bought=Bought())) for name, told in SEGMENTS.items()}
+        counted = [{"segment": "first_two", "users": 2, "consenting": 1}]
         documents = {
             **self._outlook(generation),
+            "segments": segments_report(segments, counted, before={}),
             **dict.fromkeys(EVALUATIONS, self._evaluation(generation)),
+            RESULTS: experiments_report(EXPERIMENT, COUNTED),
         }
         for name, document in documents.items():
             self.stores.reports.write(f"{name}__gen{generation}", document)
@@ -295,6 +336,20 @@ def encoder() -> Encoder:
         return open_encoder(Path(folder))
 
 
+def experiments_report(
+    experiment: dict[str, Any], counted: list[dict[str, Any]], *, holdout: Holdout | None = None
+) -> dict[str, Any]:
+    """The report of a release with one experiment, judged by purchases and returns."""
+    metrics = {
+        name: Metric.model_validate(
+            {"metric": name, "says": f"{name}.", "from": "purchases", "better": better}
+        )
+        for name, better in (("purchase", "higher"), ("return", "lower"))
+    }
+    declared = Declarations((Experiment.model_validate(experiment),), holdout, metrics)
+    return report_of(declared, judge(declared, counted, today=MORNING.date()))
+
+
 def _rows(generation: int) -> dict[str, list[dict[str, Any]]]:
     campaigns = campaigns_of(generation)
     events = [
@@ -312,7 +367,7 @@ def _rows(generation: int) -> dict[str, list[dict[str, Any]]]:
     ]
     return {
         "events": events,
-        "users": [{"user_id": user} for user in USERS],
+        "users": [{"user_id": user, "marketing_consent": user == USERS[0]} for user in USERS],
         "campaigns": [
             {
                 "campaign_id": campaign,
@@ -338,6 +393,20 @@ def _rows(generation: int) -> dict[str, list[dict[str, Any]]]:
             for campaign in campaigns[:2]
             for country in ("DE", "AT")
         ],
+    }
+
+
+def _made_tables() -> dict[str, pa.Table]:
+    """What the pipeline makes of vectors, features and segments."""
+    about = [{"user_id": user, "interest": "Cards", "messages": 2, "written": 4} for user in USERS[:2]]
+    alike = [{"user_id": USERS[0], "rank": 1, "similar_user_id": USERS[1], "score": 0.9}]
+    members = [{"segment": "first_two", "user_id": user} for user in USERS[:2]]
+    features = load_features(load_settings().features_dir)["user"].arrow_schema
+    return {
+        "message_interests": pa.Table.from_pylist(about, MESSAGE_INTERESTS),
+        "similar_users": pa.Table.from_pylist(alike),
+        "user_features": pa.Table.from_pylist([{"user_id": user, "orders": 0} for user in USERS], features),
+        "segment_members": pa.Table.from_pylist(members),
     }
 
 

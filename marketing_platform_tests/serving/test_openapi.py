@@ -31,6 +31,7 @@ REAL = {
     "/api/v1/users/{user_id}/vision-board": "",
     "/api/v1/kpis": "?by=country&by=week",
     "/api/v1/recommendations/quality": "?kind=campaign",
+    "/api/v1/experiments": "",
     "/api/v1/kpis/anomalies": "",
     "/api/v1/kpis/forecasts": "",
     "/api/v1/health": "",
@@ -45,6 +46,7 @@ REAL = {
 WRITES = {
     ("/api/v1/batches/{batch_id}", "get"),
     ("/api/v1/data/bulk", "post"),
+    ("/api/v1/experiments/{name}", "get"),
     ("/api/v1/files", "post"),
     ("/api/v1/hooks/{name}", "post"),
     ("/api/v1/receipts/{receipt_id}", "get"),

@@ -19,11 +19,24 @@ def test_it_is_the_graph_of_the_release_around_the_user(client: TestClient) -> N
         "kind": "User",
         "properties": {"user_id": "u-1", "name": None, "country": None},
     }
-    assert {node["id"] for node in others} == {f"Campaign:{campaign}" for campaign in campaigns_of(1)}
+    assert {node["id"] for node in others} == {
+        *(f"Campaign:{campaign}" for campaign in campaigns_of(1)),
+        "Interest:Cards",
+        "User:u-2",
+    }
     assert {(edge["kind"], edge["source"]) for edge in answer["edges"]} == {
         ("PARTICIPATED_IN", "User:u-1"),
         ("TARGETED_BY", "User:u-1"),
+        ("INTERESTED_IN", "User:u-1"),
+        ("SIMILAR_TO", "User:u-1"),
     }
+    of_kind = {edge["kind"]: edge["properties"] for edge in answer["edges"]}
+    assert of_kind["INTERESTED_IN"] == {
+        "strength": 0.5,
+        "source": "messages",
+        "confidence": pytest.approx(2 / 3),
+    }
+    assert of_kind["SIMILAR_TO"] == {"score": 0.9, "rank": 1, "common_interests": 1}
     best, *_ = (edge for edge in answer["edges"] if edge["kind"] == "PARTICIPATED_IN")
     (same, *_) = client.get("/graph/user-campaigns?user_id=u-1").json()["items"]
     assert best["target"] == f"Campaign:{same['campaign_id']}"

@@ -154,6 +154,52 @@ def test_what_does_not_fit_is_told_and_lands_nothing(
     assert landed(tmp_path) == []
 
 
+TEA = {"interest": "Tea", "strength": 1}
+
+
+@pytest.mark.parametrize(
+    ("document", "name", "said"),
+    [
+        ({"purchases": [{**PURCHASE, "purchase_id": "l-1"}] * 2}, "", "each purchase_id only once"),
+        ({"interests": [TEA, {**TEA, "strength": 0.5}]}, "", "each interest only once"),
+        ({"products": [{"product_id": "p-1"}] * 2}, "", "each product_id of products only once"),
+        ({"purchases": [{**PURCHASE, "currency": "EUX"}]}, "purchases.0.currency", "active code of ISO 4217"),
+        ({"products": [{"product_id": "p-1", "price": 1}]}, "products.0", "price and currency only together"),
+        ({}, "", "at least one of profile, purchases, interests, products"),
+    ],
+    ids=["purchase", "interest", "product", "currency", "price", "nothing"],
+)
+def test_what_contradicts_itself_is_refused_whole(
+    client: TestClient, tmp_path: Path, document: dict[str, Any], name: str, said: str
+) -> None:
+    response = client.post(
+        "/api/v1/users/u-1/data", json={**document, "profile": {"name": "Ada"}} if document else {}
+    )
+    (problem,) = error_of(response, 422, "invalid_parameter")["details"]["problems"]
+    assert problem["name"] == name
+    assert said in problem["problem"]
+    assert landed(tmp_path) == []
+
+
+def test_what_is_a_matter_of_facts_is_taken_as_it_was_written(client: TestClient, tmp_path: Path) -> None:
+    lines = [
+        {**PURCHASE, "product_id": "nobody-described-it"},
+        {**PURCHASE, "currency": "USD"},  # a shop may sell in other currencies than its list has
+        PURCHASE,
+        PURCHASE,  # two lines that are alike are two sales
+    ]
+    described = [{"product_id": "p-1", "price": "2.50", "currency": "EUR"}]
+    document = {"purchases": lines, "products": described}
+    assert client.post("/api/v1/users/u-1/data", json=document).json()["rows"] == 5
+    found = [line["value"]["purchases"] for line in eventually(tmp_path, 5) if "purchases" in line["value"]]
+    assert [(line["product_id"], line["currency"]) for line in found] == [
+        ("nobody-described-it", "EUR"),
+        ("p-1", "USD"),
+        ("p-1", "EUR"),
+        ("p-1", "EUR"),
+    ]
+
+
 @pytest.mark.parametrize(
     "body",
     [

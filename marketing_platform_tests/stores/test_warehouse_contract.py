@@ -16,12 +16,17 @@ from marketing_platform.stores.protocols import Select, StoredTable, Warehouse
 from marketing_platform.stores.warehouse_duckdb import DuckDBWarehouse
 from marketing_platform_tests.servers.shared import WITH_SERVERS, shared
 from marketing_platform_tests.stores.processes import AWKWARD
+from serving.duckdb_sharing import shared_duckdb
 
 SCHEMA = table("purchases").arrow_schema
 
 
 def duckdb(folder: Path) -> Warehouse:
     return DuckDBWarehouse(folder / "it's a folder")
+
+
+def duckdb_of_the_api(folder: Path) -> Warehouse:
+    return DuckDBWarehouse(folder, connect=shared_duckdb("1GB"))
 
 
 def postgres(_folder: Path) -> Warehouse:
@@ -39,7 +44,7 @@ def bigquery(_folder: Path) -> Warehouse:
     return BigQueryWarehouse(server.settings(shared(server.running)), gcs.settings(shared(gcs.running)))
 
 
-@pytest.fixture(params=[duckdb, postgres, bigquery] if WITH_SERVERS else [duckdb])
+@pytest.fixture(params=[duckdb, duckdb_of_the_api, *([postgres, bigquery] if WITH_SERVERS else [])])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     factory: Callable[[Path], Warehouse] = request.param
     return factory(tmp_path)

@@ -20,13 +20,12 @@ from starlette.concurrency import run_in_threadpool
 from marketing_platform.content.board.looks import Format, Look
 from marketing_platform.content.board.pictures import Pictures
 from marketing_platform.content.people import Person
-from marketing_platform.recommenders.prepared import StoredList
-from marketing_platform.recommenders.rules import leaving
 from marketing_platform.releases.manifest import Manifest
 from serving.errors import ApiError
 from serving.lookups import Lookups
 from serving.overrides import Standing
-from serving.releases import BOARD_IMAGES, PEOPLE, PRODUCTS, OpenRelease
+from serving.recommendations.service import Wanted, chosen
+from serving.releases import BOARD_IMAGES, PEOPLE, OpenRelease
 
 if TYPE_CHECKING:
     from marketing_platform.content.board.studio import Studio
@@ -122,19 +121,15 @@ def known(release: OpenRelease, user_id: str, standing: Standing | None) -> byte
 
     `unknown_user` (404) when the release has no such user, `not_ready` (503) when it is older than boards.
     """
-    person, listed = release.answer(PEOPLE, user_id), release.answer(PRODUCTS, user_id)
-    if person is None or listed is None:
+    person = release.answer(PEOPLE, user_id)
+    if person is None:
         raise ApiError("unknown_user", parameter="user_id")
-    stored = StoredList.read(listed)
-    kept, dropped = tuple(range(min(stored.shown, len(stored.ids)))), {}
-    if standing is not None:
-        found = leaving(standing.rules, user_id, stored.ids, standing.facts, limit=stored.shown)
-        kept, dropped = found.kept, found.dropped
+    stored, kept, found = chosen(release, user_id, Wanted("product"), standing)
     categories = [stored.categories[place] if stored.categories else None for place in kept]
     return b'{"person":%s,"categories":%s,"products":%s}' % (
         person,
         orjson.dumps(categories),
-        stored.answer(kept, dropped),
+        stored.answer(kept, found.dropped),
     )
 
 

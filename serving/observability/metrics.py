@@ -93,6 +93,7 @@ _CIRCUIT = Gauge(
     multiprocess_mode="livemax",
 )
 _SHED = Counter("marketing_api_requests_shed", "Requests turned away because of overload.", ["reason"])
+_EXPOSURES = Counter("marketing_api_exposures", "Exposures of experiments, written or lost.", ["outcome"])
 SECURITY_EVENTS = Counter(
     "marketing_api_security_events",
     "Callers refused or limited, and data hidden or erased, by what and why.",
@@ -117,6 +118,11 @@ def opened(outcome: Literal["first", "swapped", "failed"]) -> None:
 def lookup_failed(area: str) -> None:
     """Count a question to an area that its datastores did not answer."""
     _LOOKUP_FAILURES.labels(area).inc()
+
+
+def exposures(outcome: Literal["written", "lost"], number: int) -> None:
+    """Count exposures that became durable, or that could not be written."""
+    _EXPOSURES.labels(outcome).inc(number)
 
 
 def circuit(name: str, state: Literal["closed", "half-open", "open"]) -> None:

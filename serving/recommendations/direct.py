@@ -22,6 +22,7 @@ from serving import errors, responses
 from serving.access.gatekeeper import Gatekeeper
 from serving.access.permission import decide
 from serving.errors import ApiError
+from serving.experiments.exposing import Exposures
 from serving.limits import caps
 from serving.limits.rates import Fields, Rates
 from serving.limits.settings import LimitSettings
@@ -50,6 +51,7 @@ class DirectAnswers:
     rates: Rates
     lookups: Lookups
     overrides: LiveOverrides
+    exposures: Exposures
 
     async def answer(self, scope: Scope) -> responses.Raw | None:
         """The answer, an error if that is what the look-up came to; None for what is not taken here.
@@ -91,7 +93,14 @@ class DirectAnswers:
         try:
             standing = self.overrides.standing(wanted.items)
             manifest, body = await self.lookups.ask(
-                "recommendations", (user_id,), None, service.of_user, user_id, wanted, standing
+                "recommendations",
+                (user_id,),
+                None,
+                service.of_user,
+                user_id,
+                wanted,
+                standing,
+                self.exposures,
             )
         except (ApiError, MarketingPlatformError) as error:
             told = errors.told(error, scope["state"]["request_id"])

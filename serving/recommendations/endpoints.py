@@ -10,6 +10,7 @@ from marketing_platform.access import Scope
 from marketing_platform.releases.overrides import ItemKind
 from serving import errors, responses
 from serving.access.permission import DENIALS_OF_USERS, allowed
+from serving.experiments.exposing import Exposures, exposures_of
 from serving.limits import bodies
 from serving.limits.bodies import strict_json
 from serving.live import LivePath
@@ -25,6 +26,7 @@ batches = APIRouter(prefix="/api/v1/recommendations", tags=["recommendations"], 
 
 Question = Annotated[schemas.BatchQuestion, Depends(strict_json(schemas.BatchQuestion))]
 Ask = Annotated[Lookups, Depends(lookups_of)]
+Expose = Annotated[Exposures, Depends(exposures_of)]
 Heed = Annotated[LiveOverrides, Depends(overrides_of)]
 Limit = Annotated[
     int | None, Query(description="At most so many items; all that were prepared if left out.", ge=1, le=200)
@@ -112,6 +114,7 @@ async def of_user(
     request: Request,
     lookups: Ask,
     heed: Heed,
+    exposures: Expose,
     user_id: PathUserId,
     kind: Kind = "product",
     limit: Limit = None,
@@ -122,11 +125,15 @@ async def of_user(
 
     With `explain` each item also carries what its score is made of, in shares that add up to 1, and the
     path in the knowledge graph that led to it. What was suppressed, sold out or ended since is left
-    out, what stands behind moves up, and `dropped` names the rule.
+    out, what stands behind moves up, and `dropped` names the rule. A user who is in an experiment about the
+    list gets the list of their arm, and `experiment` names both; asked of a `release`, the list is as it was
+    made, and nobody is in an experiment.
     """
     wanted = service.Wanted(kind, limit, category, explain)
     standing = _standing(request, heed, wanted.items)
-    return await lookups.answer(request, "recommendations", service.of_user, user_id, wanted, standing)
+    return await lookups.answer(
+        request, "recommendations", service.of_user, user_id, wanted, standing, exposures
+    )
 
 
 @users.get(
@@ -155,12 +162,14 @@ async def similar_to_user(
         **errors.documented(*_OF_BATCHES),
     },
 )
-async def of_users(*, request: Request, lookups: Ask, heed: Heed, question: Question) -> Response:
+async def of_users(
+    *, request: Request, lookups: Ask, heed: Heed, exposures: Expose, question: Question
+) -> Response:
     """The same as for one user, for up to 100 users at once and from one release."""
     wanted = service.Wanted(question.kind, question.limit, question.category, question.explain)
     standing = _standing(request, heed, wanted.items)
     return await lookups.answer(
-        request, "recommendations", service.of_users, question.user_ids, wanted, standing
+        request, "recommendations", service.of_users, question.user_ids, wanted, standing, exposures
     )
 
 

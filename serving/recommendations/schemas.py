@@ -48,6 +48,18 @@ class _Leaves(responses.Answer):
     )
 
 
+class InExperiment(Part):
+    """The experiment that decided which list is shown."""
+
+    name: str = Field(description="The experiment.", examples=["product_list"])
+    variant: str = Field(
+        description="The user's arm; send it back as `variant` of feedback.", examples=["trending"]
+    )
+
+
+_EXPERIMENT = Field(description="Null for who is in no experiment about this list.")
+
+
 class CampaignRecommendations(CampaignRecommendationsAnswer, _Leaves):
     """Campaigns recommended to one user, best first, from one release."""
 
@@ -58,6 +70,8 @@ class RankedCampaigns(RankedCampaignsAnswer, _Leaves):
 
 class ProductRecommendations(ProductRecommendationsAnswer, _Leaves):
     """Products recommended to one user, best first, from one release."""
+
+    experiment: InExperiment | None = _EXPERIMENT
 
 
 class BatchQuestion(BaseModel):
@@ -92,6 +106,7 @@ class _OfCampaigns(RankedCampaignsAnswer):
 
 
 class _OfProducts(ProductRecommendationsAnswer):
+    experiment: InExperiment | None = _EXPERIMENT
     dropped: tuple[Dropped, ...] = Field(description="What a rule kept back as the answer left.")
 
 
@@ -143,7 +158,7 @@ def recommendations_example() -> dict[str, Any]:
 
 def products_example() -> dict[str, Any]:
     """One product and why."""
-    bought = ItemCause(kind="product", id="CAM-1003", share=0.7)
+    bought = ItemCause(kind="product", id="CAM-1003", name="Polaris Down Sleeping Bag", share=0.7)
     item = ProductItem(
         product_id="CAM-1001",
         name="Birkvik 2-Person Tunnel Tent",
@@ -156,21 +171,21 @@ def products_example() -> dict[str, Any]:
             ItemContribution(
                 recommender="paths",
                 share=0.3,
-                causes=(ItemCause(kind="interest", id="Camping", share=0.3),),
+                causes=(ItemCause(kind="interest", id="Camping", name="Camping", share=0.3),),
             ),
         ),
         path=(
             PathStep(kind="node", label="User", id="u-0001"),
             PathStep(kind="relation", label="PURCHASED", id=None),
-            PathStep(kind="node", label="Product", id="CAM-1003"),
+            PathStep(kind="node", label="Product", id="CAM-1003", name=bought.name),
             PathStep(kind="relation", label="GOES_WITH", id=None),
-            PathStep(kind="node", label="Product", id="CAM-1001"),
+            PathStep(kind="node", label="Product", id="CAM-1001", name="Birkvik 2-Person Tunnel Tent"),
         ),
     )
-    return _leaving(
-        ProductRecommendationsAnswer(user_id="u-0001", strategy="hybrid", items=(item,)),
-        {"item_id": "CAM-1007", "rule": "exclude sold out"},
-    )
+    answer = ProductRecommendationsAnswer(user_id="u-0001", strategy="hybrid", items=(item,))
+    experiment = {"name": "product_list", "variant": "personal"}
+    dropped = {"item_id": "CAM-1007", "rule": "exclude sold out"}
+    return {**_leaving(answer, dropped), "experiment": experiment}
 
 
 def batch_example() -> dict[str, Any]:

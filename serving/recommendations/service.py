@@ -8,6 +8,7 @@ from typing import Literal
 
 import orjson
 
+from marketing_platform.experiments import Assignment
 from marketing_platform.graph import queries
 from marketing_platform.recommenders.answers import to_json
 from marketing_platform.recommenders.campaigns import neighbours_of_messages, rank_campaigns
@@ -15,6 +16,7 @@ from marketing_platform.recommenders.prepared import StoredList
 from marketing_platform.recommenders.rules import Leaving, leaving
 from marketing_platform.releases.overrides import ItemKind
 from serving.errors import ERRORS, ApiError
+from serving.experiments.exposing import Exposures
 from serving.live import LivePath
 from serving.overrides import Standing
 from serving.releases import (
@@ -31,7 +33,7 @@ from serving.releases import (
 from serving.responses import Edited
 
 Kind = Literal["product", "campaign", "trending", "cross_category", "content"]
-_ANSWERS: dict[Kind, str] = {
+_ANSWERS: dict[str, str] = {
     "product": PRODUCTS,
     "campaign": CAMPAIGNS,
     "trending": TRENDING,
@@ -78,13 +80,30 @@ def prepared(release: OpenRelease, user_id: str, limit: int | None, standing: St
     return _edited(stored.answer(found.kept, found.dropped), found)
 
 
-def of_user(release: OpenRelease, user_id: str, wanted: Wanted, standing: Standing | None) -> bytes:
+def of_user(
+    release: OpenRelease,
+    user_id: str,
+    wanted: Wanted,
+    standing: Standing | None,
+    exposures: Exposures,
+) -> bytes:
     """The prepared list of a kind, as far as it may leave now; without `standing` as the release made it.
 
+    A user of an experiment about the list gets that of their arm, which `exposures` notes.
     `unknown_user` (404) when the release has no such user, `not_ready` (503) when it is older than the kind.
     """
-    stored, kept, found = chosen(release, user_id, wanted, standing)
-    return _edited(stored.answer(kept, found.dropped, brief=not wanted.explain), found)
+    arm = _arm(release, user_id, wanted, standing)
+    listed = replace(wanted, kind=arm.arm.list) if arm and arm.arm.list else wanted
+    stored, kept, found = chosen(release, user_id, listed, standing)
+    if wanted.kind == "campaign":
+        return _edited(stored.answer(kept, found.dropped, brief=not wanted.explain), found)
+    told = {"experiment": {"name": arm.experiment, "variant": arm.variant} if arm else None}
+    body = stored.answer(kept, found.dropped, brief=not wanted.explain, also=told)
+    if arm is None:
+        return _edited(body, found)
+    of = release.manifest.release_id
+    exposures.note(arm, user_id, surface="recommendations", about=wanted.kind, release_id=of)
+    return Edited(body)  # which arm it is may change with the day
 
 
 def chosen(
@@ -106,10 +125,15 @@ def chosen(
 
 
 def of_users(
-    release: OpenRelease, user_ids: Sequence[str], wanted: Wanted, standing: Standing | None
+    release: OpenRelease,
+    user_ids: Sequence[str],
+    wanted: Wanted,
+    standing: Standing | None,
+    exposures: Exposures,
 ) -> bytes:
     """The lists of several users, each with its answer or its error, in the order of the question."""
-    return b'{"items":[%s]}' % b",".join(_entry(release, user, wanted, standing) for user in user_ids)
+    entries = (_entry(release, user, wanted, standing, exposures) for user in user_ids)
+    return b'{"items":[%s]}' % b",".join(entries)
 
 
 def live(
@@ -157,7 +181,14 @@ def _edited(body: bytes, found: Leaving) -> bytes:
     return Edited(body) if found.dropped else body
 
 
-def _stored(release: OpenRelease, user_id: str, kind: Kind) -> StoredList:
+def _arm(release: OpenRelease, user_id: str, wanted: Wanted, standing: Standing | None) -> Assignment | None:
+    if standing is None:  # an answer of the past is as the release made it
+        return None
+    day = standing.facts.today
+    return release.experiments.assign(surface="recommendations", about=wanted.kind, user_id=user_id, day=day)
+
+
+def _stored(release: OpenRelease, user_id: str, kind: str) -> StoredList:
     found = _known(release, _ANSWERS[kind], user_id)
     if kind != "trending" or release.trending is None:
         return StoredList.read(found)
@@ -179,10 +210,16 @@ def _bought(item: bytes) -> bytes:
     return orjson.dumps({**orjson.loads(item), "already_bought": True})
 
 
-def _entry(release: OpenRelease, user_id: str, wanted: Wanted, standing: Standing | None) -> bytes:
+def _entry(
+    release: OpenRelease,
+    user_id: str,
+    wanted: Wanted,
+    standing: Standing | None,
+    exposures: Exposures,
+) -> bytes:
     user, answer, error = orjson.dumps(user_id), b"null", b"null"
     try:
-        answer = of_user(release, user_id, wanted, standing)
+        answer = of_user(release, user_id, wanted, standing, exposures)
     except ApiError as refused:
         error = orjson.dumps({"error_code": refused.code, "message": ERRORS[refused.code].message})
     return b'{"user_id":%s,"answer":%s,"error":%s}' % (user, answer, error)

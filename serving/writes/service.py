@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -64,6 +65,10 @@ class WriteService:
             await asyncio.to_thread(self._journal.close)
             self._threads.close()
             self._uploads.threads.close()
+
+    def append(self, entry: Entry) -> Future[Place]:
+        """Make something of our own durable, whatever becomes of it; StoreBusy when too much waits."""
+        return self._journal.append(entry)
 
     async def write(
         self, asked: Asked, kind: Kind, key: str, body: bytes, records: Callable[[datetime], Sequence[Record]]

@@ -35,7 +35,7 @@ def people(
     users: StoredTable,
     purchases: StoredTable,
     products: StoredTable,
-    interests: StoredTable,
+    derived_interests: StoredTable,
     stores: dg.ResourceParam[Stores],
     settings: dg.ResourceParam[Settings],
 ) -> Prepared:
@@ -49,7 +49,7 @@ def people(
         facts.people(
             rows(facts.USERS_SQL, users),
             rows(facts.PURCHASES_SQL, purchases, products, most=facts.MOST),
-            rows(facts.INTERESTS_SQL, interests, most=facts.MOST),
+            rows(facts.INTERESTS_SQL, derived_interests, most=facts.MOST),
         )
     )
 

@@ -15,12 +15,13 @@ from marketing_platform.defs.io_managers import (
     latest_metadata,
     latest_name,
 )
-from marketing_platform.defs.metadata import histogram
+from marketing_platform.defs.metadata import histogram, markdown_table
 from marketing_platform.defs.pools import stored_in
 from marketing_platform.encoders import EmbeddingCache, Encoder, encode_cached
 from marketing_platform.encoders.messages import (
     MESSAGES,
     TEXTS,
+    UNDESCRIBED,
     WRITTEN,
     text_table,
     vector_column,
@@ -34,6 +35,7 @@ from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores
 
 GROUP = "embeddings"
+_SHOWN = 20  # products that nobody described
 _OWNERS = ["team:data-science"]
 _RETRY = dg.RetryPolicy(max_retries=1, delay=1)
 
@@ -52,12 +54,13 @@ def text_embeddings(
     events: StoredTable,
     products: StoredTable,
     campaigns: StoredTable,
+    interests: StoredTable,
     stores: dg.ResourceParam[Stores],
     encoder: dg.ResourceParam[Encoder],
     settings: dg.ResourceParam[Settings],
 ) -> pa.Table:
-    """Each distinct text of a message or item and its unit vector; the empty text has the zero vector."""
-    said = Select(TEXTS, [events.ref, products.ref, campaigns.ref])
+    """Each distinct text of a message, item or interest, and its unit vector; zero for the empty text."""
+    said = Select(TEXTS, [events.ref, products.ref, campaigns.ref, interests.ref])
     texts: list[str] = stores.warehouse.query(said)["text"].to_pylist()
     cache = EmbeddingCache(settings.data_dir / "embedding_cache", encoder.name)
     vectors, stats = encode_cached(encoder, cache, texts)
@@ -69,9 +72,17 @@ def text_embeddings(
             "cached": stats.cached,
             "encoded": stats.encoded,
             "seconds": round(stats.seconds, 2),
+            **_undescribed(stores, products),
         }
     )
     return text_table(texts, vectors)
+
+
+def _undescribed(stores: Stores, products: StoredTable) -> dict[str, Any]:
+    """How many products nobody described, and some of them."""
+    found: list[str] = stores.warehouse.query(Select(UNDESCRIBED, [products.ref]))["product_id"].to_pylist()
+    shown = markdown_table(["product_id"], [[product] for product in found[:_SHOWN]])
+    return {"undescribed": len(found), "undescribed_products": shown}
 
 
 @dg.asset(

@@ -1,15 +1,63 @@
-"""The knowledge graph of a release candidate."""
+"""The knowledge graph of a release candidate, and what messages say of users' interests."""
 
 import dagster as dg
+import numpy as np
+import pyarrow as pa
 
 from marketing_platform.defs.conditions import follow_upstream
-from marketing_platform.defs.io_managers import KnowledgeGraph
+from marketing_platform.defs.io_managers import KnowledgeGraph, latest_metadata
 from marketing_platform.defs.pools import stored_in
+from marketing_platform.encoders.messages import WRITTEN, vector_matrix
 from marketing_platform.graph import project_graph
+from marketing_platform.graph.interests import DESCRIBED, VOCABULARY, message_interests, topics
+from marketing_platform.recommenders.neighbours import user_vectors_of
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores
 
 GROUP = "graph"
+MESSAGE_INTERESTS = "message_interests"
+
+
+@dg.asset(
+    name=MESSAGE_INTERESTS,
+    group_name=GROUP,
+    **stored_in("warehouse"),
+    kinds={"numpy", "parquet"},
+    owners=["team:data-science"],
+    tags={"layer": "embedding"},
+    automation_condition=follow_upstream(),
+)
+def interests_of_messages(
+    context: dg.AssetExecutionContext,
+    stores: dg.ResourceParam[Stores],
+    events: StoredTable,
+    products: StoredTable,
+    interests: StoredTable,
+    text_embeddings: StoredTable,
+) -> pa.Table:
+    """How many messages of each user are about each interest, by what their vectors lie near to."""
+    said = stores.warehouse.query(
+        Select("SELECT text, text_embedding FROM text_embeddings", [text_embeddings.ref])
+    )
+    dim = int(str(latest_metadata(context.instance, "text_embeddings")["dim"].value))
+    vectors = vector_matrix(said["text_embedding"], dim=dim)
+    texts: list[str] = said["text"].to_pylist()
+    row_of = {text: row for row, text in enumerate(texts)}
+
+    def rows(column: pa.ChunkedArray) -> np.ndarray:
+        return np.fromiter((row_of[text] for text in column.to_pylist()), np.int64, len(column))
+
+    names = stores.warehouse.query(Select(VOCABULARY, [products.ref, interests.ref]))["name"]
+    listed = stores.warehouse.query(Select(DESCRIBED, [products.ref]))
+    described, centroids = user_vectors_of(
+        listed["name"].to_pylist(), rows(listed["text"]), listed["times"].to_numpy(), vectors
+    )
+    told = topics(names.to_pylist(), vectors[rows(names)], described, centroids)
+    written = stores.warehouse.query(Select(WRITTEN, [events.ref]))
+    used = np.unique(rows(written["text"]))
+    found = message_interests(written, [texts[row] for row in used], vectors[used], told)
+    context.add_output_metadata({"interests": len(told.names), "users": len(found["user_id"].unique())})
+    return found
 
 
 @dg.asset(
@@ -28,11 +76,14 @@ def knowledge_graph(
     users: StoredTable,
     products: StoredTable,
     purchases: StoredTable,
-    interests: StoredTable,
+    derived_interests: StoredTable,
+    similar_users: StoredTable,
+    product_pairs: StoredTable,
     user_campaign_engagement: StoredTable,
 ) -> KnowledgeGraph:
     """Users, events, messages, campaigns, products, interests and how they relate."""
-    tables = (events, campaigns, users, products, purchases, interests, user_campaign_engagement)
-    refs = [stored.ref for stored in tables]
+    facts = (events, campaigns, users, products, purchases)
+    computed = (derived_interests, similar_users, product_pairs, user_campaign_engagement)
+    refs = [stored.ref for stored in (*facts, *computed)]
     nodes, relations = project_graph(lambda sql: stores.warehouse.query(Select(sql, refs)))
     return KnowledgeGraph(nodes, relations)

@@ -10,15 +10,19 @@ from marketing_platform.analytics import aggregates
 from marketing_platform.analytics.enrichment import ENRICHED_EVENTS
 from marketing_platform.analytics.kpis.reading import ANOMALIES, FORECASTS
 from marketing_platform.catalog import tables
+from marketing_platform.content.segments.queries import MEMBERS
+from marketing_platform.content.segments.report import SEGMENTS
 from marketing_platform.defs import evidence
 from marketing_platform.defs.assets.content import BOARD_IMAGES, PEOPLE
 from marketing_platform.defs.assets.features import LOOKUP, table_of
+from marketing_platform.defs.assets.graph import MESSAGE_INTERESTS
 from marketing_platform.defs.assets.ingestion import NO_RELEASE
 from marketing_platform.defs.assets.items import EVALUATION, RECOMMENDATIONS
 from marketing_platform.defs.assets.product_lists import PRODUCT_LISTS
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import latest_figure, latest_metadata, latest_name, latest_sets
 from marketing_platform.errors import ReleaseRefused
+from marketing_platform.experiments.released import ARMS, DAYS, RESULTS
 from marketing_platform.features.spec import ENTITIES
 from marketing_platform.gates import DeclaredCheck, declared_checks, load_suites
 from marketing_platform.recommenders.item_kinds import KINDS
@@ -48,7 +52,8 @@ GROUP = "release"
 
 FEATURES = tuple(table_of(entity) for entity in ENTITIES)
 # The vectors of texts are kept too: training sets make centroids of earlier moments of them.
-TABLES = (*tables(), *aggregates(), *FEATURES, "text_embeddings", "user_vectors", "similar_users")
+VECTORS = ("text_embeddings", "user_vectors", "similar_users")
+TABLES = (*tables(), *aggregates(), DAYS, *FEATURES, *VECTORS, MESSAGE_INTERESTS, MEMBERS)
 # Answers for every user.
 ANSWERS = (
     "recommendations",
@@ -58,8 +63,16 @@ ANSWERS = (
     LOOKUP,
     PEOPLE,
 )
-LOOKED_UP = (*ANSWERS, BOARD_IMAGES)
-REPORTS = ("analytics_report", ANOMALIES, FORECASTS, *(EVALUATION.format(kind.words.noun) for kind in KINDS))
+# Answers about some.
+LOOKED_UP = (*ANSWERS, BOARD_IMAGES, ARMS)
+REPORTS = (
+    "analytics_report",
+    ANOMALIES,
+    FORECASTS,
+    RESULTS,
+    *(EVALUATION.format(kind.words.noun) for kind in KINDS),
+    SEGMENTS,
+)
 # Not `validated_records`: which batches were judged, and how, says the ledger that `admitted_batches` read,
 # while runs side by side leave checks whose latest one is of another run.
 CONSISTS_OF = (
@@ -79,6 +92,8 @@ LAST = (
     "analytics_report",
     ANOMALIES,
     FORECASTS,
+    MEMBERS,
+    RESULTS,
     "item_feedback",
     *(table_of(entity) for entity in ("campaign", "product")),
     *LOOKED_UP,

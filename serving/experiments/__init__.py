@@ -1,0 +1,1 @@
+"""A/B tests: exposures of what answers show, and what experiments have shown so far."""
