@@ -34,7 +34,7 @@ _BOARDS: tuple[tuple[tuple[str, str, str], ...], ...] = (
 )
 # The page: width of the window, how high the picture of it, dark or light.
 _WINDOWS = ((1280, 900, "light"), (1280, 900, "dark"), (390, 844, "light"), (390, 844, "dark"))
-_WIDTH, _GAP, _COLOURS = 2100, 24, 128
+_WIDTH, _GAP, _COLOURS = 2000, 24, 112
 _LONGEST = 400_000  # bytes
 
 
