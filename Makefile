@@ -15,7 +15,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 VENV = $(PYTHON) -m venv .venv
 endif
 
-.PHONY: demo env test test-long test-servers test-kill abuse fuzz up check lock bench-pipeline bench-servers bench-analytics bench-dashboard bench-recommenders bench-serving crowd reference screenshots clean
+.PHONY: demo env test test-long test-servers test-kill abuse fuzz up check lock bench-pipeline bench-servers bench-analytics bench-dashboard bench-recommenders bench-serving bench-content crowd reference screenshots clean
 
 demo: .venv/.installed
 	@$(BIN)/marketing-platform demo
@@ -85,6 +85,10 @@ crowd: .venv/.installed-dev
 
 bench-recommenders: .venv/.installed-torch
 	@$(BIN)/python -m benchmarks.recommenders
+
+# E-mails and boards per second.
+bench-content: .venv/.installed-dev
+	@$(BIN)/python -m benchmarks.content
 
 # The pages of docs/reference/, from what they describe.
 reference: .venv/.installed-dev

@@ -7,7 +7,17 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import frame
-from dashboard.views import ask, campaigns, data, forecasts, overview, quality, recommendations, uploads
+from dashboard.views import (
+    ask,
+    campaigns,
+    data,
+    forecasts,
+    overview,
+    quality,
+    recommendations,
+    segments,
+    uploads,
+)
 
 _ICON = Path(__file__).with_name("icon.svg")  # one that is named by a word is fetched from elsewhere
 _PAGES = (
@@ -17,6 +27,7 @@ _PAGES = (
     (forecasts.page, "Forecasts", "trending_up", "forecasts"),
     (recommendations.page, "Recommendations", "recommend", "recommendations"),
     (quality.page, "Quality", "verified", "quality"),
+    (segments.page, "Segments", "groups", "segments"),
     (uploads.page, "Upload", "upload_file", "upload"),
     (data.page, "Data", "database", "data"),
 )

@@ -11,6 +11,7 @@ import dagster as dg
 from marketing_platform.defs.assets.analytics import aggregate_assets, analytics_report
 from marketing_platform.defs.assets.content import board_images, people
 from marketing_platform.defs.assets.documents import enriched_events
+from marketing_platform.defs.assets.emails import email_sends
 from marketing_platform.defs.assets.embeddings import (
     message_embeddings,
     similar_users,
@@ -81,6 +82,7 @@ def build_definitions(settings: Settings, *, stores: Stores | None = None) -> dg
             segment_members,
             board_images,
             release_asset(checks),
+            email_sends,
         ],
         asset_checks=checks,
         jobs=build_jobs(),

@@ -8,12 +8,16 @@ MarketingPlatformError
 ├── ExperimentError      an experiment is declared wrongly (file, line, key)
 ├── SegmentError         a declared segment is wrong (file, line, key)
 ├── AutomationError      a webhook is declared wrongly, or its secret is (file, line, key, or the variable)
+├── EmailError           a template, `sending.yaml` or `campaigns.yaml` is wrong (file, line, key)
 ├── InputError           a file or value that somebody gave cannot be used (file, row, field)
 ├── UnknownBatch         no batch of that name
 ├── UnknownRelease       no release of that name, or it has been collected
 ├── UnknownKey           no API key of that id, or it has ended
 ├── UnknownSuppression   no suppression of that id
 ├── UnknownErasure       no erasure of that id
+├── UnknownTemplate      no e-mail template of that name
+├── ReleaseTooOld        the release was made too long ago to send e-mails from it
+├── MailUnavailable      what sends e-mails does not answer, or takes none of us
 ├── ReleaseRefused       the release's requirements do not hold; nothing was published
 ├── ReleaseConflict      somebody else moved the pointer first; nothing was published
 ├── UnknownName          a store has nothing complete under that name
@@ -65,6 +69,10 @@ class AutomationError(MarketingPlatformError):
     """A webhook is declared wrongly (the message starts with `file:line: key`), or its secret is."""
 
 
+class EmailError(MarketingPlatformError):
+    """What is declared about e-mails is wrong; the message starts with `file:line: key`."""
+
+
 class KpiError(MarketingPlatformError):
     """A KPI is declared wrongly, or asked for in a way that has no answer."""
 
@@ -91,6 +99,18 @@ class UnknownSuppression(MarketingPlatformError):
 
 class UnknownErasure(MarketingPlatformError):
     """No erasure of that id."""
+
+
+class UnknownTemplate(MarketingPlatformError):
+    """No e-mail template of that name."""
+
+
+class ReleaseTooOld(MarketingPlatformError):
+    """The release was made too long ago to send e-mails from it; nothing was sent."""
+
+
+class MailUnavailable(MarketingPlatformError):
+    """What sends e-mails does not answer, or takes none of us; the next attempt goes on from there."""
 
 
 class ReleaseRefused(MarketingPlatformError):

@@ -1,7 +1,8 @@
 """Typed settings, read from the environment (`MARKETING_…`) when asked for, never at import.
 
 Only what differs between installations belongs here; rules live in `sources/`,
-`expectations/`, `rules/`, `features/`, `kpis/`, `experiments/`, `segments/`, `boards/` and `automations/`.
+`expectations/`, `rules/`, `features/`, `kpis/`, `experiments/`, `segments/`, `boards/`, `templates/` and
+`automations/`.
 """
 
 from __future__ import annotations
@@ -56,6 +57,9 @@ class Settings(BaseSettings):
     )
     boards_dir: Path = Field(
         PROJECT_DIR / "boards", description="Vision boards: themes, aspects, words and images."
+    )
+    templates_dir: Path = Field(
+        PROJECT_DIR / "templates", description="What is sent and looked at: `email/`, a folder per template."
     )
     chunk_rows: int = Field(
         50_000, ge=100, le=1_000_000, description="Rows handled at once while reading and checking."

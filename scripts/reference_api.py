@@ -98,7 +98,7 @@ def _link(reference: str) -> str:
 
 
 def _schema_name(response: Mapping[str, Any]) -> str:
-    return ", ".join(
+    return " or ".join(
         _type(content["schema"]) if media == "application/json" else f"`{media}`"
         for media, content in response["content"].items()
     )

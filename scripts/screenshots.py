@@ -69,20 +69,26 @@ def main() -> None:
 
 
 def browser_path() -> str:
-    """A browser of this machine."""
+    """Where a browser is that pictures are taken with."""
     for name in _BROWSERS:
         if path := shutil.which(name):
             return path
     sys.exit(f"none of {', '.join(_BROWSERS)} is installed; on Debian and Ubuntu: apt-get install chromium")
 
 
-def _fill(data_dir: Path) -> None:
-    """The sample, a release of it, and then a file of which every tenth line is unreadable."""
+def sample_installation(data_dir: Path) -> None:
+    """The sample, and a release of it."""
     landing = data_dir / "landing"
     subprocess.run(
         [*_COMMAND, "sample", "write", str(landing), "--json"], check=True, stdout=subprocess.DEVNULL
     )
     subprocess.run([*_COMMAND, "run", "--data-dir", str(data_dir), "--json"], check=True)
+
+
+def _fill(data_dir: Path) -> None:
+    """The sample, a release of it, and then a file of which every tenth line is unreadable."""
+    landing = data_dir / "landing"
+    sample_installation(data_dir)
     header, *lines = (landing / "events" / "events-2026-06.csv").read_text().splitlines()
     whole = [line.replace("e-", "e-july-", 1) for line in lines if line.count(",") == header.count(",")]
     dirty = [_spoil(number, line) for number, line in enumerate(whole)]

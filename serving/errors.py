@@ -76,6 +76,10 @@ ERRORS: Mapping[str, ErrorKind] = {
         403, "The token is a user's, and reads what is about that user alone.", {"parameter": "user_id"}
     ),
     "unknown_user": ErrorKind(404, "The release knows no such user.", {"parameter": "user_id"}),
+    "unknown_template": ErrorKind(
+        404, "There is no such template; templates/email/ declares them.", {"parameter": "template"}
+    ),
+    "unknown_link": ErrorKind(404, "This link is not one of ours, or was changed on its way.", {}),
     "unknown_campaign": ErrorKind(404, "The release knows no such campaign.", {"parameter": "campaign_id"}),
     "unknown_segment": ErrorKind(404, "The release has no such segment.", {"parameter": "segment"}),
     "malformed_request": ErrorKind(400, "This is not HTTP as the standard has it.", {}),

@@ -115,6 +115,10 @@ class LiveOverrides:
             self._masked[manifest.release_id] = masked(self._erased.values(), manifest.created_at)
         return self._masked[manifest.release_id]
 
+    def is_erased(self, user_id: str) -> bool:
+        """Whether the user has asked to be forgotten, and may still be somewhere."""
+        return any(one.user_id == user_id for one in self._erased.values())
+
     def holding(self) -> list[Suppression]:
         """Those that hold now, oldest first."""
         now = datetime.now(UTC)

@@ -21,6 +21,7 @@ from marketing_platform.stores.registry import Stores, open_counters
 from serving.access.gatekeeper import Gatekeeper, gatekeeper
 from serving.audit.service import AuditService
 from serving.boards.service import Boards
+from serving.emails.service import EmailService
 from serving.experiments.exposing import Exposures
 from serving.files.service import FileService
 from serving.hooks.service import HookService
@@ -47,6 +48,7 @@ class Parts:
     access: Gatekeeper
     audit: AuditService
     boards: Boards
+    emails: EmailService
     exposures: Exposures
     files: FileService
     holder: ReleaseHolder
@@ -74,6 +76,7 @@ class Parts:
             await cleanups.enter_async_context(self.writes.running())
             await cleanups.enter_async_context(self.exposures.running())
             await cleanups.enter_async_context(self.hooks.running())
+            await cleanups.enter_async_context(self.emails.running())
             cleanups.callback(self.audit.close)
             cleanups.callback(self.files.close)
             await cleanups.enter_async_context(self.sampling.running())
@@ -116,6 +119,7 @@ def assemble(
         limits=limits,
         access=gatekeeper(settings, records.keys),
         audit=AuditService(records.ledger, shelf, stores.documents, seconds=settings.api_seconds),
+        emails=EmailService(settings, records.mail, writes, overrides),
         exposures=exposures,
         boards=Boards(settings.boards_dir),
         files=FileService(settings, stores.objects, writing),

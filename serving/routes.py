@@ -8,6 +8,8 @@ from __future__ import annotations
 from serving.analytics.endpoints import router as analytics
 from serving.audit.endpoints import router as audit
 from serving.boards.endpoints import router as boards
+from serving.emails.endpoints import unsubscribing
+from serving.emails.endpoints import users as emails
 from serving.erasures.endpoints import router as erasures
 from serving.experiments.endpoints import router as experiments
 from serving.features.endpoints import router as features
@@ -43,6 +45,7 @@ TAGS = [
     },
     {"name": "features", "description": "What models are told about a user, as declared."},
     {"name": "boards", "description": "Vision boards: what a user cares about and may like, as a picture."},
+    {"name": "emails", "description": "E-mails made for one user, and the way to want no more of them."},
     {"name": "suppressions", "description": "Items and users that are out of recommendations at once."},
     {"name": "erasure", "description": "Forgetting a user, and the proof of it."},
     {"name": "graph", "description": "What a user took part in, from the knowledge graph."},
@@ -57,8 +60,8 @@ TAGS = [
 ]
 # Erasure is behind what else is below a user's path: an id may contain slashes.
 ROUTERS = (
-    *(batches, quality, recommendations, users, features, boards, profiles),
-    *(writes, files, erasures, suppressions),
+    *(batches, quality, recommendations, users, features, boards, profiles, emails),
+    *(writes, files, erasures, suppressions, unsubscribing),
     *(graph, analytics, kpis, experiments, questions, segments, hooks, audit, health, observability),
     *map(versioned, (recommendations, graph, analytics)),
 )

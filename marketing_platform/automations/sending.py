@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import httpcore2
 
 from marketing_platform import __version__
 from marketing_platform.addresses import AddressRefused, GuardedNetwork
-from marketing_platform.automations.declared import Endpoint
 from marketing_platform.automations.signing import signed_headers
 from marketing_platform.automations.webhook_settings import WebhookSettings
 
@@ -34,6 +33,15 @@ class Outcome:
     problem: str | None  # None: delivered
     final: bool = False  # trying again is of no use
     retry_after: float | None = None  # seconds, when the receiver asked for it
+
+
+class Receiver(Protocol):
+    """Whom to call, and what signs for them."""
+
+    @property
+    def url(self) -> str: ...
+
+    def keys(self) -> tuple[bytes, ...]: ...
 
 
 class Sender:
@@ -62,7 +70,7 @@ class Sender:
     ) -> None:
         await self._pool.aclose()
 
-    async def send(self, endpoint: Endpoint, event_id: str, body: bytes) -> Outcome:
+    async def send(self, endpoint: Receiver, event_id: str, body: bytes) -> Outcome:
         """Deliver one event; never raises for what the other end does.
 
         Raises:

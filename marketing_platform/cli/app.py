@@ -13,6 +13,7 @@ from marketing_platform.cli import (
     demo,
     doctor,
     documents,
+    email,
     evaluate,
     features,
     gates,
@@ -60,4 +61,5 @@ app.add_typer(kpis.app, name="kpis", help="Figures: which there are, and what th
 app.add_typer(releases.app, name="releases", help="What is served, what was served, and going back.")
 app.add_typer(keys.app, name="keys", help="Who may call the API: keys, what they permit, until when.")
 app.add_typer(webhooks.app, name="webhooks", help="Who is told of what, and what did not arrive.")
+app.add_typer(email.app, name="email", help="E-mails: templates, looking at one, sending campaigns.")
 app.add_typer(sample.app, name="sample", help="Made-up data of a shop, to try things with.")

@@ -20,7 +20,7 @@ from marketing_platform.defs.attempts import (
     work_of,
 )
 from marketing_platform.defs.failures import ended_at, failed_checks, what_failed
-from marketing_platform.defs.jobs import COLLECT, ERASE, INGEST, PUBLISH, TUNE, batch_ranges
+from marketing_platform.defs.jobs import COLLECT, ERASE, INGEST, PUBLISH, SEND, TUNE, batch_ranges
 from marketing_platform.defs.partitions import BATCHES
 from marketing_platform.errors import SourceError
 from marketing_platform.ingestion.landing import Taken, take_landed
@@ -54,7 +54,8 @@ def build_sensors() -> list[dg.SensorDefinition]:
 def build_schedules() -> list[dg.ScheduleDefinition]:
     """Every night: a release by today's code and rules if there is none, then collection of old ones.
 
-    Every week: parameters of the recommenders, for the releases that follow.
+    Every week: parameters of the recommenders, for the releases that follow. Every hour, once somebody
+    switches it on: campaigns of e-mails.
     """
     return [
         nightly_refresh,
@@ -71,6 +72,14 @@ def build_schedules() -> list[dg.ScheduleDefinition]:
             cron_schedule="30 3 * * *",
             default_status=dg.DefaultScheduleStatus.RUNNING,
             description="Deletes releases that nobody needs and what only they needed.",
+        ),
+        dg.ScheduleDefinition(
+            name="hourly_emails",
+            job_name=SEND,
+            cron_schedule="5 * * * *",
+            # Nobody gets an e-mail because an installation was started: a person switches this on.
+            default_status=dg.DefaultScheduleStatus.STOPPED,
+            description="Sends the scheduled campaigns to whoever may get them at this hour.",
         ),
     ]
 

@@ -20,6 +20,7 @@ from marketing_platform.releases.collection import (
 )
 from marketing_platform.releases.erasures import Erasures
 from marketing_platform.releases.ledger import Ledger
+from marketing_platform.releases.mail import MailLedger
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.writer import LockSession
 from marketing_platform.settings import Settings
@@ -58,13 +59,18 @@ def erase_users_op(
     stores: dg.ResourceParam[Stores],
     ledger: dg.ResourceParam[Ledger],
     erasures: dg.ResourceParam[Erasures],
+    mail: dg.ResourceParam[MailLedger],
     writer: dg.ResourceParam[LockSession],
 ) -> None:
     """Rewrite what knows them; the next release is made without."""
+    now = datetime.now(UTC)
+    for one in erasures.waiting():
+        if sends := mail.forget(one.user_id):
+            erasures.note(one.erasure_id, "mail", "sends", records=sends, now=now)
     erased = erase_rows(
         Landed(stores.objects, stores.documents, stores.warehouse, ledger),
         erasures,
-        now=datetime.now(UTC),
+        now=now,
         chunk_rows=settings.chunk_rows,
         confirm=writer.confirm,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
+from marketing_platform.defs.assets.emails import EMAILS
 from marketing_platform.defs.assets.tuning import TUNING
 from marketing_platform.defs.housekeeping import collect_old_releases, erase_users
 from marketing_platform.recommenders.item_kinds import KINDS
@@ -16,6 +17,7 @@ PUBLISH = "publish"
 COLLECT = "collect"
 ERASE = "erase"
 TUNE = "tune"
+SEND = "send_emails"
 
 _ALONE = "marketing/alone"  # job tag: at most one run with the same value is under way (run queue)
 _RANGE_START = "dagster/asset_partition_range_start"
@@ -26,12 +28,13 @@ _PARTITION = "dagster/partition"
 def build_jobs() -> list[dg.UnresolvedAssetJobDefinition | dg.JobDefinition]:
     """`ingest` judges batches, `replay` judges them again from their raw records, `publish` makes a
     release of what is admitted, `tune` searches parameters of recommenders, `collect` tidies up,
-    `erase` forgets users.
+    `erase` forgets users, `send_emails` sends campaigns.
 
     Ingestion is a run of its own so that a batch that is held makes no release: what serves is
     what served before.
     """
     batches = dg.AssetSelection.assets("raw_records", "validated_records", "quarantined_records")
+    sent = dg.AssetSelection.assets(EMAILS)
     searched = dg.AssetSelection.assets(*(TUNING.format(kind.words.noun) for kind in KINDS))
     return [
         dg.define_asset_job(
@@ -46,7 +49,7 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition | dg.JobDefinition]:
         ),
         dg.define_asset_job(
             PUBLISH,
-            selection=dg.AssetSelection.all() - batches - searched,
+            selection=dg.AssetSelection.all() - batches - searched - sent,
             tags={_ALONE: PUBLISH},
             description="Everything that follows the admitted batches, up to a release.",
         ),
@@ -54,6 +57,12 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition | dg.JobDefinition]:
             TUNE,
             selection=searched,
             description="Parameters of the recommenders, which the next release uses.",
+        ),
+        dg.define_asset_job(
+            SEND,
+            selection=sent,
+            tags={_ALONE: SEND},
+            description="Sends the scheduled campaigns from the release that serves.",
         ),
         collect_old_releases.to_job(
             name=COLLECT,

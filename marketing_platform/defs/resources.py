@@ -52,6 +52,7 @@ def build_resources(settings: Settings, *, stores: Stores | None = None) -> dict
         "erasures": records.erasures,
         "outbox": records.outbox,
         "calls": records.calls,
+        "mail": records.mail,
         "encoder": encoder,
         "writer": writer,
         "io_manager": WarehouseIOManager(stores.warehouse),

@@ -15,6 +15,7 @@ from marketing_platform.access.register import KEY_TABLES, KeyRegister
 from marketing_platform.releases.calls import CALL_TABLES, Calls
 from marketing_platform.releases.erasures import ERASURE_TABLES, Erasures
 from marketing_platform.releases.ledger import LEDGER_TABLES, Ledger
+from marketing_platform.releases.mail import MAIL_TABLES, MailLedger
 from marketing_platform.releases.notices import NOTICE_TABLES, DatabaseNotices, FileNotices, Notices
 from marketing_platform.releases.outbox import OUTBOX_TABLES, Outbox
 from marketing_platform.releases.overrides import OVERRIDE_TABLES, Overrides
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 class Records:
     """What landed, what was released, who may write and call, what people were told and decided since.
 
-    And what the API took in, what others are told, and which calls of theirs were taken.
+    And what the API took in, what others are told, which calls of theirs were taken, which mails were sent.
     """
 
     ledger: Ledger
@@ -46,6 +47,7 @@ class Records:
     writes: Writes
     outbox: Outbox
     calls: Calls
+    mail: MailLedger
 
 
 def open_records(settings: Settings) -> Records:
@@ -72,6 +74,7 @@ def in_folder(data: Path) -> Records:
         writes=Writes(SqliteRecords(data / "writes.sqlite", WRITES_TABLES)),
         outbox=Outbox(SqliteRecords(data / "outbox.sqlite", OUTBOX_TABLES)),
         calls=Calls(SqliteRecords(data / "calls.sqlite", CALL_TABLES)),
+        mail=MailLedger(SqliteRecords(data / "mail.sqlite", MAIL_TABLES)),
     )
 
 
@@ -83,7 +86,7 @@ def in_postgres(postgres: PostgresSettings) -> Records:
 
     tables = (
         *(LEDGER_TABLES, SHELF_TABLES, NOTICE_TABLES, KEY_TABLES),
-        *(OVERRIDE_TABLES, ERASURE_TABLES, WRITES_TABLES, OUTBOX_TABLES, CALL_TABLES),
+        *(OVERRIDE_TABLES, ERASURE_TABLES, WRITES_TABLES, OUTBOX_TABLES, CALL_TABLES, MAIL_TABLES),
     )
     database = PostgresRecords(postgres, {name: sql for each in tables for name, sql in each.items()})
     return Records(
@@ -97,4 +100,5 @@ def in_postgres(postgres: PostgresSettings) -> Records:
         writes=Writes(database),
         outbox=Outbox(database),
         calls=Calls(database),
+        mail=MailLedger(database),
     )

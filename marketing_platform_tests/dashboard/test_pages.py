@@ -110,3 +110,18 @@ def test_data_shows_the_release_and_what_landed() -> None:
     page = opened("data", needs_release=False)
     assert {card.label for card in page.metric} >= {"Rows landed", "Refused rows", "People"}
     assert "No file has landed yet" in text(page)
+
+
+def test_segments_are_listed_with_their_people() -> None:
+    page = opened("segments")
+    rows = page.table[0].value.to_dict("records")
+    assert [(row["Segment"], row["People"], row["May be written to"]) for row in rows] == [
+        ("Empty", "0", "0"),
+        ("First two", "2", "1"),
+    ]
+    page.selectbox(key="segment").set_value("first_two").run()
+    assert settled(page).dataframe[0].value["User"].to_list() == ["u-1", "u-2"]
+
+
+def test_a_segment_without_people_says_so() -> None:
+    assert "Nobody belongs to Empty now." in text(opened("segments", segment="Empty"))

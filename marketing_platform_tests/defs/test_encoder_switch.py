@@ -53,7 +53,8 @@ def test_a_switch_encodes_everything_anew(
     told = switched.run()
     after = switched.release()
     assert after.previous == before.release_id
-    assert after.totals == before.totals
+    # What messages are about, and so how many interests users have, is the model's to say.
+    assert after.totals.model_copy(update={"edges": before.totals.edges}) == before.totals
     made = after.vectors["message_embeddings"]
     assert (made.dim, made.rows) == (DIM, told["vectors"])
     assert made.model == f"openai:{provider.url.removeprefix('http://')}/tiny:{DIM}"

@@ -258,8 +258,9 @@ class Platform:
             *_stored([_products(EVERYONE, generation)], generation),
             pa.table(exceptions, schema=ANSWER_SCHEMA),
         ]
+        people = [_person(user, number, generation) for number, user in enumerate(USERS)]
+        tables[PEOPLE] = [pa.table({"key": USERS, "answer": people}, schema=ANSWER_SCHEMA)]
         tables[ARMS] = []
-        tables[PEOPLE] = [_people()]
         tables[BOARD_IMAGES] = [pa.table({"key": [], "answer": []}, schema=ANSWER_SCHEMA)]
         entries = {FEATURES: self._features(generation)}
         for kind, chunks in tables.items():
@@ -334,6 +335,26 @@ def encoder() -> Encoder:
     """The platform's own encoder, built once for all tests of this folder."""
     with tempfile.TemporaryDirectory() as folder:  # the model is in memory once it is open
         return open_encoder(Path(folder))
+
+
+def _person(user_id: str, number: int, generation: int) -> bytes:
+    """Every second one agreed to get e-mails, the last one has no address."""
+    lamp = {"product_id": "p-0", "name": "Lamp", "category": None, "last_at": MORNING, "satisfaction": 4}
+    return orjson.dumps(
+        {
+            "user_id": user_id,
+            "name": f"Ada{'abcdef'[number]} Example{'abcdef'[generation]}",
+            "email": f"{user_id}@example.com" if user_id != USERS[-1] else None,
+            "country": "DE",
+            "language": "de-DE" if number % 2 else "en-GB",
+            "marketing_consent": number % 2 == 0,
+            "purchases": [lamp],
+            "interests": [
+                {"interest": interest, "strength": 0.8, "source": "stated", "confidence": 1.0}
+                for interest in (["Camping", "Hiking"] if user_id == USERS[0] else ["Camping"])
+            ],
+        }
+    )
 
 
 def experiments_report(
@@ -474,28 +495,6 @@ def _stored(answers: list[ProductRecommendationsAnswer], generation: int) -> lis
 def _not_for(user: str) -> bytes:
     """The second user bought the first trending product and may not see the second."""
     return b'{"out":[1],"own":[0]}' if user == USERS[1] else b'{"out":[],"own":[]}'
-
-
-def _people() -> pa.Table:
-    """The first user is known best; the last has no name."""
-    known = [
-        {
-            "user_id": user,
-            "name": "Anna Müller" if user != USERS[-1] else None,
-            "email": f"{user}@example.com",
-            "country": "DE",
-            "language": "de-DE",
-            "marketing_consent": user != USERS[1],
-            "purchases": [],
-            "interests": [
-                {"interest": interest, "strength": 0.8, "source": "survey", "confidence": 1.0}
-                for interest in (["Camping", "Hiking"] if user == USERS[0] else [])
-            ],
-        }
-        for user in USERS
-    ]
-    documents = [orjson.dumps(person) for person in known]
-    return pa.table({"key": USERS, "answer": documents}, schema=ANSWER_SCHEMA)
 
 
 def _campaigns(user: str, generation: int) -> RankedCampaignsAnswer:

@@ -9,12 +9,13 @@ PROBES = frozenset(
 BULK = frozenset({"/api/v1/data/bulk", "/api/v1/files"})  # where records are streamed in
 # Whose answers are no JSON.
 OTHER_MEDIA = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/metrics"})
-_PICTURES = "/vision-board"
+_PAGES = "/api/v1/unsubscribe/"
+_MAY_BE_OTHER = ("/vision-board", "/email")
 
 
 def only_json(path: str) -> bool:
     """Whether whoever asks has to take JSON."""
-    return path not in OTHER_MEDIA and not path.endswith(_PICTURES)
+    return path not in OTHER_MEDIA and not path.startswith(_PAGES) and not path.endswith(_MAY_BE_OTHER)
 
 
 def is_probe(path: str) -> bool:
