@@ -44,7 +44,7 @@ def test_a_board_is_written_in_the_format_of_its_name(platform: Platform, tmp_pa
         assert drawn.size == (1200, 1200)
     shown = command("board", "u-1", "-o", str(page), data_dir=str(platform.settings.data_dir), columns="300")
     assert "light, 16:9" in shown.out
-    assert "A board for Anna Müller" in page.read_text()
+    assert "A board for Adaa Exampleb" in page.read_text()
 
 
 def test_it_is_the_board_that_the_api_answers(platform: Platform, tmp_path: Path) -> None:

@@ -28,12 +28,9 @@ REAL = {
     "/api/v1/users/{user_id}/similar": "",
     "/api/v1/suppressions": "",
     "/api/v1/users/{user_id}/features": "",
-<<<<<<< HEAD
     "/api/v1/users/{user_id}/vision-board": "",
-=======
     "/api/v1/segments": "",
     "/api/v1/segments/{segment}/users": "",
->>>>>>> wt_graph
     "/api/v1/kpis": "?by=country&by=week",
     "/api/v1/recommendations/quality": "?kind=campaign",
     "/api/v1/experiments": "",
