@@ -44,7 +44,7 @@ def main() -> None:
     app = st.App(
         _APP,
         lifespan=_ready,
-        routes=scripts.documents(["/", *(f"/{view}" for view in _VIEWS)]),
+        routes=[scripts.document()],
         middleware=[Middleware(scripts.Compressed)],
     )
     app.run(config={"server.address": asked.host, "server.port": asked.port})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -28,7 +28,7 @@ _HEADERS = {
     "Cache-Control": "public, immutable, max-age=31536000",  # names change with what is in them
     "X-Content-Type-Options": "nosniff",
 }
-_LEVEL = 6  # of gzip: 9 takes three times as long for 1 % less
+_LEVEL = 6  # of gzip; 9 would save another 0.2 %
 _IMPORTED = re.compile(r"""(?:\bfrom|\bimport)\s*["']\./([\w.~-]+\.js)["']""")
 
 
@@ -53,8 +53,8 @@ class Compressed:
         await Response(body, headers=_HEADERS, media_type=_TYPES[path.suffix])(scope, receive, send)
 
 
-def documents(paths: Iterable[str]) -> list[Route]:
-    """Routes of the pages at `paths`: Streamlit's document, which says what the first page is drawn with."""
+def document() -> Route:
+    """Where the first page is: Streamlit's document, which says what that is drawn with."""
     html = (_folder() / "index.html").read_text()
     links = (
         f'<link rel="modulepreload" fetchpriority="low" crossorigin href="./static/js/{path.name}">'
@@ -63,10 +63,10 @@ def documents(paths: Iterable[str]) -> list[Route]:
     )
     html = html.replace("</head>", f"{''.join(links)}</head>")
 
-    def document(_: Request) -> Response:
+    def answer(_: Request) -> Response:
         return HTMLResponse(html, headers={"Cache-Control": "no-cache"})
 
-    return [Route(path, document) for path in paths]
+    return Route("/", answer)
 
 
 def drawing(names: Sequence[str]) -> list[Path]:

@@ -86,7 +86,7 @@ def _type(schema: Mapping[str, Any]) -> str:
     if "const" in schema:
         return f"`{schema['const']}`"
     if schema.get("type") == "array":
-        return f"list of {_type(schema['items'])}"
+        return f"list of {_type(schema['items'] if 'items' in schema else schema['prefixItems'][0])}"
     name = str(schema.get("format", schema.get("type", "any")))
     limits = [f"{words} {schema[key]:,}" for key, words in _LIMITS.items() if key in schema]
     return ", ".join([name, *limits])

@@ -52,7 +52,9 @@ def page() -> None:
         f"Reads {words.plain(' or '.join(spec.path))} into {', '.join(map(words.title, spec.tables))}."
     )
     file = st.file_uploader("File", key=f"file-{spec.name}")
-    if file is not None and _place(spec, file.name):
+    landed: Mapping[str, Any] = st.session_state.get(_LANDED, {})
+    # Once it has landed, what became of it counts.
+    if file is not None and landed.get("file") != file.file_id and _place(spec, file.name):
         _checked_and_landed(spec, file.name, file, file.file_id)
     _watch()
 
@@ -77,11 +79,16 @@ def _checked_and_landed(spec: SourceSpec, name: str, content: BinaryIO, identity
         st.session_state[_CHECKED] = (identity, found)
     if found is None:
         return
-    _report(found)
-    if st.button("Land this file", icon=":material/download_done:", disabled=not found.rows):
-        with states.told(), st.spinner("Landing …"):
-            content.seek(0)
-            st.session_state[_LANDED] = reading.api().land(spec.name, name, content)
+    checked = st.empty()
+    with checked.container():
+        _report(found)
+        if not st.button("Land this file", icon=":material/download_done:", disabled=not found.rows):
+            return
+    with states.told(), st.spinner("Landing …"):
+        content.seek(0)
+        receipt = reading.api().land(spec.name, name, content)
+        st.session_state[_LANDED] = {**receipt, "file": identity}
+        checked.empty()
 
 
 def _check(spec: SourceSpec, content: BinaryIO) -> Checked | None:
@@ -141,15 +148,20 @@ def _report(found: Checked) -> None:
 
 
 def _watch() -> None:
-    if _LANDED in st.session_state:
-        st.header("Your file")
-        _progress(st.session_state[_LANDED])
+    if _LANDED not in st.session_state:
+        return
+    landed = st.session_state[_LANDED]
+    st.header("Your file")
+    st.markdown(f"**{words.plain(landed['object'])}** landed, {words.count(landed['size'])} bytes.")
+    if "released" in landed:
+        _where(landed["released"])
+    else:
+        _progress(landed)
 
 
 @st.fragment(run_every=_POLL_SECONDS)
 def _progress(landed: Mapping[str, Any]) -> None:
     """Where the file is by now; asks again until it is in a release."""
-    st.markdown(f"**{words.plain(landed['object'])}** landed, {words.count(landed['size'])} bytes.")
     try:
         batch = reading.api().get(f"/api/v1/batches/{landed['batch']}")
     except NoAnswer as error:
@@ -158,6 +170,13 @@ def _progress(landed: Mapping[str, Any]) -> None:
             return
         st.caption("It waits to be taken. That takes some seconds, if the platform runs.")
         return
+    if batch["releases"]:
+        st.session_state[_LANDED] = {**landed, "released": batch}
+        st.rerun()  # nothing is asked any more, and the page shows the new release
+    _where(batch)
+
+
+def _where(batch: Mapping[str, Any]) -> None:
     said, icon = _STATES[batch["state"]]
     if batch["releases"]:
         said, icon = f"It is in release {batch['releases'][0]}.", ":material/verified:"

@@ -16,6 +16,7 @@ from marketing_platform.cli.output import console, emit_json, emit_table
 from marketing_platform.settings import Settings
 
 _START_SECONDS = 60
+_ASKED_USERS = 20
 _Get = Callable[[str], dict[str, Any]]
 
 
@@ -53,24 +54,36 @@ def _ask(get: _Get) -> str:
     """Show three answers; the user they are about."""
     campaigns = get("/analytics/campaign-performance?limit=500")["items"]
     names = {campaign["campaign_id"]: campaign["name"] for campaign in campaigns}
-    (top,) = get("/analytics/user-engagement?sort=engagement_score&order=desc&limit=1")["items"]
-    user = top["user_id"]
+    user = _somebody(get)
     _show_recommendations(get, user, names)
     _show_graph(get, user, names)
     _show_analytics(get)
     return user
 
 
+def _somebody(get: _Get) -> str:
+    """The most engaged user whose product list is their own: those of the holdout get what is popular."""
+    path = f"/analytics/user-engagement?sort=engagement_score&order=desc&limit={_ASKED_USERS}"
+    users: list[str] = [line["user_id"] for line in get(path)["items"]]
+    own = (user for user in users if get(_products_of(user))["strategy"] == "hybrid")
+    return next(own, users[0])
+
+
+def _products_of(user: str) -> str:
+    return f"/api/v1/users/{quote(user, safe='')}/recommendations?limit=3"
+
+
 def _show_how_to_ask(settings: Settings, key: str, user: str) -> None:
     """Lines to paste once the API is up; who calls needs a key, and this one is for trying things."""
     base = f"http://{settings.api_host}:{settings.api_port}"
-    path = f"/api/v1/users/{quote(user, safe='')}/recommendations?limit=3"
     console.print(
         "\nAsk it yourself once it is up. Every question needs a key; this is the demo's:", soft_wrap=True
     )
     console.print(f"  export MARKETING_KEY={key}", highlight=False, soft_wrap=True)
     console.print(
-        f'  curl -H "Authorization: Bearer $MARKETING_KEY" "{base}{path}"', highlight=False, soft_wrap=True
+        f'  curl -H "Authorization: Bearer $MARKETING_KEY" "{base}{_products_of(user)}"',
+        highlight=False,
+        soft_wrap=True,
     )
 
 

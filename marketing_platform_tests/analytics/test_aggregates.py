@@ -11,6 +11,7 @@ import pytest
 
 from marketing_platform.analytics import Aggregate, aggregate, aggregates
 from marketing_platform.analytics.aggregates import engagement_weights
+from marketing_platform.graph.interests import MESSAGE_INTERESTS
 from marketing_platform.stores.protocols import Select
 from marketing_platform_tests.tables import rows_of, stored
 
@@ -49,10 +50,11 @@ def computed(folder: Path, name: str, events: list[dict[str, Any]] = EVENTS) -> 
 
 def queried(folder: Path, name: str, events: list[dict[str, Any]]) -> pa.Table:
     given = {"events": events, "campaigns": CAMPAIGNS}
-    facts = ("events", "campaigns", "feedback", "ad_spend", "purchases")
+    facts = ("events", "campaigns", "feedback", "ad_spend", "purchases", "interests", "products")
     tables = {each: rows_of(each, given.get(each, [])) for each in facts}
     batches = pa.table({"batch_id": pa.array([], pa.string()), "source": pa.array([], pa.string())})
-    warehouse, refs = stored(folder, {**tables, "admitted_batches": batches})
+    made = {"admitted_batches": batches, "message_interests": MESSAGE_INTERESTS.empty_table()}
+    warehouse, refs = stored(folder, {**tables, **made})
 
     def select(declared: Aggregate) -> Select:
         for read in set(declared.reads) - refs.keys():

@@ -187,6 +187,8 @@ def test_a_month_that_is_not_over_is_compared_with_as_many_days() -> None:
         ("spend over revenue in May", "is no KPI"),
         ("the cost of a click on mobile", "is no KPI"),
         ("show Google's CTR and Meta's CPC in May", "one after the other"),
+        ("CTR in the US and ROAS on mobile in May", "one after the other"),
+        ("ROAS for Meta last month, and CAC for Google", "one after the other"),
         ("top campaign by spend and by ROAS", "say one"),
         ("top campaign on each platform by ROAS", "the best of each"),
         ("biggest increase in spend by campaign in May", "not by its change"),

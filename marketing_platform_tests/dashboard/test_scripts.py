@@ -62,7 +62,7 @@ def test_a_page_names_what_draws_it_and_everything_of_it_is_there(served: Served
     imported = {f"/static/js/{path.name}" for path in scripts.drawing(scripts.FIRST_PAGE)}
     assert imported <= set(asked)
     assert sum(sizes.values()) < 5_000_000
-    assert served.pages.get("/ask").text == document.text
+    assert "<title>" in served.pages.get("/upload").text, "other pages are Streamlit's business"
 
 
 def test_scripts_and_styles_go_out_compressed_and_are_what_they_were(served: Served) -> None:

@@ -10,11 +10,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from marketing_platform.ingestion.landing import take_landed
+from marketing_platform.releases.ledger import Outcome
+from marketing_platform.releases.manifest import BatchEntry
 from marketing_platform.releases.records import open_records
 from marketing_platform.sources import load_sources
 from marketing_platform_tests.dashboard.conftest import asking, listening, platform_in
 from marketing_platform_tests.dashboard.pages import opened, settled, text
-from marketing_platform_tests.serving.conftest import Platform
+from marketing_platform_tests.serving.conftest import Platform, await_until
 
 HEADER = "date,platform,account,campaign,country,device,spend,clicks,impressions,conversions"
 GOOD = "2025-06-30,Meta,AcctA,Prospecting,DE,Mobile,12.50,10,1000,2"
@@ -54,10 +56,31 @@ def test_a_good_file_is_checked_landed_and_followed(own: Platform) -> None:
     settled(page)
     assert landing.read_text().count("\n") == 1201
     assert "waits to be taken" in text(page)
+    assert not page.metric, "the report made room for what becomes of the file"
+    assert "Land this file" not in [button.label for button in page.button]
     ledger, sources = open_records(own.settings).ledger, load_sources(own.settings.sources_dir)
     take_landed(own.stores.objects, ledger, sources, now=datetime.now(UTC), settle_seconds=0)
     page.run()
     assert "It is being checked" in text(page)
+    (batch,) = ledger.current()
+    now = datetime.now(UTC)
+    ledger.judge(batch.batch_id, Outcome(1200, 1200, 0, {}, (), {}), now=now)
+    page.run()
+    assert "It passed" in text(page)
+    manifest = own.build(1)
+    entry = BatchEntry(
+        batch_id=batch.batch_id,
+        object=batch.object,
+        source=batch.source,
+        content_hash=batch.content_hash,
+        decision="accepted",
+        rows_landed=1200,
+        rows_valid=1200,
+        rows_quarantined=0,
+    )
+    own.shelf.publish(manifest.model_copy(update={"batches": (entry,)}), expected=None)
+    await_until(lambda: "It is in release r-gen1" in text(settled(page.run())), seconds=30)
+    assert "1,200 good, 0 refused" in text(page)
 
 
 def test_refused_rows_come_with_reasons_before_anything_lands(own: Platform) -> None:

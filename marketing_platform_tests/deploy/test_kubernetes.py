@@ -80,7 +80,7 @@ def test_the_deliverer_is_that_of_compose_and_may_finish_what_is_under_way() -> 
     spec = deployment["spec"]["template"]["spec"]
     (container,) = spec["containers"]
     assert container["command"] == ours()["webhooks"]["command"]
-    assert {"secretRef": {"name": "marketing-webhooks"}} in container["envFrom"]
+    assert {"secretRef": {"name": "marketing-webhooks", "optional": True}} in container["envFrom"]
     assert spec["terminationGracePeriodSeconds"] > WebhookSettings().answer_seconds  # pyright: ignore[reportCallIssue]
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert deployment["spec"]["selector"] == policy["spec"]["podSelector"]

@@ -179,6 +179,41 @@ def test_every_path_exists_in_the_tables(served: Any) -> None:
     assert len(kinds) > 2
 
 
+def test_what_causes_and_paths_name_by_id_they_name_as_people_do(served: Any) -> None:
+    rows, _, _, found = served
+    names = {
+        "product": {row["product_id"]: row["name"] for row in rows["products"]},
+        "campaign": {row["campaign_id"]: row["campaign_id"] for row in rows["campaigns"]},  # without names
+    }
+    told: set[str] = set()
+    for item in (item for answer in found.values() for item in answer.items):
+        causes = [(cause.kind, cause) for part in item.contributions for cause in part.causes]
+        for kind, one in [*causes, *((step.label.lower(), step) for step in item.path)]:
+            assert one.name == names[kind][one.id] if kind in names else one.name in (None, one.id)
+            told.add(kind)
+    assert {"user", "interest"} <= told
+    assert told & names.keys()
+
+
+def test_campaigns_behind_products_are_called_by_name(tmp_path: Path) -> None:
+    rows = shop()
+    for campaign in rows["campaigns"]:
+        campaign["name"] = f"Push of {campaign['category']}"
+    items = known(tmp_path, rows)
+    said = {
+        (cause.id, cause.name, item.reason)
+        for answer in answers(items, evaluate_items(items, repeats=True)).values()
+        for item in answer.items
+        for part in item.contributions
+        for cause in part.causes
+        if cause.kind == "campaign"
+    }
+    assert {(identity, name) for identity, name, _ in said} <= {
+        (row["campaign_id"], row["name"]) for row in rows["campaigns"]
+    }
+    assert any(f"campaign {name}, which promotes" in reason for _, name, reason in said)
+
+
 def walk(rows: Rows, user: str, item: Any, kind: ItemKind) -> tuple[str, ...]:
     """Follow the path over the tables; fails at the first step that they do not hold."""
     category = {row["product_id"]: row["category"] for row in rows["products"]}

@@ -63,14 +63,26 @@ def refuse_mixed(items: Sequence[Item], found: Pieces) -> None:
 
 
 def _refuse_pairs(items: Sequence[Item], found: Pieces) -> None:
-    """`Google's CTR and Meta's CPC` asks for two figures of two things, which one intent cannot say."""
+    """`Google's CTR and Meta's CPC`, `CTR on mobile and CPC on desktop`: two figures of two things each."""
     if len(found.metrics) < 2:  # noqa: PLR2004 -- a pair
         return
     owners = [
         one.name for one, following in pairwise(items) if (one.sort, following.sort) == ("value", "kpi")
     ]
-    if len(set(owners)) < len(owners):
+    if len(set(owners)) < len(owners) or _takes_turns(items, found):
         raise NotUnderstood("different KPIs of different things; ask for one after the other")
+
+
+def _takes_turns(items: Sequence[Item], found: Pieces) -> bool:
+    """Whether a KPI, what it is of, another KPI and what that is of follow each other, in this order."""
+    mentions = iter(found.mentions)
+    said = [
+        item.name if item.sort == "kpi" else ""  # a KPI, or what it is of
+        for item in items
+        if item.sort == "kpi" or (item.sort in ("value", "absent") and not next(mentions).never)
+    ]
+    owned = [one for one, following in pairwise(said) if one and not following]
+    return len(set(owned)) > 1
 
 
 def _refuse_sides(found: Pieces) -> None:
