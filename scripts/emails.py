@@ -15,11 +15,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from matplotlib import get_data_path
+from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import Browser, sync_playwright
 
 from marketing_platform.cli.options import settings_of
 from marketing_platform.content.email.rendering import Rendered, Wish
+from marketing_platform.content.people import Person
 from marketing_platform.mailing.opening import render_one
 from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings
@@ -35,6 +37,8 @@ _GAP, _CAPTION = 14, 18
 _COLUMNS = 2
 _COLOURS = 96
 _LONGEST = 400_000  # bytes
+# Pillow's own font lacks letters that names have.
+_FONT = ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), 11)
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,17 @@ def _emails(settings: Settings) -> Iterator[tuple[str, Rendered]]:
     current = shelf.current()
     if current is None:
         sys.exit("there is no release; `marketing-platform run` makes one")
+    spoken: dict[bool, list[str]] = {True: [], False: []}  # users, by whether it is German
     with closing(open_stores(settings).answers.open(shelf.load(current).answers["people"].name)) as reader:
-        users = [f"u-{number:06}" for number in range(1, 400)]
-        known = [user for user in users if reader.get(user) is not None]
+        for number in range(1, 400):
+            found = reader.get(f"u-{number:06}")
+            if found is not None:
+                german = (Person.read(found).language or "").startswith("de")
+                spoken[german].append(f"u-{number:06}")
     for place in range(_USERS):
+        known = spoken[place % 3 == 1]
         user = known[place * len(known) // _USERS]
-        yield user, render_one(settings, _TEMPLATES[place % len(_TEMPLATES)], user, Wish())
+        yield user, render_one(settings, _TEMPLATES[place // 2 % len(_TEMPLATES)], user, Wish())
 
 
 def _looked_at(browser: Browser, user: str, email: Rendered) -> _Shown:
@@ -121,7 +130,7 @@ def _cell(one: _Shown) -> Image.Image:
     ]
     width = sum(picture.width for picture in small) + 6 * (len(small) - 1)
     cell = Image.new("RGB", (width, max(picture.height for picture in small) + _CAPTION), "#8a8f8c")
-    ImageDraw.Draw(cell).text((0, 2), one.caption, fill="#ffffff")
+    ImageDraw.Draw(cell).text((0, 1), one.caption, fill="#ffffff", font=_FONT)
     left = 0
     for picture in small:
         cell.paste(picture, (left, _CAPTION))

@@ -31,6 +31,7 @@ from marketing_platform.encoders.provider_settings import ProviderSettings
 from marketing_platform.gates import Rule, load_suites
 from marketing_platform.graph import graph_model
 from marketing_platform.ingestion.write_settings import WriteSettings
+from marketing_platform.mailing.mail_settings import MailSettings
 from marketing_platform.settings import PROJECT_DIR, Settings
 from marketing_platform.stores.diagnoses import SERVERS
 from marketing_platform.stores.server_settings import variables
@@ -165,6 +166,12 @@ What a client, a request and a process may take; counts are of one process unles
 How they are sent, and how far a call's clock may be from ours ([automations](../automations.md)).
 """
     yield from grid(("variable", "default", "allowed", "meaning"), _variables(WebhookSettings))
+    yield """
+# E-mails
+
+How they leave ([e-mails](../emails.md)); what they say is in `templates/email/`.
+"""
+    yield from grid(("variable", "default", "allowed", "meaning"), _variables(MailSettings))
     yield """
 # Images of boards
 

@@ -10,7 +10,7 @@ import typer
 
 from marketing_platform.cli.options import DataDir, settings_of
 from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table
-from marketing_platform.errors import EmailError, ExperimentError, InputError
+from marketing_platform.errors import EmailError, ExperimentError, InputError, SegmentError
 from marketing_platform.releases.records import open_records
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ def templates(json: JsonOption = False) -> None:
 @app.command()
 def validate(json: JsonOption = False) -> None:
     """Say how many templates and campaigns there are, or all that is wrong (exit code 1)."""
-    from marketing_platform.experiments.loading import load_declarations
-    from marketing_platform.mailing.opening import declared_templates, unfit_arms
+    from marketing_platform.mailing.opening import declared_templates, misfits
 
     errors: list[str] = []
     counts = {"templates": 0, "campaigns": 0}
@@ -81,8 +80,8 @@ def validate(json: JsonOption = False) -> None:
         settings = settings_of()
         declared = declared_templates(settings)
         counts = {"templates": len(declared.by_name), "campaigns": len(declared.campaigns)}
-        errors = unfit_arms(declared, load_declarations(settings.experiments_dir))
-    except (EmailError, ExperimentError) as error:
+        errors = misfits(settings, declared)
+    except (EmailError, ExperimentError, SegmentError) as error:
         errors = str(error).splitlines()
     if json:
         emit_json({**counts, "errors": errors})

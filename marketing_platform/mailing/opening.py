@@ -9,8 +9,10 @@ from marketing_platform.content.email.loading import load_templates
 from marketing_platform.content.email.products import leaving_now
 from marketing_platform.content.email.rendering import Rendered, Wish, render
 from marketing_platform.content.email.templates import Templates
+from marketing_platform.content.segments import load_segments
+from marketing_platform.declarations import did_you_mean
 from marketing_platform.errors import InputError, UnknownRelease
-from marketing_platform.experiments.spec import Declarations
+from marketing_platform.experiments.loading import load_declarations
 from marketing_platform.mailing.audience import Audience
 from marketing_platform.mailing.mail_settings import MailSettings
 from marketing_platform.mailing.parcels import unsubscribe_url
@@ -28,10 +30,20 @@ def declared_templates(settings: Settings) -> Templates:
     return load_templates(settings.templates_dir / "email")
 
 
-def unfit_arms(templates: Templates, declared: Declarations) -> list[str]:
-    """Experiments with e-mails whose template, or the wording of whose arm, is not declared."""
-    wrong: list[str] = []
-    for one in declared.experiments:
+def misfits(settings: Settings, templates: Templates) -> list[str]:
+    """What campaigns and experiments name and nobody declares: segments, templates, wordings of arms.
+
+    Raises:
+        SegmentError: A segment is declared wrongly.
+        ExperimentError: An experiment is.
+    """
+    segments = load_segments(settings.segments_dir)
+    wrong = [
+        f"campaign {one.campaign}: there is no segment {one.segment!r}{did_you_mean(one.segment, segments)}"
+        for one in templates.campaigns
+        if one.segment not in segments
+    ]
+    for one in load_declarations(settings.experiments_dir).experiments:
         if one.surface != "email":
             continue
         if one.about not in templates.by_name:
@@ -40,10 +52,8 @@ def unfit_arms(templates: Templates, declared: Declarations) -> list[str]:
         known = templates.by_name[one.about].variants
         missing = [arm.arm for arm in one.arms if arm.arm not in known]
         if missing:
-            wrong.append(
-                f"experiment {one.name}: {one.about} has no variant {', '.join(missing)};"
-                f" it has {', '.join(known)}"
-            )
+            said = f"{one.about} has no variant {', '.join(missing)}; it has {', '.join(known)}"
+            wrong.append(f"experiment {one.name}: {said}")
     return wrong
 
 
@@ -74,13 +84,17 @@ def send_now(
 
     Raises:
         EmailError: Something declared is wrong.
-        InputError: No such campaign.
+        InputError: No such campaign, or no segment of the name that it gives.
         UnknownRelease: Nothing was released yet.
     """
     records = records or open_records(settings)
     stores = stores or open_stores(settings)
     mail = open_mail(settings, records, stores)
     declared = mail.templates.campaign(campaign)
+    segments = load_segments(settings.segments_dir)
+    if declared.segment not in segments:
+        hint = did_you_mean(declared.segment, segments)
+        raise InputError(f"campaign {campaign}: there is no segment {declared.segment!r}{hint}")
     with _audience(records, stores) as audience:
         return send_campaign(mail, audience, declared, clock=_now, dry_run=dry_run)
 

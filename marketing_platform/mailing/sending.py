@@ -22,7 +22,7 @@ from marketing_platform.content.email.spec import CONTROL, Campaign, Sending
 from marketing_platform.content.email.templates import EmailTemplate, Templates
 from marketing_platform.content.email.texts import as_address
 from marketing_platform.content.people import Person
-from marketing_platform.errors import MailUnavailable, ReleaseTooOld
+from marketing_platform.errors import MailUnavailable, ReleaseTooOld, StoreFull, StoreUnavailable
 from marketing_platform.experiments import Experiments
 from marketing_platform.mailing.audience import Audience
 from marketing_platform.mailing.exposing import land_sent, with_sends
@@ -144,7 +144,10 @@ def send_campaign(
             except MailUnavailable as error:
                 report.stopped = str(error)
                 break
-    land_sent(mail.ledger, mail.objects)
+    try:
+        land_sent(mail.ledger, mail.objects)
+    except (StoreUnavailable, StoreFull):
+        _log.warning("exposures of e-mails have not landed; the next run lands them", exc_info=True)
     return report
 
 

@@ -30,6 +30,7 @@ class Postbox:
     hang_for: str | None = None  # never answer the content for this address
     hanging: threading.Event = field(default_factory=threading.Event)
     logins: list[bytes] = field(default_factory=list[bytes])
+    leave: Callable[[], None] = lambda: None  # the server stops, once it runs
 
     @property
     def addresses(self) -> list[str]:
@@ -77,10 +78,18 @@ def smtp_server(box: Postbox, tls: ssl.SSLContext | None = None) -> Generator[in
         }
     controller = Controller(box, hostname="127.0.0.1", port=port, **options)
     controller.start()
+    stopped = threading.Event()
+
+    def leave() -> None:
+        if not stopped.is_set():
+            stopped.set()
+            controller.stop()
+
+    box.leave = leave
     try:
         yield port
     finally:
-        controller.stop()
+        leave()
 
 
 def by_smtp(port: int, **more: Any) -> MailSettings:

@@ -10,11 +10,23 @@ import dagster as dg
 import pytest
 
 from marketing_platform.defs.assets.emails import email_sends
+from marketing_platform.defs.housekeeping import erase_users
 from marketing_platform.settings import PROJECT_DIR, Settings
 from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.installation import Finished, command
 from marketing_platform_tests.mailing.installation import Installation, eml_files, somebody
 
+_EXPERIMENT = """
+experiment: {name}
+hypothesis: Louder is better.
+surface: email
+about: {about}
+control: control
+arms: [{{arm: control, weight: 1}}, {{arm: loud, weight: 1}}]
+starts: 2026-01-01
+metric: click
+within_days: 7
+"""
 _QUIET = 'quiet_hours: {from: "21:00", until: "08:00"}'
 
 
@@ -49,6 +61,30 @@ def test_it_says_what_is_declared(installation: Installation, tmp_path: Path) ->
     wrong = command("email", "validate", data_dir=str(installation.data_dir))
     assert wrong.code == 1
     assert "body.de.txt:1: expected one of" in wrong.out.replace("\n", "")
+
+
+def test_names_that_nobody_declares_are_told(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaigns = tmp_path / "templates" / "email" / "campaigns.yaml"
+    campaigns.write_text(campaigns.read_text().replace("segment: loyal,", "segment: loyals,"))
+    shutil.copytree(PROJECT_DIR / "experiments", tmp_path / "experiments")
+    for name, about in (("subjects", "weekly_picks"), ("others", "nope")):
+        file = tmp_path / "experiments" / f"{name}.yaml"
+        file.write_text(_EXPERIMENT.format(name=name, about=about))
+    monkeypatch.setenv("MARKETING_EXPERIMENTS_DIR", str(tmp_path / "experiments"))
+    found = command("email", "validate", "--json", data_dir=str(installation.data_dir))
+    assert (found.code, found.document["errors"]) == (
+        1,
+        [
+            "campaign weekly_picks: there is no segment 'loyals' (did you mean 'loyal'?)",
+            "campaign thanks: there is no segment 'loyals' (did you mean 'loyal'?)",
+            "experiment others: there is no template 'nope'",
+            "experiment subjects: weekly_picks has no variant loud; it has control, product_first",
+        ],
+    )
+    unsent = command("email", "send", "weekly_picks", data_dir=str(installation.data_dir))
+    assert "there is no segment 'loyals'" in unsent.err
 
 
 def test_one_e_mail_can_be_looked_at(installation: Installation, tmp_path: Path) -> None:
@@ -127,3 +163,23 @@ def test_the_asset_sends_what_is_scheduled(installation: Installation) -> None:
     assert first["sent"] == 2
     assert "no_consent" in str(first["left_out"])
     assert materialized({"campaigns": ["weekly_picks"]})["sent"] == 0
+
+
+def test_erasing_a_person_removes_what_they_were_sent(installation: Installation) -> None:
+    assert said(installation, "send", "weekly_picks", "--json").document["sent"] == 2
+    records, settings = installation.records, installation.settings
+    asked = records.erasures.ask("u-0", who="t", now=datetime.now(UTC))
+    with records.writer.held() as session:
+        resources = {
+            "settings": settings,
+            "stores": open_stores(settings),
+            "ledger": records.ledger,
+            "erasures": records.erasures,
+            "mail": records.mail,
+            "writer": session,
+        }
+        assert erase_users.execute_in_process(resources=resources).success
+    assert {one.send.user_id for one in records.mail.sends()} == {"u-1"}
+    assert ("mail", "sends", 1) in [
+        (place.place, place.name, place.records) for place in records.erasures.get(asked.erasure_id)[1]
+    ]

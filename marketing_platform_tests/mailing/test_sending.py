@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -14,8 +14,11 @@ import pytest
 
 from marketing_platform.content.email.unsubscribing import user_of
 from marketing_platform.errors import InputError, MailUnavailable, ReleaseTooOld, UnknownName
+from marketing_platform.mailing.audience import Audience
+from marketing_platform.mailing.sending import send_campaign
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.overrides import Wish
+from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.emails.people import person
 from marketing_platform_tests.mailing.installation import (
     CAMPAIGN,
@@ -276,3 +279,23 @@ def _killed(data_dir: str, port: int) -> None:
 
 def _later(installation: Installation) -> Manifest:
     return installation.written().model_copy(update={"created_at": installation.made_at})
+
+
+def test_a_server_that_goes_away_half_way_stops_the_run_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    installation, box = of(3, tmp_path), Postbox()
+    audience = Audience(open_stores(installation.settings), installation.written())
+    with smtp_server(box) as port, audience:
+        mail = installation.mail(by_smtp(port, connect_seconds=0.3, answer_seconds=0.3))
+
+        def clock() -> datetime:
+            if box.got:
+                box.leave()
+            return NOON
+
+        report = send_campaign(mail, audience, CAMPAIGN, clock=clock)
+    assert (report.sent, report.waiting) == (1, 0)
+    assert report.stopped is not None
+    assert "takes no e-mail" in report.stopped
+    with smtp_server(box) as port:
+        assert installation.send(installation.mail(by_smtp(port))).sent == 2
+    assert sorted(box.addresses) == ["u-0@example.com", "u-1@example.com", "u-2@example.com"]
