@@ -18,7 +18,18 @@ from starlette.middleware import Middleware
 
 from dashboard import scripts
 
-_VIEWS = ("ask", "campaigns", "data", "forecasts", "overview", "quality", "recommendations", "uploads")
+_VIEWS = (
+    "ask",
+    "campaigns",
+    "data",
+    "experiments",
+    "forecasts",
+    "overview",
+    "quality",
+    "recommendations",
+    "segments",
+    "uploads",
+)
 _APP = Path(__file__).with_name("app.py").resolve()
 
 

@@ -13,6 +13,7 @@ _HEIGHT = 280  # pixels
 _BAR, _AXIS = 28, 40  # of one bar with its gap, and of what is below all bars
 _ROOM = 1.18  # beside the longest bar, for its figure
 _MOST_SAID = 12
+_HIGHEST = 3.0  # lift that is drawn: at first nearly nothing is ruled out
 _KNOWN, _EXPECTED = "so far", "expected"
 _RING_COLOUR, _RANGE_COLOUR = "#d6338a", "#e07b39"  # seen on light and on dark
 _TICKS: Mapping[Unit, str] = {"money": "~s", "count": "~s", "percent": "~g", "ratio": "~g"}
@@ -121,6 +122,41 @@ def forecast(made: Mapping[str, Any], name: str, unit: Unit, known: Sequence[tup
         ],
     }
     return Chart(spec, _forecast_words(name, ahead, made["level"]))
+
+
+def lifts(path: Sequence[Mapping[str, Any]], metric: str) -> Chart:
+    """What was known of each arm's lift at the end of each day: between the ends of a band."""
+    steps = [
+        {**one, "high": _HIGHEST if one["high"] is None else min(one["high"], _HIGHEST)}
+        for one in path
+        if one["lift"] is not None
+    ]
+    y = {"type": "quantitative", "title": f"{metric}, against control", "axis": {"format": "+%"}}
+    arm = {"field": "arm", "type": "nominal", "title": None, "legend": {"orient": "top"}}
+    day = {"field": "day", "type": "temporal", "title": None, "axis": {"format": "%-d %b", "tickCount": 8}}
+    spec = {
+        "height": _HEIGHT,
+        "data": {"values": steps},
+        "encoding": {"x": day, "color": arm},
+        "layer": [
+            {
+                "mark": {"type": "area", "opacity": 0.18},
+                "encoding": {"y": {**y, "field": "low"}, "y2": {"field": "high"}},
+            },
+            {"mark": {"type": "line", "strokeWidth": 2}, "encoding": {"y": {**y, "field": "lift"}}},
+            {
+                "data": {"values": [{}]},
+                "mark": {"type": "rule", "opacity": 0.5},
+                "encoding": {"y": {"datum": 0}},
+            },
+        ],
+    }
+    last = {one["arm"]: one for one in steps}
+    said = "; ".join(
+        f"{arm} {one['lift']:+.0%}, between {one['low']:+.0%} and {one['high']:+.0%}"
+        for arm, one in last.items()
+    )
+    return Chart(spec, f"Lift of {metric} by day. At the end: {said}.")
 
 
 def _ahead(one: Mapping[str, Any], unit: Unit, currency: str | None) -> dict[str, Any]:

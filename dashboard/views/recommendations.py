@@ -64,7 +64,8 @@ def page() -> None:
 
 
 def _recommended(user: str, kind: str) -> None:
-    answer = reading.read(f"/api/v1/users/{_in_path(user)}/recommendations", {"kind": kind, "limit": _MOST})
+    asked = {"kind": kind, "limit": _MOST, "preview": "true"}
+    answer = reading.read(f"/api/v1/users/{_in_path(user)}/recommendations", asked)
     names = _names()
     names |= {_id(item): item["name"] for item in answer["items"] if item.get("name")}
     if not answer["items"]:

@@ -15,6 +15,7 @@ from marketing_platform.cli import (
     documents,
     email,
     evaluate,
+    experiments,
     features,
     gates,
     keys,
@@ -58,6 +59,7 @@ app.add_typer(segments.app, name="segments", help="Segments of users: who belong
 app.add_typer(rules.app, name="rules", help="Rules about recommendations: check them.")
 app.add_typer(boards.app, name="boards", help="Designs of vision boards: check them.")
 app.add_typer(kpis.app, name="kpis", help="Figures: which there are, and what they are.")
+app.add_typer(experiments.app, name="experiments", help="A/B tests: who is in which arm, what they showed.")
 app.add_typer(releases.app, name="releases", help="What is served, what was served, and going back.")
 app.add_typer(keys.app, name="keys", help="Who may call the API: keys, what they permit, until when.")
 app.add_typer(webhooks.app, name="webhooks", help="Who is told of what, and what did not arrive.")

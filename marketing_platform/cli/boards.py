@@ -85,9 +85,8 @@ def board(
             }
         )
     else:
-        console.print(
-            f"{output}: {look.theme}, {look.aspect}, {len(drawn):,} bytes, from {current}", markup=False
-        )
+        said = f"{output}: {look.theme}, {look.aspect}, {len(drawn):,} bytes, from {current}"
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.callback()

@@ -26,6 +26,7 @@ def code_version(settings: Settings) -> str:
         (settings.kpis_dir, ("*.yaml",)),
         (settings.segments_dir, ("*.yaml",)),
         (settings.boards_dir, ("images.yaml",)),
+        (settings.experiments_dir, ("*.yaml",)),
     ):
         for path in sorted(path for pattern in patterns for path in folder.rglob(pattern)):
             digest.update(str(path.relative_to(folder)).encode() + b"\0" + Path(path).read_bytes() + b"\0")

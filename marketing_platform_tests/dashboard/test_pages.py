@@ -125,3 +125,15 @@ def test_segments_are_listed_with_their_people() -> None:
 
 def test_a_segment_without_people_says_so() -> None:
     assert "Nobody belongs to Empty now." in text(opened("segments", segment="Empty"))
+
+
+def test_an_experiment_is_shown_with_how_sure_it_is() -> None:
+    page = opened("experiments")
+    shown = text(page).replace("\\", "")
+    assert "Content list" in shown
+    assert "The experiment is going on; 1,200 people were shown an arm." in shown
+    rows = {row["Arm"]: row for row in page.table[0].value.to_dict("records")}
+    assert rows["Content (control)"]["Against control"] == "–"
+    assert (rows["Other"]["Rate"], rows["Other"]["Against control"]) == ("15 %", "+125.0%")
+    assert rows["Other"]["Likely between"].startswith("+")
+    assert "Day by day" in shown

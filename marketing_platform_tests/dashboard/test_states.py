@@ -13,7 +13,7 @@ from marketing_platform_tests.serving.conftest import Platform
 from serving.app import create_app
 from serving.limits.settings import LimitSettings
 
-VIEWS = ("overview", "ask", "campaigns", "forecasts", "recommendations", "quality")
+VIEWS = ("overview", "ask", "campaigns", "forecasts", "recommendations", "experiments", "quality")
 
 
 def test_without_a_release_pages_say_how_to_get_one(tmp_path: Path) -> None:

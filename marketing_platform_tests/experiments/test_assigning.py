@@ -17,28 +17,10 @@ from marketing_platform.experiments.assigning import Decision
 from marketing_platform.experiments.judging import judge
 from marketing_platform.experiments.released import experiments_of, report_of
 from marketing_platform.experiments.spec import Declarations, Experiment, Holdout
-from marketing_platform_tests.experiments.test_counting import METRICS
+from marketing_platform_tests.experiments.declaring import METRICS, experiment
 
 DAY = date(2026, 11, 10)
 MANY = [f"u-{number:06d}" for number in range(20_000)]
-
-
-def experiment(name: str = "e", **changed: Any) -> Experiment:
-    return Experiment.model_validate(
-        {
-            "experiment": name,
-            "hypothesis": "-",
-            "surface": "email",
-            "about": "welcome",
-            "control": "a",
-            "arms": [{"arm": "a", "weight": 1}, {"arm": "b", "weight": 3}],
-            "starts": "2026-11-01",
-            "ends": "2026-11-30",
-            "metric": "purchase",
-            "within_days": 7,
-            **changed,
-        }
-    )
 
 
 def experiments(*declared: Experiment, holdout: Holdout | None = None, **known: Any) -> Experiments:

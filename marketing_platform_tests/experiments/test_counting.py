@@ -12,51 +12,21 @@ import pytest
 from marketing_platform.catalog import tables
 from marketing_platform.experiments.counting import counts_sql, first_arms_sql, tables_read
 from marketing_platform.experiments.released import moved_arms
-from marketing_platform.experiments.spec import Declarations, Experiment, Metric
+from marketing_platform.experiments.spec import Declarations, Experiment
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select
 from marketing_platform.stores.registry import open_stores
+from marketing_platform_tests.experiments.declaring import METRICS
+from marketing_platform_tests.experiments.declaring import experiment as in_november
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
-METRICS = {
-    "purchase": Metric.model_validate(
-        {
-            "metric": "purchase",
-            "says": "-",
-            "from": "purchases",
-            "where": {"quantity": {"at_least": 1}},
-            "better": "higher",
-        }
-    ),
-    "unsubscribe": Metric.model_validate(
-        {
-            "metric": "unsubscribe",
-            "says": "-",
-            "from": "events",
-            "where": {"event_type": "unsubscribe"},
-            "better": "lower",
-        }
-    ),
-}
 
 
 def experiment(name: str = "e", **changed: Any) -> Experiment:
-    return Experiment.model_validate(
-        {
-            "experiment": name,
-            "hypothesis": "-",
-            "surface": "email",
-            "about": "welcome",
-            "control": "a",
-            "arms": [{"arm": "a", "weight": 1}, {"arm": "b", "weight": 1}],
-            "starts": "2026-11-01",
-            "ends": "2026-11-30",
-            "metric": "purchase",
-            "within_days": 2,
-            "guardrails": [{"metric": "unsubscribe", "worse_by": 0.1}],
-            **changed,
-        }
-    )
+    """Two days count, who leaves counts too, and arms are equally large."""
+    arms = [{"arm": "a", "weight": 1}, {"arm": "b", "weight": 1}]
+    guardrails = [{"metric": "unsubscribe", "worse_by": 0.1}]
+    return in_november(name, **{"within_days": 2, "arms": arms, "guardrails": guardrails, **changed})
 
 
 class Warehouse:

@@ -11,8 +11,7 @@ import pytest
 from marketing_platform.experiments.counting import MIXED, USERS
 from marketing_platform.experiments.judging import Result, judge
 from marketing_platform.experiments.spec import Declarations, Experiment
-from marketing_platform_tests.experiments.test_assigning import experiment
-from marketing_platform_tests.experiments.test_counting import METRICS
+from marketing_platform_tests.experiments.declaring import METRICS, experiment
 
 FIRST = date(2026, 11, 1)
 GUARDED = {

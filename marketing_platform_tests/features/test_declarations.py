@@ -52,13 +52,13 @@ class TestDeclarations(DeclarationsContract):
         (
             "from: events\n",
             "from: evens\n",
-            "5: features.0.from: expected one of events, feedback, interests, purchases",
+            "5: features.0.from: expected one of events, exposures, feedback, interests, purchases",
         ),
         ("from: events\n", "from: evens\n", "(the tables with user_id and a moment), found 'evens' (did you"),
         (
             "from: events\n",
             "from: ad_spend\n",
-            "5: features.0.from: expected one of events, feedback, interests",
+            "5: features.0.from: expected one of events, exposures, feedback, interests",
         ),
         ("event_type: click", "kind: click", "6: features.0.where.kind: expected one of event_id, user_id,"),
         (

@@ -36,7 +36,8 @@ def test_each_table_rule_declares_one_check_that_blocks_unless_it_only_warns(sui
     checks = declared_checks(suites)
     assert len({(check.asset, check.check) for check in checks}) == len(checks)
     warning = {check.check for check in checks if not check.blocking}
-    assert warning == {"unusual_days", "products_described", "emptied"}
+    of_experiments = {"sample_ratio", "one_arm_each", "guardrails"}
+    assert warning == {"unusual_days", "products_described", "emptied", *of_experiments}
     assert ("users", "users_ids_unique") in {(check.asset, check.check) for check in checks}
 
 

@@ -22,7 +22,7 @@ from marketing_platform_tests.dashboard.test_uploads import GOOD, HEADER
 from marketing_platform_tests.servers.base import free_port, started
 from marketing_platform_tests.serving.conftest import Platform
 
-PAGES = ("", "ask", "campaigns", "forecasts", "recommendations", "quality", "upload", "data")
+PAGES = ("", "ask", "campaigns", "forecasts", "recommendations", "experiments", "quality", "upload", "data")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 30_000  # milliseconds
 PHONE_WIDTH = 360  # pixels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -29,6 +29,9 @@ from marketing_platform.content.segments.queries import (
     segments_query,
 )
 from marketing_platform.encoders.messages import SAID, TEXTS, WRITTEN
+from marketing_platform.experiments import counting as experiments
+from marketing_platform.experiments.loading import load_declarations
+from marketing_platform.experiments.spec import Declarations
 from marketing_platform.features.loading import load_features
 from marketing_platform.features.queries import (
     GIVEN_PAIRS,
@@ -264,6 +267,14 @@ def test_profiles_that_gates_judge(engines: tuple[Loaded, Loaded], name: str) ->
 @pytest.mark.parametrize("name", GRAPH)
 def test_nodes_and_relations(engines: tuple[Loaded, Loaded], name: str) -> None:
     assert_same(engines, GRAPH[name].format(record_id=RECORD_ID))
+
+
+@pytest.mark.parametrize("query", [experiments.counts_sql, experiments.first_arms_sql])
+def test_experiments(engines: tuple[Loaded, Loaded], query: Callable[[Declarations], str]) -> None:
+    declared = load_declarations(load_settings().experiments_dir)
+    assert_same(engines, query(declared))
+    none = Declarations()
+    assert_same(engines, query(none))
 
 
 @pytest.mark.parametrize("sql", [TEXTS, WRITTEN, VOCABULARY, DESCRIBED])

@@ -141,6 +141,14 @@ def test_a_pinned_answer_is_as_the_release_made_it(fresh_platform: Platform) -> 
     assert landed(fresh_platform) == []
 
 
+def test_who_looks_at_somebodys_list_exposes_nobody(fresh_platform: Platform) -> None:
+    publish(fresh_platform)
+    with fresh_platform.client() as client:
+        shown = {user: asked(client, user, preview=True)["experiment"]["variant"] for user in USERS}
+    assert shown == DRAWN
+    assert landed(fresh_platform) == []
+
+
 def test_etags_of_arms_differ(fresh_platform: Platform) -> None:
     """A release goes on when an experiment begins, ends or is looked at on another day."""
     publish(fresh_platform, {**WHOLE, "about": "content"})
@@ -149,6 +157,7 @@ def test_etags_of_arms_differ(fresh_platform: Platform) -> None:
         url = f"/api/v1/users/{USERS[0]}/recommendations?kind=content"
         first = client.get(url)
         assert first.headers["etag"] != bare
+        assert first.headers["etag"].endswith('/e.content"')
         assert client.get(url, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
         assert client.get(url, headers={"If-None-Match": bare}).status_code == 200
 

@@ -24,7 +24,6 @@ router = APIRouter(
 )
 
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=50)]
-_PICTURE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _CODES = (
     *DENIALS_OF_USERS,
     "unknown_user",
@@ -39,11 +38,10 @@ _CODES = (
 
 def _documented() -> dict[int | str, dict[str, Any]]:
     found = responses.documented(schemas.example(), "The board, in the format that was asked for.")
-    found[200]["content"] |= {
-        "image/png": _PICTURE,
-        "image/svg+xml": {"schema": {"type": "string"}},
-        "text/html": {"schema": {"type": "string"}},
-    }
+    pictures = {"image/png": "…", "image/svg+xml": "<svg …>", "text/html": "<!doctype html>…"}
+    for media, shown in pictures.items():
+        form = {"format": "binary"} if media == "image/png" else {}
+        found[200]["content"][media] = {"schema": {"type": "string", **form}, "example": shown}
     return {**found, **errors.documented(*_CODES)}
 
 

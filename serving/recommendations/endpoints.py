@@ -33,6 +33,12 @@ Limit = Annotated[
 ]
 Kind = Annotated[service.Kind, Query(description="What is recommended.")]
 Explain = Annotated[bool, Query(description="Whether items carry contributions and paths; reasons they do.")]
+Preview = Annotated[
+    bool,
+    Query(
+        description="Whether somebody else looks at it: the user then is not counted as exposed to an arm."
+    ),
+]
 
 _OF_LISTS = (
     *DENIALS_OF_USERS,
@@ -120,6 +126,7 @@ async def of_user(
     limit: Limit = None,
     category: OnlyCategory = None,
     explain: Explain = True,
+    preview: Preview = False,
 ) -> Response:
     """What was prepared with the release, each item with a sentence that says why.
 
@@ -129,7 +136,7 @@ async def of_user(
     list gets the list of their arm, and `experiment` names both; asked of a `release`, the list is as it was
     made, and nobody is in an experiment.
     """
-    wanted = service.Wanted(kind, limit, category, explain)
+    wanted = service.Wanted(kind, limit, category, explain, preview)
     standing = _standing(request, heed, wanted.items)
     return await lookups.answer(
         request, "recommendations", service.of_user, user_id, wanted, standing, exposures

@@ -53,6 +53,7 @@ class Wanted:
     limit: int | None = None  # as many as the release shows
     category: str | None = None
     explain: bool = True
+    preview: bool = False  # somebody else looks: the user is not exposed to an arm
 
     @property
     def items(self) -> ItemKind:
@@ -101,9 +102,12 @@ def of_user(
     body = stored.answer(kept, found.dropped, brief=not wanted.explain, also=told)
     if arm is None:
         return _edited(body, found)
-    of = release.manifest.release_id
-    exposures.note(arm, user_id, surface="recommendations", about=wanted.kind, release_id=of)
-    return Edited(body)  # which arm it is may change with the day
+    if not wanted.preview:
+        of = release.manifest.release_id
+        exposures.note(arm, user_id, surface="recommendations", about=wanted.kind, release_id=of)
+    shown = Edited(body)  # which arm it is may change with the day
+    shown.edition = None if found.dropped else f"{arm.experiment}.{arm.variant}"
+    return shown
 
 
 def chosen(

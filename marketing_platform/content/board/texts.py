@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from marketing_platform.content.board.document import Box, Line, Run
 from marketing_platform.content.board.spec import Lettering, Role
-from marketing_platform.content.board.typography import ASCENT, LINE, Fonts
+from marketing_platform.content.board.typography import ASCENT, LINE, Fonts, begins_rtl
 from marketing_platform.content.board.wrapping import Setting, Wrapped, shortened, wrapped
 
 STEPS = (1.0, 0.92, 0.85, 0.78, 0.7, 0.6, 0.5)  # of the largest sizes, tried from large to small
@@ -90,15 +90,19 @@ def _attempt(
 
 
 def _first_shortened(fonts: Fonts, texts: Sequence[Text], box: Box, scale: float) -> Block | None:
-    text = texts[0]
-    size = _size(text.lettering, 0.0, scale)
-    for most in range(text.lettering.lines, 0, -1):
-        lines = shortened(fonts, text.text, Setting(text.lettering.face, size, most), box.width)
-        if lines is None:
-            return None
-        block = Block((_Set(text, size, lines),), tuple(other.role for other in texts[1:]), STEPS[-1])
-        if block.height <= box.height:
-            return block
+    """All at their smallest, the first with an ellipsis; as many of the others as there is room for."""
+    first, *others = texts
+    size, smallest = _size(first.lettering, 0.0, scale), STEPS[-1]
+    for number in range(len(others), -1, -1):
+        rest = _attempt(fonts, others[:number], box, scale, 0.0)
+        for most in range(first.lettering.lines, 0, -1) if rest is not None else ():
+            lines = shortened(fonts, first.text, Setting(first.lettering.face, size, most), box.width)
+            if lines is None:
+                return None
+            left_out: tuple[Role, ...] = tuple(other.role for other in others[number:])
+            block = Block((_Set(first, size, lines), *(rest or ())), left_out, smallest)
+            if block.height <= box.height:
+                return block
     return None
 
 
@@ -111,7 +115,7 @@ def _line(fonts: Fonts, part: _Set, text: str, box: Box, top: float, behind: str
     pieces = fonts.pieces(text, part.text.lettering.face)
     widths = [fonts.width(piece.text, piece.face, part.size, piece.rtl) for piece in pieces]
     # A line that begins from right to left stands at the right.
-    x = box.x + (box.width - sum(widths) if pieces and pieces[-1].rtl else 0)
+    x = box.x + (box.width - sum(widths) if begins_rtl(text) else 0)
     runs: list[Run] = []
     for piece, width in zip(pieces, widths, strict=True):
         runs.append(

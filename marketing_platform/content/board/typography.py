@@ -101,10 +101,10 @@ class Fonts:
         are not resolved.
         """
         parts = list(self._in_order(text, face))
-        return tuple(reversed(parts)) if _begins_rtl(text) else tuple(parts)
+        return tuple(reversed(parts)) if begins_rtl(text) else tuple(parts)
 
     def _in_order(self, text: str, face: Face) -> Iterator[Piece]:
-        start, current, rtl = 0, face, _begins_rtl(text)
+        start, current, rtl = 0, face, begins_rtl(text)
         for place, letter in enumerate(text):
             kind = unicodedata.bidirectional(letter)
             if not (kind in _RTL or kind in _LTR or not self.has(letter, current)):
@@ -158,8 +158,8 @@ def _printable(letter: str) -> bool:
     )
 
 
-def _begins_rtl(text: str) -> bool:
-    """By its first letter with a direction: UAX #9, rules P2 and P3."""
+def begins_rtl(text: str) -> bool:
+    """Whether a line is read from the right: by its first letter with a direction (UAX #9, P2 and P3)."""
     kinds = (unicodedata.bidirectional(letter) for letter in text)
     return next((kind in _RTL for kind in kinds if kind in _RTL or kind == "L"), False)
 

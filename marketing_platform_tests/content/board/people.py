@@ -57,9 +57,9 @@ def product(
 def sample() -> Content:
     """A board with everything on it."""
     interests = [
-        Interest("Camping", 0.9, "survey", 1.0),
-        Interest("Hiking", 0.5, "purchase", 0.7),
-        Interest("Kitchen", None, None, 0.2),
+        Interest("Camping", 0.9, "stated", 1.0),
+        Interest("Hiking", 0.5, "purchases", 0.7),
+        Interest("Kitchen", 0.1, "messages", 0.2),
     ]
     names = ["Birkvik 2-Person Tunnel Tent", "Beck 22 L Daypack", "Ember Pan", "Trailside First Aid Kit"]
     products = [product(number, name, path=["Product"]) for number, name in enumerate(names, 1)]

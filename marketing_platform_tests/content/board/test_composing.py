@@ -44,7 +44,7 @@ def test_an_owned_product_without_a_name_is_not_named() -> None:
 
 
 def test_interests_say_how_they_are_known() -> None:
-    interests = [Interest("Hiking", 0.4, "purchase", 0.7), Interest("Tea", None, "elsewhere", 0.5)]
+    interests = [Interest("Hiking", 0.4, "purchases", 0.7), Interest("Tea", 2.0, "elsewhere", 0.5)]
     known = person(interests=interests, bought=[bought("p-0", "Trail Bottle", "Hiking")])
     hiking, tea = composed(known).items["interest"]
     assert (hiking.subtitle, hiking.why, hiking.strength) == (
@@ -52,12 +52,14 @@ def test_interests_say_how_they_are_known() -> None:
         "You have: Trail Bottle.",
         0.4,
     )
-    assert (tea.subtitle, tea.why, tea.strength) == ("From what you do", None, None)
+    assert (tea.subtitle, tea.why, tea.strength) == ("From what you do", None, 1.0)
     assert composed(known).tagline == "Hiking · Tea"
 
 
 def test_ideas_follow_what_somebody_cares_about_and_are_the_same_every_time() -> None:
-    known = person(interests=[Interest("Kitchen", 1.0, None, 1.0), Interest("Camping", 0.2, None, 1.0)])
+    known = person(
+        interests=[Interest("Kitchen", 1.0, "stated", 1.0), Interest("Camping", 0.2, "stated", 1.0)]
+    )
     ideas = composed(known).items["inspiration"]
     assert [idea.category for idea in ideas] == ["Kitchen", "Camping", None]
     assert composed(known).items["inspiration"] == ideas

@@ -76,7 +76,7 @@ def no_images(digest: str) -> bytes:
 
 
 def hostile(name: str, interest: str, product_name: str) -> Content:
-    interests = [Interest(interest, 0.5, "survey", 1.0)]
+    interests = [Interest(interest, 0.5, "stated", 1.0)]
     return compose(person(name, interests), [product(1, product_name)], design().words, lambda *_: None)
 
 

@@ -12,7 +12,9 @@ from marketing_platform.content.board.areas import header
 from marketing_platform.content.board.colours import contrast
 from marketing_platform.content.board.composing import Content, compose
 from marketing_platform.content.board.document import Board, Box, Line
-from marketing_platform.content.board.typography import ASCENT, LINE, REPLACEMENT
+from marketing_platform.content.board.layout import laid_out
+from marketing_platform.content.board.png import to_png
+from marketing_platform.content.board.typography import ASCENT, LINE, REPLACEMENT, Fonts
 from marketing_platform.content.people import Interest
 from marketing_platform_tests.content.board.people import (
     ASPECTS,
@@ -45,7 +47,7 @@ NAMES = st.one_of(
     ),
 )
 INTERESTS = st.builds(
-    Interest, NAMES, st.none() | st.floats(0, 1), st.sampled_from(["survey", "purchase", None]), st.just(1.0)
+    Interest, NAMES, st.floats(0, 1), st.sampled_from(["stated", "purchases"]), st.just(1.0)
 )
 
 
@@ -184,6 +186,24 @@ def test_letters_that_no_font_has_are_shown_as_a_box_and_named() -> None:
     assert f"A board for Anna {REPLACEMENT} {REPLACEMENT}" == "".join(_text(line) for line in board.lines[:1])
     assert board.title == "A board for Anna 🌸 汉"
     assert any("U+1F338, U+6C49" in note for note in board.notes)
+
+
+def test_without_raqm_letters_of_the_right_come_one_by_one_and_a_note_says_so() -> None:
+    plain = Fonts()
+    plain.shapes = False
+    content = compose(person(), [product(1, "خيمة عائلية")], design().words, lambda *_: None)
+    board = laid_out(content, design(), design().themes["light"], design().aspects["16:9"], plain)
+    assert_in_order(board)
+    assert board.notes == (
+        "Right-to-left text comes letter by letter: this machine's Pillow lacks Raqm or FriBiDi.",
+    )
+    assert to_png(board, plain, lambda _: b"").startswith(b"\x89PNG")
+
+
+def test_a_line_that_begins_from_the_left_stays_there() -> None:
+    content = compose(person("محمد"), [], design().words, lambda *_: None)
+    board = board_of(content)
+    assert min(run.x for run in board.lines[0].runs) == header(design().aspects["16:9"]).x
 
 
 def test_a_name_that_reads_from_the_right_stands_at_the_right() -> None:
