@@ -1,4 +1,4 @@
-"""How fast boards are drawn and answered: `python -m benchmarks.content_boards`, of `make bench-content`.
+"""How fast boards are drawn and answered, of `make bench-content`.
 
 Cold: a board that nobody asked for yet, as PNG, from an API process over the sample, one request
 after the other. Cached: the same boards again, in turns with another look-up of the user (features), so
@@ -7,8 +7,6 @@ that both see the same noise.
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +16,6 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import httpx
-from rich.console import Console
 
 from benchmarks.serving import key_of, ours
 from marketing_platform.access import Scope
@@ -35,7 +32,6 @@ from marketing_platform.stores.protocols import Select, TableRef
 from marketing_platform.stores.registry import open_stores
 
 _ASPECTS = ("16:9", "1:1", "9:16", "4:5")
-console = Console()
 
 
 def boards(data_dir: Path | None = None, *, cold: int = 200, cached: int = 1_000) -> dict[str, float]:
@@ -115,18 +111,3 @@ def _users(settings: Settings) -> list[str]:
     known = TableRef("users", parts, table("users").arrow_schema)
     select = Select("SELECT user_id FROM users ORDER BY user_id", [known])
     return open_stores(settings).warehouse.query(select)["user_id"].to_pylist()
-
-
-def main() -> None:
-    """Print what was measured, and a line of JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--data-dir", type=Path, help="an installation with a release; the sample if left out"
-    )
-    found = boards(parser.parse_args().data_dir)
-    console.print(told(found))
-    print(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main()
