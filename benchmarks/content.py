@@ -14,9 +14,7 @@ from benchmarks import content_boards, content_emails
 def main() -> None:
     """Print what was measured, and a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--data-dir", type=Path, help="a release to draw boards of; made of the sample unless given"
-    )
+    parser.add_argument("--data-dir", type=Path, help="with a release; made of the sample unless given")
     options = parser.parse_args()
     console = Console()
     per_second = content_emails.emails()
