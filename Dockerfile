@@ -12,6 +12,8 @@ RUN /opt/venv/bin/pip install --no-deps --editable . \
     && /opt/venv/bin/python -m compileall -q dashboard marketing_platform serving
 
 FROM python:3.11.13-slim-bookworm
+# Arabic and Hebrew on vision boards are put in order by it.
+RUN apt-get update && apt-get install --yes --no-install-recommends libfribidi0 && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp platform \
     && install -d -o platform -g platform /var/lib/marketing-platform \
     && install -d /opt/dagster \
