@@ -399,6 +399,10 @@ async def _of_release(request: Request, release: OfRelease = None) -> None:
 OF_RELEASE = Depends(_of_release)
 
 
-def lookups_of(request: Request) -> Lookups:
-    """A dependency: the look-ups of this application."""
+async def lookups_of(request: Request) -> Lookups:
+    """A dependency: the look-ups of this application.
+
+    FastAPI runs dependencies that are not `async` in a thread each, which costs more than most answers: all
+    of this package are.
+    """
     return request.app.state.lookups

@@ -176,6 +176,6 @@ class LiveOverrides:
             self._standing[kind] = Standing(rules_of_answers(declared), facts, ends)
 
 
-def overrides_of(request: Request) -> LiveOverrides:
+async def overrides_of(request: Request) -> LiveOverrides:
     """A dependency: the overrides that this application follows."""
     return request.app.state.overrides

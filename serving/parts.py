@@ -121,7 +121,7 @@ def assemble(
         audit=AuditService(records.ledger, shelf, stores.documents, seconds=settings.api_seconds),
         emails=EmailService(settings, records.mail, writes, overrides),
         exposures=exposures,
-        boards=Boards(settings.boards_dir),
+        boards=Boards(settings.boards_dir, lookups, overrides),
         files=FileService(settings, stores.objects, writing),
         holder=holder,
         hooks=HookService(settings, records.calls, stores.objects),

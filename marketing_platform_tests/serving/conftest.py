@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import orjson
@@ -337,13 +338,18 @@ def encoder() -> Encoder:
         return open_encoder(Path(folder))
 
 
+def _letter(number: int) -> str:
+    """Names are letters: some places let nothing else stand in them."""
+    return ascii_lowercase[number % len(ascii_lowercase)]
+
+
 def _person(user_id: str, number: int, generation: int) -> bytes:
     """Every second one agreed to get e-mails, the last one has no address."""
     lamp = {"product_id": "p-0", "name": "Lamp", "category": None, "last_at": MORNING, "satisfaction": 4}
     return orjson.dumps(
         {
             "user_id": user_id,
-            "name": f"Ada{'abcdef'[number]} Example{'abcdef'[generation]}",
+            "name": f"Ada{_letter(number)} Example{_letter(generation)}",
             "email": f"{user_id}@example.com" if user_id != USERS[-1] else None,
             "country": "DE",
             "language": "de-DE" if number % 2 else "en-GB",

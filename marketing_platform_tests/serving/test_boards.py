@@ -16,6 +16,7 @@ from marketing_platform.content.board import studio
 from marketing_platform_tests.serving.conftest import Platform, products_of
 from serving.boards.service import Boards, Drawing
 from serving.lookups import Lookups
+from serving.overrides import LiveOverrides
 from serving.releases import BOARD_IMAGES
 
 URL = "/api/v1/users/u-1/vision-board"
@@ -151,10 +152,10 @@ def test_a_board_is_of_one_release_although_another_comes_to_serve_meanwhile(
     fresh_platform: Platform,
 ) -> None:
     async def drawn() -> Drawing:
-        boards, lookups = Boards(fresh_platform.settings.boards_dir), cast("Lookups", Swapping())
+        nothing_held_back = cast("LiveOverrides", SimpleNamespace(standing=lambda _: None))
+        boards = Boards(fresh_platform.settings.boards_dir, cast("Lookups", Swapping()), nothing_held_back)
         async with boards.running():
-            look = boards.look("png", None, None)
-            return await boards.drawn(lookups, "u-1", look, None, pinned=None, has="")
+            return await boards.drawn("u-1", boards.look("png", None, None), pinned=None, has="")
 
     found = asyncio.run(drawn())
     assert (found.manifest.release_id, found.body) == ("r-new", b"r-new")

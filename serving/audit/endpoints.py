@@ -19,7 +19,7 @@ _MAY = [Depends(allowed(Scope.READ_AUDIT, Scope.ADMIN))]
 router = APIRouter(prefix="/api/v1", tags=["audit"], dependencies=_MAY)
 
 
-def _service(request: Request) -> AuditService:
+async def _service(request: Request) -> AuditService:
     return request.app.state.audit
 
 

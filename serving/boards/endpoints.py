@@ -13,8 +13,7 @@ from serving import errors, responses
 from serving.access.permission import DENIALS_OF_USERS, allowed
 from serving.boards import schemas
 from serving.boards.service import Boards
-from serving.lookups import OF_RELEASE, Lookups, lookups_of, release_asked
-from serving.overrides import LiveOverrides, overrides_of
+from serving.lookups import OF_RELEASE, release_asked
 from serving.parameters import PathUserId
 
 router = APIRouter(
@@ -45,7 +44,7 @@ def _documented() -> dict[int | str, dict[str, Any]]:
     return {**found, **errors.documented(*_CODES)}
 
 
-def boards_of(request: Request) -> Boards:
+async def boards_of(request: Request) -> Boards:
     """A dependency: what draws boards."""
     return request.app.state.boards
 
@@ -59,8 +58,6 @@ def boards_of(request: Request) -> Boards:
 async def of_user(
     *,
     request: Request,
-    lookups: Annotated[Lookups, Depends(lookups_of)],
-    heed: Annotated[LiveOverrides, Depends(overrides_of)],
     boards: Annotated[Boards, Depends(boards_of)],
     user_id: PathUserId,
     form: Annotated[
@@ -83,9 +80,8 @@ async def of_user(
     """
     pinned = release_asked(request)
     look = boards.look(form, theme, aspect)
-    standing = None if pinned else heed.standing("product")
     has = request.headers.get("If-None-Match", "")
-    drawing = await boards.drawn(lookups, user_id, look, standing, pinned=pinned, has=has)
+    drawing = await boards.drawn(user_id, look, pinned=pinned, has=has)
     headers = {
         "X-Release-Id": drawing.manifest.release_id,
         "ETag": drawing.etag,

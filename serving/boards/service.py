@@ -23,7 +23,7 @@ from marketing_platform.content.people import Person
 from marketing_platform.releases.manifest import Manifest
 from serving.errors import ApiError
 from serving.lookups import Lookups
-from serving.overrides import Standing
+from serving.overrides import LiveOverrides, Standing
 from serving.recommendations.service import Wanted, chosen
 from serving.releases import BOARD_IMAGES, PEOPLE, OpenRelease
 
@@ -41,10 +41,12 @@ class Drawing:
 
 
 class Boards:
-    """Draws boards; `running` has to be entered first."""
+    """Draws boards as `folder` declares them; `running` has to be entered first."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lookups: Lookups, overrides: LiveOverrides) -> None:
         self._folder = folder
+        self._lookups = lookups
+        self._overrides = overrides
         self._studio: Studio | None = None
 
     @asynccontextmanager
@@ -82,10 +84,8 @@ class Boards:
 
     async def drawn(
         self,
-        lookups: Lookups,
         user_id: str,
         look: Look,
-        standing: Standing | None,
         *,
         pinned: str | None,
         has: str,
@@ -93,22 +93,21 @@ class Boards:
         """The board of a user, from one release.
 
         Args:
-            lookups: What asks releases.
             user_id: Whose.
             look: How.
-            standing: What holds back products now; None for an answer of the past.
-            pinned: A release of the past, or None.
+            pinned: A release of the past, whose board is drawn as it was, or None.
             has: The ETags of what the one who asks has.
         """
+        standing = None if pinned else self._overrides.standing("product")
         while True:
-            manifest, given = await lookups.ask(
+            manifest, given = await self._lookups.ask(
                 "recommendations", (user_id,), pinned, known, user_id, standing
             )
             digest = blake2b(given, key=self.studio.identity, digest_size=16).hexdigest()
             etag = f'"{manifest.release_id}/{digest}"'
             if etag in has:
                 return Drawing(manifest, etag, None)
-            drawn_of, _, body = await lookups.ask_once(
+            drawn_of, _, body = await self._lookups.ask_once(
                 "boards", (user_id,), pinned, draw, digest, look, studio=self.studio, given=given
             )
             # Only if another release came to serve between the two was it drawn with the images of that one.

@@ -24,7 +24,7 @@ unsubscribing = APIRouter(prefix="/api/v1/unsubscribe", tags=["emails"])
 _MESSAGE = "message/rfc822"
 
 
-def _service(request: Request) -> EmailService:
+async def _service(request: Request) -> EmailService:
     return request.app.state.emails
 
 

@@ -117,6 +117,6 @@ class Exposures:
                 await asyncio.to_thread(self.write)
 
 
-def exposures_of(request: Request) -> Exposures:
+async def exposures_of(request: Request) -> Exposures:
     """A dependency: what this application showed."""
     return request.app.state.exposures

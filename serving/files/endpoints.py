@@ -22,7 +22,7 @@ _BYTES = "application/octet-stream"
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
 
 
-def _service(request: Request) -> FileService:
+async def _service(request: Request) -> FileService:
     return request.app.state.files
 
 

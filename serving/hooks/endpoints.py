@@ -23,7 +23,7 @@ _SIGNATURE = APIKeyHeader(
 )
 
 
-def _service(request: Request) -> HookService:
+async def _service(request: Request) -> HookService:
     return request.app.state.hooks
 
 

@@ -23,7 +23,7 @@ _MAY = [Depends(allowed(Scope.READ_ANALYTICS)), OF_RELEASE]
 router = APIRouter(prefix="/api/v1/kpis", tags=["analytics"], dependencies=_MAY)
 
 
-def registry_of(request: Request) -> Registry:
+async def registry_of(request: Request) -> Registry:
     """A dependency: the KPIs that this application knows."""
     return request.app.state.registry
 

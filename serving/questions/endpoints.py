@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/v1/questions", tags=["questions"], dependencies=
 Asked = Annotated[schemas.AskedQuestion, Depends(strict_json(schemas.AskedQuestion))]
 
 
-def _questions_of(request: Request) -> Questions:
+async def _questions_of(request: Request) -> Questions:
     return request.app.state.questions
 
 

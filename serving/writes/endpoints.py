@@ -30,7 +30,7 @@ router = APIRouter(prefix="/api/v1", tags=["writes"])
 _NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 
-def _service(request: Request) -> WriteService:
+async def _service(request: Request) -> WriteService:
     return request.app.state.writes
 
 
