@@ -6,7 +6,7 @@ is in answers of its own, because what may leave of it changes between releases.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -15,9 +15,13 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from marketing_platform.catalog import table
 from marketing_platform.recommenders.answers import ANSWER_SCHEMA
+from marketing_platform.recommenders.rules.filters_sql import holds_sql
+from marketing_platform.recommenders.rules.spec import Filter
 
-MOST = 12  # purchases, and interests, of one user: `$most` of the queries
+MOST = 12  # purchases, interests and complements of one user: `$most` of the queries
+MOST_PAIRS = 6  # complements of one product
 
 # Strings of all three are ordered alike, whatever the engine's collation: the parts are matched in order.
 USERS_SQL = """
@@ -58,6 +62,33 @@ FROM (
 WHERE place <= $most
 ORDER BY user_id, place"""
 
+_PAIRS_SQL = """
+SELECT goes_with, product_id, name, category
+FROM (
+  SELECT product_pairs.product_id AS goes_with, product_pairs.other_product_id AS product_id,
+         products.name, products.category,
+         row_number() OVER (PARTITION BY product_pairs.product_id
+           ORDER BY product_pairs.leverage DESC, product_pairs.other_product_id) AS place
+  FROM product_pairs
+  LEFT JOIN products ON products.product_id = product_pairs.other_product_id
+  WHERE COALESCE(products.in_stock, TRUE) AND {allowed}
+) AS placed
+WHERE place <= $most
+ORDER BY goes_with, place"""
+
+
+def pairs_sql(excluded: Iterable[Filter]) -> str:
+    """What can be had and goes with a product, what goes best first, without what is never recommended."""
+    products = table("products")
+    allowed = ["TRUE"]
+    for where in excluded:
+        conditions = (
+            f"({holds_sql(f'products.{name}', condition, products.column(name).type)})"
+            for name, condition in where.items()
+        )
+        allowed.append(f"NOT COALESCE({' AND '.join(conditions)}, FALSE)")
+    return _PAIRS_SQL.format(allowed=" AND ".join(allowed))
+
 
 @dataclass(frozen=True)
 class Bought:
@@ -74,6 +105,16 @@ class Bought:
         """The product of a document's entry."""
         last_at = datetime.fromisoformat(said["last_at"])
         return cls(said["product_id"], said["name"], said["category"], last_at, said["satisfaction"])
+
+
+@dataclass(frozen=True)
+class Complement:
+    """A product that goes with one that a user has, and that they did not buy lately."""
+
+    product_id: str
+    name: str | None
+    category: str | None
+    goes_with: str  # a product of `purchases`
 
 
 @dataclass(frozen=True)
@@ -98,6 +139,7 @@ class Person:
     marketing_consent: bool | None
     purchases: tuple[Bought, ...]  # newest first
     interests: tuple[Interest, ...]  # strongest and surest first
+    complements: tuple[Complement, ...] = ()  # of what was bought last first, then what goes best
 
     @classmethod
     def read(cls, document: bytes) -> Person:
@@ -105,11 +147,15 @@ class Person:
         said: dict[str, Any] = orjson.loads(document)
         said["purchases"] = tuple(Bought.of(bought) for bought in said["purchases"])
         said["interests"] = tuple(Interest(**interest) for interest in said["interests"])
+        said["complements"] = tuple(Complement(**going) for going in said["complements"])
         return cls(**said)
 
 
 def people(
-    users: Iterable[pa.Table], purchases: Iterable[pa.Table], interests: Iterable[pa.Table]
+    users: Iterable[pa.Table],
+    purchases: Iterable[pa.Table],
+    interests: Iterable[pa.Table],
+    pairs: pa.Table,
 ) -> Iterator[pa.Table]:
     """The document of every user as rows of ANSWER_SCHEMA.
 
@@ -117,17 +163,17 @@ def people(
         users: Rows of `USERS_SQL`, in chunks.
         purchases: Rows of `PURCHASES_SQL`.
         interests: Rows of `INTERESTS_SQL`.
+        pairs: Rows of `pairs_sql`.
     """
     parts = {"purchases": _ByUser(purchases), "interests": _ByUser(interests)}
+    going = {product: list(rows) for product, rows in groupby(pairs.to_pylist(), key=_goes_with)}
     for chunk in users:
         rows = chunk.to_pylist()
-        answers = [
-            orjson.dumps(
-                {**row, **{name: part.of(row["user_id"]) for name, part in parts.items()}},
-                option=orjson.OPT_UTC_Z,
-            )
-            for row in rows
-        ]
+        answers: list[bytes] = []
+        for row in rows:
+            person = {**row, **{name: part.of(row["user_id"]) for name, part in parts.items()}}
+            person["complements"] = _complements(person["purchases"], going)
+            answers.append(orjson.dumps(person, option=orjson.OPT_UTC_Z))
         yield pa.table({"key": [row["user_id"] for row in rows], "answer": answers}, schema=ANSWER_SCHEMA)
 
 
@@ -149,3 +195,20 @@ class _ByUser:
 
 def _user(row: dict[str, Any]) -> str:
     return row["user_id"]
+
+
+def _goes_with(row: dict[str, Any]) -> str:
+    return row["goes_with"]
+
+
+def _complements(
+    purchases: list[dict[str, Any]], going: Mapping[str, list[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    known = {bought["product_id"] for bought in purchases}
+    complements: list[dict[str, Any]] = []
+    for bought in purchases:
+        for other in going.get(bought["product_id"], ()):
+            if other["product_id"] not in known:
+                known.add(other["product_id"])
+                complements.append(other)
+    return complements[:MOST]

@@ -118,7 +118,7 @@ def render_one(settings: Settings, template: str, user_id: str, wish: Wish) -> R
             mail.templates.named(template),
             mail.templates.sending,
             person,
-            leaving_now(stored, user_id, mail.rules, facts) if stored else (),
+            leaving_now(stored, person, mail.rules, facts),
             unsubscribe_url=unsubscribe_url(mail.settings, records.mail.signing_key(), user_id),
             wish=wish,
         )

@@ -224,7 +224,7 @@ class _Run:
             surface="email", about=self.template.name, user_id=user_id, day=self.clock().date()
         )
         stored = self.audience.products(user_id)
-        products = leaving_now(stored, user_id, self.mail.rules, facts) if stored else ()
+        products = leaving_now(stored, person, self.mail.rules, facts)
         url = unsubscribe_url(self.mail.settings, self.key, user_id)
         wish = Wish(variant=arm.variant if arm else CONTROL, campaign=self.campaign.campaign)
         sending = self.mail.templates.sending

@@ -20,6 +20,7 @@ from marketing_platform.analytics.kpis.periods import last_days
 from marketing_platform.analytics.report import build_report
 from marketing_platform.catalog import TableKind, tables
 from marketing_platform.catalog.entities import BATCHES, LANDED, entity_sql
+from marketing_platform.content import people
 from marketing_platform.content.segments import Criteria, Segment
 from marketing_platform.content.segments.queries import (
     count_sql,
@@ -49,6 +50,7 @@ from marketing_platform.gates import profile_sql
 from marketing_platform.graph.interests import DESCRIBED, VOCABULARY
 from marketing_platform.graph.model import RECORD_ID, graph_model
 from marketing_platform.recommenders.item_kinds import ENGAGEMENT, INTERESTS, PARTS, PURCHASES
+from marketing_platform.recommenders.rules.spec import Condition
 from marketing_platform.sample import write_sample
 from marketing_platform.settings import load_settings
 from marketing_platform.sources import load_sources, match_source, project, read_rows
@@ -294,6 +296,15 @@ def test_what_recommendations_learn_from(engines: tuple[Loaded, Loaded], sql: st
     duckdb, other = (engine.ask(sql) for engine in engines)
     assert duckdb
     assert other == duckdb  # in the same order: ties are learned in the order they come in
+
+
+def test_people(engines: tuple[Loaded, Loaded]) -> None:
+    assert_same(engines, people.USERS_SQL)
+    nothing_expensive = Condition.model_validate({"at_least": 50})
+    pairs = people.pairs_sql([{"price": nothing_expensive}])
+    for sql in (people.PURCHASES_SQL, people.INTERESTS_SQL, pairs):
+        assert engines[0].ask(sql, most=3)
+        assert_same(engines, sql, most=3)
 
 
 @pytest.mark.parametrize("entity", FEATURED)

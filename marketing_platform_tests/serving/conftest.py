@@ -355,6 +355,7 @@ def _person(user_id: str, number: int, generation: int) -> bytes:
             "language": "de-DE" if number % 2 else "en-GB",
             "marketing_consent": number % 2 == 0,
             "purchases": [lamp],
+            "complements": [],
             "interests": [
                 {"interest": interest, "strength": 0.8, "source": "stated", "confidence": 1.0}
                 for interest in (["Camping", "Hiking"] if user_id == USERS[0] else ["Camping"])

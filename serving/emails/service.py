@@ -86,7 +86,7 @@ class EmailService:
         if found is None or stored is None:
             raise ApiError("unknown_user", parameter="user_id")
         person = Person.read(found)
-        products = leaving_now(StoredList.read(stored), user_id, standing.rules, standing.facts)
+        products = leaving_now(StoredList.read(stored), person, standing.rules, standing.facts)
         url = unsubscribe_url(self._mail, key, user_id)
         try:
             template = self._declared.named(question.template)

@@ -52,6 +52,7 @@ class Recommended:
     name: str
     category: str | None
     causes: tuple[str, ...]  # products that it was recommended for, the largest cause first
+    listed: bool = True  # among the recommendations; else it only goes with something that the person has
 
     @classmethod
     def read(cls, item: bytes, category: str | None) -> Recommended:
@@ -67,12 +68,32 @@ class Recommended:
 
 
 def leaving_now(
-    stored: StoredList, user_id: str, rules: Sequence[Rule], facts: LiveFacts
+    stored: StoredList | None, person: Person, rules: Sequence[Rule], facts: LiveFacts
 ) -> Sequence[Recommended]:
-    """What of a user's prepared list may leave now, as the API would give it."""
-    found = leaving(rules, user_id, stored.ids, facts, limit=stored.shown)
+    """What of a user's prepared list may leave now, as the API would give it; then other complements."""
+    return [*_listed(stored, person, rules, facts), *_complements(stored, person, rules, facts)]
+
+
+def _listed(
+    stored: StoredList | None, person: Person, rules: Sequence[Rule], facts: LiveFacts
+) -> Iterator[Recommended]:
+    if stored is None:
+        return
     categories = stored.categories or [None] * len(stored.ids)
-    return [Recommended.read(stored.items[place], categories[place]) for place in found.kept]
+    for place in leaving(rules, person.user_id, stored.ids, facts, limit=stored.shown).kept:
+        yield Recommended.read(stored.items[place], categories[place])
+
+
+def _complements(
+    stored: StoredList | None, person: Person, rules: Sequence[Rule], facts: LiveFacts
+) -> Iterator[Recommended]:
+    listed = frozenset(stored.ids) if stored else frozenset[str]()
+    others = [one for one in person.complements if one.product_id not in listed]
+    ids = [one.product_id for one in others]
+    for place in leaving(rules, person.user_id, ids, facts, limit=len(ids)).kept:
+        one = others[place]
+        name = one.name or one.product_id
+        yield Recommended(one.product_id, name, one.category, (one.goes_with,), listed=False)
 
 
 def complements(products: Sequence[Recommended], person: Person) -> Sequence[Recommended]:

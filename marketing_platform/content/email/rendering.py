@@ -95,7 +95,7 @@ def render(
         template: Compiled.
         sending: What holds for every e-mail.
         person: Whom it is for.
-        products: Recommended to them, best first.
+        products: Recommended to them, best first, and what else goes with what they have (`leaving_now`).
         unsubscribe_url: Where they say that they want no more of it.
         wish: Language, variant and values of fields.
 
@@ -222,6 +222,8 @@ class _Filling:
     def _products(self, each: ProductsField, products: Sequence[Recommended]) -> Sequence[Shown]:
         if each.source == "complements":
             products = complements(products, self.person)
+        else:
+            products = [one for one in products if one.listed]
         chosen = products[: each.most]
         urls = [
             _product_url(

@@ -13,6 +13,8 @@ from marketing_platform.defs.io_managers import Prepared, latest_name
 from marketing_platform.defs.pools import stored_in
 from marketing_platform.errors import UnknownName
 from marketing_platform.recommenders.answers import ANSWER_SCHEMA
+from marketing_platform.recommenders.rules import load_rules
+from marketing_platform.recommenders.rules.spec import Exclude
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores, from_environment
@@ -36,20 +38,26 @@ def people(
     purchases: StoredTable,
     products: StoredTable,
     derived_interests: StoredTable,
+    product_pairs: StoredTable,
     stores: dg.ResourceParam[Stores],
     settings: dg.ResourceParam[Settings],
 ) -> Prepared:
-    """For each user who they are, what they bought lately and what they care about."""
+    """For each user who they are, what they bought lately, what goes with it and what they care about."""
 
     def rows(sql: str, *tables: StoredTable, **parameters: int) -> Iterator[pa.Table]:
         select = Select(sql, [table.ref for table in tables], parameters)
         return stores.warehouse.batches(select, chunk_rows=settings.chunk_rows)
+
+    rules = load_rules(settings.rules_dir).of("products")
+    excluded = [rule.where for rule in rules if isinstance(rule, Exclude) and rule.where]
+    pairs = Select(facts.pairs_sql(excluded), [product_pairs.ref, products.ref], {"most": facts.MOST_PAIRS})
 
     return Prepared(
         facts.people(
             rows(facts.USERS_SQL, users),
             rows(facts.PURCHASES_SQL, purchases, products, most=facts.MOST),
             rows(facts.INTERESTS_SQL, derived_interests, most=facts.MOST),
+            stores.warehouse.query(pairs),
         )
     )
 
