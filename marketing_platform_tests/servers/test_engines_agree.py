@@ -300,11 +300,11 @@ def test_what_recommendations_learn_from(engines: tuple[Loaded, Loaded], sql: st
 
 def test_people(engines: tuple[Loaded, Loaded]) -> None:
     assert_same(engines, people.USERS_SQL)
-    nothing_expensive = Condition.model_validate({"at_least": 50})
-    pairs = people.pairs_sql([{"price": nothing_expensive}])
-    for sql in (people.PURCHASES_SQL, people.INTERESTS_SQL, pairs):
+    for sql in (people.PURCHASES_SQL, people.INTERESTS_SQL):
         assert engines[0].ask(sql, most=3)
         assert_same(engines, sql, most=3)
+    expensive = Condition.model_validate({"at_least": 100})
+    assert_same(engines, people.pairs_sql([{"price": expensive}]), most=3)
 
 
 @pytest.mark.parametrize("entity", FEATURED)
