@@ -14,7 +14,7 @@ from marketing_platform.cli.output import JsonOption, console, emit_json, emit_t
 from marketing_platform.errors import ExperimentError, InputError, UnknownRelease
 
 if TYPE_CHECKING:
-    from marketing_platform.experiments import Experiment
+    from marketing_platform.experiments.spec import Experiment
     from marketing_platform.releases.manifest import Manifest
     from marketing_platform.settings import Settings
 
@@ -89,7 +89,7 @@ def assign(
     """Which arms a user gets of the release that serves, or of the declarations before there is one."""
     from contextlib import ExitStack
 
-    from marketing_platform.experiments import load_experiments
+    from marketing_platform.experiments.loading import load_experiments
     from marketing_platform.experiments.released import open_experiments
     from marketing_platform.stores.registry import open_stores
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from marketing_platform.experiments import Surface
+from marketing_platform.experiments.spec import Surface
 from marketing_platform.ingestion.journal import Entry, object_name
 from marketing_platform.ingestion.written import Envelope, Record
 from marketing_platform.stores.protocols import Objects

@@ -8,7 +8,7 @@ from typing import Self
 
 from marketing_platform.content.people import Person
 from marketing_platform.errors import UnknownName
-from marketing_platform.experiments import Experiments
+from marketing_platform.experiments.assigning import Experiments
 from marketing_platform.experiments.released import open_experiments
 from marketing_platform.experiments.spec import Declarations
 from marketing_platform.features.asking import ask_release

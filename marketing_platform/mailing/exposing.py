@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from marketing_platform.experiments import Experiments
+from marketing_platform.experiments.assigning import Experiments
 from marketing_platform.ingestion.exposures import Exposure, land_exposures
 from marketing_platform.releases.mail import MailLedger
 from marketing_platform.stores.protocols import Objects

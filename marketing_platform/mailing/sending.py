@@ -23,7 +23,7 @@ from marketing_platform.content.email.templates import EmailTemplate, Templates
 from marketing_platform.content.email.texts import as_address
 from marketing_platform.content.people import Person
 from marketing_platform.errors import MailUnavailable, ReleaseTooOld, StoreFull, StoreUnavailable
-from marketing_platform.experiments import Experiments
+from marketing_platform.experiments.assigning import Experiments
 from marketing_platform.mailing.audience import Audience
 from marketing_platform.mailing.exposing import land_sent, with_sends
 from marketing_platform.mailing.mail_settings import MailSettings

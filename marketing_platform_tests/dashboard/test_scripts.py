@@ -92,6 +92,7 @@ def test_names_that_streamlit_has_no_more_draw_nothing() -> None:
 
 def test_it_starts_without_complaint_and_ends_when_told(served: Served) -> None:
     served.process.process.send_signal(signal.SIGTERM)
-    assert served.process.process.wait(20) == -signal.SIGTERM  # raised again once everything is closed
+    # Raised again once everything is closed, if Python has its own handler back by then.
+    assert served.process.process.wait(20) in (-signal.SIGTERM, 0)
     assert "warning" not in served.process.log.read_text().lower()
     assert "No runtime found" not in served.process.log.read_text()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from marketing_platform.experiments import Assignment, Experiments
+from marketing_platform.experiments.assigning import Assignment, Experiments
 from marketing_platform.experiments.released import ARMS, DAYS, RESULTS, open_experiments
 from marketing_platform.ingestion.exposures import Exposure, land_exposures
 from marketing_platform.sample.list_test import ARMS as SAMPLE_ARMS

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from marketing_platform.experiments import Assignment, Experiments
-from marketing_platform.experiments.assigning import Decision
+from marketing_platform.experiments.assigning import Assignment, Decision, Experiments
 from marketing_platform.experiments.judging import judge
 from marketing_platform.experiments.released import experiments_of, report_of
 from marketing_platform.experiments.spec import Declarations, Experiment, Holdout

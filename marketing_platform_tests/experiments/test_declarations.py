@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from marketing_platform.errors import ExperimentError
-from marketing_platform.experiments import load_experiments
+from marketing_platform.experiments.loading import load_experiments
 from marketing_platform.settings import PROJECT_DIR
 from marketing_platform_tests.declared import DeclarationsContract, Kind
 

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 
 from marketing_platform.errors import StoreBusy
-from marketing_platform.experiments import Assignment
+from marketing_platform.experiments.assigning import Assignment
 from marketing_platform.experiments.counting import USERS as USERS_SEEN
 from marketing_platform.experiments.released import ARMS, RESULTS
 from marketing_platform.experiments.spec import Arm, Holdout

@@ -18,7 +18,8 @@ import structlog
 from fastapi import Request
 
 from marketing_platform.errors import MarketingPlatformError
-from marketing_platform.experiments import Assignment, Surface
+from marketing_platform.experiments.assigning import Assignment
+from marketing_platform.experiments.spec import Surface
 from marketing_platform.ingestion.exposures import Exposure, exposures_entry
 from marketing_platform.ingestion.journal import Entry, Place
 from serving.observability import metrics

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from marketing_platform.experiments import Surface
+from marketing_platform.experiments.spec import Surface
 from serving import responses
 from serving.responses import Part
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import orjson
 
-from marketing_platform.experiments import Assignment
+from marketing_platform.experiments.assigning import Assignment
 from marketing_platform.graph import queries
 from marketing_platform.recommenders.answers import to_json
 from marketing_platform.recommenders.campaigns import neighbours_of_messages, rank_campaigns
