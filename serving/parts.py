@@ -119,7 +119,7 @@ def assemble(
         limits=limits,
         access=gatekeeper(settings, records.keys),
         audit=AuditService(records.ledger, shelf, stores.documents, seconds=settings.api_seconds),
-        emails=EmailService(settings, records.mail, writes, overrides),
+        emails=EmailService(settings, records.mail, writes, overrides, holder),
         exposures=exposures,
         boards=Boards(settings.boards_dir, lookups, overrides),
         files=FileService(settings, stores.objects, writing),

@@ -122,15 +122,19 @@ class Erasures:
 
     def done(self, erasure: Erasure, *, now: datetime) -> None:
         """Note that nothing knows the user any more, and forget the id here too."""
-        hashed = hashlib.sha256(erasure.user_id.encode()).hexdigest()
         with self._database.writing() as execute:
             execute(
                 "UPDATE erasures SET change = $1, done_at = $2, user_id = $3 WHERE erasure_id = $4",
                 _next_change(execute),
                 now.isoformat(),
-                f"sha256:{hashed}",
+                _forgotten(erasure.user_id),
                 erasure.erasure_id,
             )
+
+    def is_forgotten(self, user_id: str) -> bool:
+        """Whether an erasure of the user was done; they may have come back since."""
+        with self._database.reading() as execute:
+            return bool(execute("SELECT 1 FROM erasures WHERE user_id = $1", _forgotten(user_id)))
 
     def changes(self, after: int) -> tuple[list[Erasure], int]:
         """What was asked for or went on after the change of that number, and the number of the last one."""
@@ -146,6 +150,10 @@ def masked(erasures: Iterable[Erasure], made_at: datetime) -> frozenset[str]:
         for one in erasures
         if one.done_at is None and (one.rows_gone_at is None or made_at <= one.rows_gone_at)
     )
+
+
+def _forgotten(user_id: str) -> str:
+    return f"sha256:{hashlib.sha256(user_id.encode()).hexdigest()}"
 
 
 def _next_change(execute: Execute) -> int:

@@ -14,9 +14,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from marketing_platform.access import Scope
+from marketing_platform.content.email.unsubscribing import unsubscribe_token
 from marketing_platform.releases.records import open_records
 from marketing_platform_tests.callers import client_of
-from marketing_platform_tests.serving.conftest import Platform
+from marketing_platform_tests.serving.conftest import MORNING, Platform
 from marketing_platform_tests.serving.test_errors import error_of
 
 WEEKLY = {"template": "weekly_picks"}
@@ -145,6 +146,19 @@ def test_erased_users_have_no_e_mail(api: TestClient) -> None:
     api.delete("/api/v1/users/u-1")
     error_of(api.post("/api/v1/users/u-1/email", json=WEEKLY), 404, "unknown_user")
     assert api.post(link).status_code == 200
+
+
+def test_an_old_link_makes_nobody_known_again(fresh_platform: Platform) -> None:
+    fresh_platform.publish(1)
+    records = open_records(fresh_platform.settings)
+    asked = records.erasures.ask("gone", who="t", now=MORNING)
+    records.erasures.rows_gone(asked.erasure_id, now=MORNING)
+    records.erasures.done(asked, now=MORNING)
+    token = unsubscribe_token(records.mail.signing_key(), "gone")
+    with fresh_platform.client() as api:
+        assert api.post(f"/api/v1/unsubscribe/{token}").status_code == 200
+    assert records.mail.unsubscribed() == frozenset()
+    assert not list(fresh_platform.settings.landing_dir.rglob("*.ndjson"))
 
 
 def test_a_release_without_people_is_not_ready(fresh_platform: Platform) -> None:

@@ -30,7 +30,7 @@ from marketing_platform.stores.registry import from_environment
 from serving.emails.schemas import EmailQuestion
 from serving.errors import ApiError
 from serving.overrides import LiveOverrides, Standing
-from serving.releases import PEOPLE, PRODUCTS, OpenRelease
+from serving.releases import PEOPLE, PRODUCTS, OpenRelease, ReleaseHolder
 from serving.threads import Threads
 from serving.writes.service import Asked, WriteService
 
@@ -43,9 +43,15 @@ class EmailService:
     """One per process; open while `running`."""
 
     def __init__(
-        self, settings: Settings, ledger: MailLedger, writes: WriteService, overrides: LiveOverrides
+        self,
+        settings: Settings,
+        ledger: MailLedger,
+        writes: WriteService,
+        overrides: LiveOverrides,
+        holder: ReleaseHolder,
     ) -> None:
         self._settings = settings
+        self._holder = holder
         self._ledger = ledger
         self._writes = writes
         self._overrides = overrides
@@ -138,6 +144,8 @@ class EmailService:
     async def unsubscribe(self, token: str) -> None:
         """No e-mail from now on, and the next release knows it too; doing it again changes nothing."""
         user_id = await self.holder(token)
+        if await self._is_gone(user_id):
+            return
         await self._threads.run(self._ledger.unsubscribe, user_id, now=datetime.now(UTC))
         if self._overrides.is_erased(user_id):
             return  # their rows are going; none is to come
@@ -153,6 +161,13 @@ class EmailService:
         except ApiError as error:
             if error.code != "idempotency_in_flight":  # the same click, carried out by another request
                 raise
+
+    async def _is_gone(self, user_id: str) -> bool:
+        """Whether the user was forgotten for good: an old link must not make them known again."""
+        if not await self._threads.run(self._overrides.erasures.is_forgotten, user_id):
+            return False
+        with self._holder.lease() as release:
+            return await self._threads.run(release.answer, PEOPLE, user_id) is None
 
     @property
     def _declared(self) -> Templates:
