@@ -146,7 +146,7 @@ def lifts(path: Sequence[Mapping[str, Any]], metric: str) -> Chart:
             {"mark": {"type": "line", "strokeWidth": 2}, "encoding": {"y": {**y, "field": "lift"}}},
             {
                 "data": {"values": [{}]},
-                "mark": {"type": "rule", "opacity": 0.5},
+                "mark": {"type": "rule", "opacity": 0.5, "aria": False},  # it says nothing but where 0 is
                 "encoding": {"y": {"datum": 0}},
             },
         ],

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
@@ -44,6 +45,7 @@ def running(folder: Path | None = None, port: int | None = None) -> Generator[Ru
                 "UTF8",
                 "--locale=C.UTF-8",
             )
+        _let_go(data)
         command = [
             *_as_user(),
             "bash",
@@ -55,6 +57,17 @@ def running(folder: Path | None = None, port: int | None = None) -> Generator[Ru
         endpoint = f"host={_FAST} port={port} user=postgres"
         with started(command, endpoint=endpoint, folder=own, answers=lambda: _ready(endpoint)) as server:
             yield server
+
+
+def _let_go(data: Path, seconds: float = 20.0) -> None:
+    """Wait for the server before: until its end was taken note of, its lock stands."""
+    lock, deadline = data / "postmaster.pid", time.monotonic() + seconds
+    while lock.exists() and time.monotonic() < deadline:
+        try:
+            os.kill(int(lock.read_text().split()[0]), 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
 
 
 @contextmanager
