@@ -113,8 +113,8 @@ def test_many_who_ask_at_once_in_several_processes_cost_one_fetch(
         asked = [processes.submit(read_together, tmp_path, settings, moment) for _ in range(4)]
         found = [one.result() for one in asked]
     assert [answers for answers, _ in found] == [{b"u1"}] * 4
-    # Each process would fetch once by itself. Who waited a tenth of a second in vain fetches too, and so does a
-    # process that a busy machine held up; that all four are is what does not happen.
+    # Each process would fetch once by itself. Who waited a tenth of a second in vain fetches too, and so
+    # does a process that a busy machine held up; that all four are is what does not happen.
     assert 1 <= sum(fetches for _, fetches in found) < 4
 
 
