@@ -12,24 +12,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import streamlit as st
 from starlette.middleware import Middleware
 
-from dashboard import scripts
+from dashboard import scripts, views
 
-_VIEWS = (
-    "ask",
-    "campaigns",
-    "data",
-    "experiments",
-    "forecasts",
-    "overview",
-    "quality",
-    "recommendations",
-    "segments",
-    "uploads",
-)
 _APP = Path(__file__).with_name("app.py").resolve()
 
 
@@ -41,8 +30,8 @@ async def _ready(_: st.App) -> AsyncGenerator[None]:
 
 
 def _prepare() -> None:
-    for view in _VIEWS:
-        import_module(f"dashboard.views.{view}")
+    for view in iter_modules(views.__path__):
+        import_module(f"{views.__name__}.{view.name}")
     scripts.compress_first()
 
 

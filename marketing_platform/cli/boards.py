@@ -11,7 +11,7 @@ import orjson
 import typer
 
 from marketing_platform.cli.options import DataDir, settings_of
-from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table
+from marketing_platform.cli.output import JsonOption, console, emit_json, emit_problems, emit_table
 from marketing_platform.content.board.looks import Format, Look
 from marketing_platform.errors import BoardError, InputError, UnknownRelease
 from marketing_platform.releases.records import open_records
@@ -106,8 +106,7 @@ def validate(folder: BoardsDir = None, as_json: JsonOption = False) -> None:
         problems = str(error).splitlines()
         if as_json:
             emit_json({"themes": [], "aspects": [], "errors": problems})
-        for problem in () if as_json else problems:
-            console.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+        emit_problems(() if as_json else problems)
         raise typer.Exit(1) from None
     themes = [
         (one.name, round(contrast(one.muted, one.surface), 2), round(contrast(one.on_accent, one.accent), 2))

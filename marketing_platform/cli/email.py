@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from marketing_platform.cli.options import DataDir, settings_of
-from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table
+from marketing_platform.cli.output import JsonOption, console, emit_json, emit_problems, emit_table
 from marketing_platform.errors import EmailError, ExperimentError, InputError, SegmentError
 from marketing_platform.releases.records import open_records
 
@@ -87,8 +87,7 @@ def validate(json: JsonOption = False) -> None:
         emit_json({**counts, "errors": errors})
     elif not errors:
         console.print(f"{counts['templates']} templates, {counts['campaigns']} campaigns")
-    for line in [] if json else errors:
-        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+    emit_problems([] if json else errors)
     if errors:
         raise typer.Exit(1)
 
@@ -206,7 +205,7 @@ def _show(report: Report, *, dry_run: bool) -> None:
     title = f"{report.campaign}, {report.period}: {report.members:,} users, {report.release_id}"
     emit_table(title, ["", "users"], [*done, *left_out])
     if report.stopped is not None:
-        console.print(report.stopped, style="red", markup=False, highlight=False, soft_wrap=True)
+        emit_problems([report.stopped])
 
 
 def _document(one: Recorded) -> dict[str, Any]:

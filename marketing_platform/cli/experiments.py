@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from marketing_platform.cli.options import DataDir, settings_of
-from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table
+from marketing_platform.cli.output import JsonOption, console, emit_json, emit_problems, emit_table
 from marketing_platform.errors import ExperimentError, InputError, UnknownRelease
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def validate(folder: ExperimentsDir = None, as_json: JsonOption = False) -> None
         if as_json:
             emit_json({"experiments": [], "errors": problems})
         else:
-            for problem in problems:
-                console.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+            emit_problems(problems)
         raise typer.Exit(1) from None
     names = [one.name for one in declared.experiments]
     if as_json:

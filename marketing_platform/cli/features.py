@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from marketing_platform.cli.options import DataDir, settings_of
-from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table
+from marketing_platform.cli.output import JsonOption, console, emit_json, emit_problems, emit_table
 from marketing_platform.errors import FeatureError, InputError, UnknownRelease
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def validate(folder: FeaturesDir = None, as_json: JsonOption = False) -> None:
         emit_json({"features": counts, "errors": errors})
     elif counts:
         emit_table("features", ["entity", "features"], counts.items())
-    for line in [] if as_json else errors:
-        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+    emit_problems([] if as_json else errors)
     if errors:
         raise typer.Exit(1)
 

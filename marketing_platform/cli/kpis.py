@@ -11,7 +11,7 @@ import typer
 
 from marketing_platform.cli import findings
 from marketing_platform.cli.options import DataDir, settings_of
-from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table
+from marketing_platform.cli.output import JsonOption, console, emit_json, emit_problems, emit_table
 from marketing_platform.errors import KpiError, UnknownRelease
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def validate(folder: KpisDir = None, as_json: JsonOption = False) -> None:
         if as_json:
             emit_json({"kpis": [], "errors": problems})
         else:
-            for problem in problems:
-                console.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+            emit_problems(problems)
         raise typer.Exit(1) from None
     if as_json:
         emit_json({"kpis": list(registry.kpis), "errors": []})

@@ -40,6 +40,12 @@ def emit_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
     console.print(table)
 
 
+def emit_problems(problems: Iterable[str]) -> None:
+    """Print what is wrong, a line each, word for word."""
+    for problem in problems:
+        console.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
 def _is_number(cell: Any) -> bool:
     return cell is None or (isinstance(cell, int | float) and not isinstance(cell, bool))
 

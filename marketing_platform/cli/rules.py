@@ -8,7 +8,7 @@ from typing import Annotated, get_args
 import typer
 
 from marketing_platform.cli.options import settings_of
-from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table
+from marketing_platform.cli.output import JsonOption, emit_json, emit_problems, emit_table
 from marketing_platform.errors import RuleError
 
 app = typer.Typer(help="Rules about recommendations: check them.", no_args_is_help=True)
@@ -57,5 +57,4 @@ def _complain(errors: list[str], as_json: bool) -> None:
     if as_json:
         emit_json({"rules": [], "errors": errors})
         return
-    for error in errors:
-        console.print(error, style="red", markup=False, highlight=False, soft_wrap=True)
+    emit_problems(errors)

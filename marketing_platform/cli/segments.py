@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from marketing_platform.cli.options import DataDir, settings_of
-from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table
+from marketing_platform.cli.output import JsonOption, console, emit_json, emit_problems, emit_table
 from marketing_platform.errors import InputError, SegmentError, UnknownRelease
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def validate(folder: SegmentsDir = None, as_json: JsonOption = False) -> None:
         emit_json({"segments": names, "errors": errors})
     elif not errors:
         console.print(f"{len(names)} segments: {', '.join(names)}")
-    for line in [] if as_json else errors:
-        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+    emit_problems([] if as_json else errors)
     if errors:
         raise typer.Exit(1)
 

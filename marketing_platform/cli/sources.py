@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from marketing_platform.cli.options import SourcesDir, settings_of
-from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table
+from marketing_platform.cli.output import JsonOption, console, emit_json, emit_problems, emit_table
 from marketing_platform.errors import SourceError
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ def _failure(errors: list[str], as_json: bool) -> typer.Exit:
     if as_json:
         emit_json({"sources": [], "errors": errors})
     else:
-        for error in errors:
-            console.print(error, style="red", markup=False, highlight=False, soft_wrap=True)
+        emit_problems(errors)
     return typer.Exit(1)
 
 

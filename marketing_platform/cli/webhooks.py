@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from marketing_platform.cli.options import DataDir, settings_of
-from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table
+from marketing_platform.cli.output import JsonOption, console, emit_json, emit_problems, emit_table
 from marketing_platform.errors import AutomationError
 from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings
@@ -72,8 +72,7 @@ def validate(json: JsonOption = False) -> None:
     if json:
         emit_json({"parties": parties, "errors": errors})
     else:
-        for error in errors:
-            console.print(error, style="red", markup=False, highlight=False, soft_wrap=True)
+        emit_problems(errors)
         if not errors:
             console.print(f"{parties} endpoints and hooks, each with its secret")
     if errors:

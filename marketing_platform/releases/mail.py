@@ -8,14 +8,13 @@ what is decided in `mailing/`.
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, LiteralString, NamedTuple
 
-from marketing_platform.stores.records import Execute, RecordsDatabase, Tables, as_text
+from marketing_platform.stores.records import Execute, RecordsDatabase, Tables, as_text, installation_key
 
 MAIL_TABLES: Tables = {
     "mail_sends": """
@@ -241,16 +240,7 @@ class MailLedger:
 
     def signing_key(self) -> bytes:
         """What links to unsubscribe are signed with; made on first use, and kept for as long as mails are."""
-        with self._database.reading() as execute:
-            found = execute("SELECT key FROM mail_key WHERE number = 1")
-        if not found:
-            with self._database.writing() as execute:
-                execute(
-                    "INSERT INTO mail_key (number, key) VALUES (1, $1) ON CONFLICT DO NOTHING",
-                    secrets.token_hex(32),
-                )
-                found = execute("SELECT key FROM mail_key WHERE number = 1")
-        return bytes.fromhex(found[0][0])
+        return installation_key(self._database, "mail_key")
 
 
 def _claim(execute: Execute, send: Send, now: datetime) -> None:

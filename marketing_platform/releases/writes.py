@@ -6,7 +6,6 @@ The contents are in the landing zone, and what becomes of them in the ledger.
 from __future__ import annotations
 
 import hashlib
-import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from marketing_platform.stores.records import RecordsDatabase, Tables, as_text
+from marketing_platform.stores.records import RecordsDatabase, Tables, as_text, installation_key
 
 WRITES_TABLES: Tables = {
     "idempotency": """
@@ -133,13 +132,4 @@ class Writes:
 
     def receipt_key(self) -> bytes:
         """What receipts of this installation are signed with; made on first use."""
-        with self._database.reading() as execute:
-            found = execute("SELECT key FROM receipt_key WHERE number = 1")
-        if not found:
-            with self._database.writing() as execute:
-                execute(
-                    "INSERT INTO receipt_key (number, key) VALUES (1, $1) ON CONFLICT DO NOTHING",
-                    secrets.token_hex(32),
-                )
-                found = execute("SELECT key FROM receipt_key WHERE number = 1")
-        return bytes.fromhex(found[0][0])
+        return installation_key(self._database, "receipt_key")

@@ -7,6 +7,7 @@ Tables of data are not here: they belong to the warehouse.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -39,3 +40,18 @@ class RecordsDatabase(Protocol):
 def as_text(moment: datetime) -> str:
     """A moment as it is kept: UTC, all of one length, so that texts compare as moments do."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def installation_key(database: RecordsDatabase, table: LiteralString) -> bytes:
+    """32 random bytes that are made on first use and kept as the one row of a table (`number`, `key`)."""
+    wanted: LiteralString = f"SELECT key FROM {table} WHERE number = 1"  # noqa: S608 -- our own name
+    with database.reading() as execute:
+        found = execute(wanted)
+    if not found:
+        with database.writing() as execute:
+            execute(
+                f"INSERT INTO {table} (number, key) VALUES (1, $1) ON CONFLICT DO NOTHING",  # noqa: S608
+                secrets.token_hex(32),
+            )
+            found = execute(wanted)
+    return bytes.fromhex(found[0][0])
