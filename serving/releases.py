@@ -32,12 +32,14 @@ from marketing_platform.analytics import aggregate
 from marketing_platform.analytics.kpis import Coverage, coverage_of
 from marketing_platform.analytics.kpis.reading import KPI_TABLES, has_kpis
 from marketing_platform.catalog import table
+from marketing_platform.content.board.pictures import BOARD_IMAGES
+from marketing_platform.content.people import PEOPLE
 from marketing_platform.errors import MarketingPlatformError, ReleaseRefused, UnknownName, UnknownRelease
 from marketing_platform.experiments.assigning import Experiments, FirstArm, never_before
 from marketing_platform.experiments.released import open_experiments
 from marketing_platform.experiments.spec import Declarations
 from marketing_platform.features.asking import ask_release
-from marketing_platform.recommenders.prepared import EVERYONE, StoredList
+from marketing_platform.recommenders.prepared import EVERYONE, PRODUCT_LISTS, StoredList
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.stores.protocols import AnswersReader, GraphReader, Select, TableRef, VectorReader
@@ -48,14 +50,12 @@ from serving.remembered import Remembered
 
 SIMILAR_USERS = "similar_users_lookup"
 RECOMMENDATIONS = "recommendations"
-PRODUCTS = "product_recommendations"
+PRODUCTS = PRODUCT_LISTS
 TRENDING = "trending_products"
 CROSS_CATEGORY = "cross_category_products"
 CONTENT = "content_products"
 CAMPAIGNS = "campaign_recommendations"
 FEATURES = "user_features_lookup"
-PEOPLE = "people"
-BOARD_IMAGES = "board_images"
 KNOWLEDGE_GRAPH = "knowledge_graph"
 MESSAGE_EMBEDDINGS = "message_embeddings"
 AGGREGATES = ("user_engagement", "campaign_performance", "daily_activity", "user_campaign_engagement")

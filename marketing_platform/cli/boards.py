@@ -55,7 +55,7 @@ def board(
     as_json: JsonOption = False,
 ) -> None:
     """Write the vision board of a user, from the release that serves."""
-    from marketing_platform.content.board.pictures import Pictures
+    from marketing_platform.content.board.pictures import BOARD_IMAGES, Pictures
     from marketing_platform.content.board.studio import Studio
     from marketing_platform.stores.registry import open_stores
 
@@ -71,7 +71,7 @@ def board(
         raise UnknownRelease("no release is there to be shown; `marketing-platform run` makes one")
     manifest, stores = records.shelf.load(current), open_stores(settings)
     person, products = _known(settings, records, stores, manifest, user)
-    with closing(stores.answers.open(_entry(manifest, "board_images"))) as images:
+    with closing(stores.answers.open(_entry(manifest, BOARD_IMAGES))) as images:
         drawn = studio.draw(person, products, Pictures(images.get), look)
     output.write_bytes(drawn)
     if as_json:
@@ -137,22 +137,19 @@ def _known(
 ) -> tuple[Person, list[Recommended]]:
     """The person, and the products that may be shown to them now."""
     from marketing_platform.content.board.studio import recommended
-    from marketing_platform.content.people import Person
-    from marketing_platform.recommenders.prepared import StoredList
+    from marketing_platform.content.people import PEOPLE, Person
+    from marketing_platform.recommenders.prepared import PRODUCT_LISTS, StoredList
     from marketing_platform.recommenders.rules import LiveFacts, leaving, load_rules, rules_of_answers
-    from marketing_platform.releases.erasures import masked
-    from marketing_platform.releases.overrides import suppressed
 
     with (
-        closing(stores.answers.open(_entry(manifest, "people"))) as people,
-        closing(stores.answers.open(_entry(manifest, "product_recommendations"))) as lists,
+        closing(stores.answers.open(_entry(manifest, PEOPLE))) as people,
+        closing(stores.answers.open(_entry(manifest, PRODUCT_LISTS))) as lists,
     ):
         found, listed = people.get(user), lists.get(user)
-    erased, _ = records.erasures.changes(0)
-    if found is None or listed is None or user in masked(erased, manifest.created_at):
+    if found is None or listed is None or user in records.erasures.masked(manifest.created_at):
         raise InputError(f"{user}: the release {manifest.release_id} knows no such user")
     stored, now = StoredList.read(listed), datetime.now(UTC)
-    facts = LiveFacts.of(suppressed(records.overrides.holding(now), "product", now=now), now.date())
+    facts = LiveFacts.now(records.overrides, "product", now)
     rules = rules_of_answers(load_rules(settings.rules_dir).products)
     kept = leaving(rules, user, stored.ids, facts, limit=stored.shown).kept
     items = [orjson.loads(stored.items[place]) for place in kept]

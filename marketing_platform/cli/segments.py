@@ -140,12 +140,11 @@ def export(
 
 def _left_out(settings: Settings, manifest: Manifest) -> frozenset[str]:
     """Who opted out or is to be forgotten since the release was made."""
-    from marketing_platform.releases.erasures import masked
     from marketing_platform.releases.overrides import suppressed
     from marketing_platform.releases.records import open_records
 
     records, now = open_records(settings), datetime.now(UTC)
-    erased = masked(records.erasures.changes(0)[0], manifest.created_at)
+    erased = records.erasures.masked(manifest.created_at)
     return erased | suppressed(records.overrides.holding(now), "campaign", now=now).opted_out
 
 

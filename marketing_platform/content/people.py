@@ -20,6 +20,7 @@ from marketing_platform.recommenders.answers import ANSWER_SCHEMA
 from marketing_platform.recommenders.rules.filters_sql import holds_sql
 from marketing_platform.recommenders.rules.spec import Filter
 
+PEOPLE = "people"  # the answers of a release that these documents are
 MOST = 12  # purchases, interests and complements of one user: `$most` of the queries
 MOST_PAIRS = 6  # complements of one product
 

@@ -6,20 +6,18 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from marketing_platform.content.people import Person
+from marketing_platform.content.people import PEOPLE, Person
+from marketing_platform.content.segments.queries import MEMBERS
 from marketing_platform.errors import UnknownName
 from marketing_platform.experiments.assigning import Experiments
 from marketing_platform.experiments.released import open_experiments
 from marketing_platform.experiments.spec import Declarations
 from marketing_platform.features.asking import ask_release
-from marketing_platform.recommenders.prepared import StoredList
+from marketing_platform.recommenders.prepared import PRODUCT_LISTS, StoredList
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.stores.protocols import AnswersReader
 from marketing_platform.stores.registry import Stores
 
-PEOPLE = "people"
-PRODUCTS = "product_recommendations"
-MEMBERS = "segment_members"  # segment, user_id
 _MEMBERS_SQL = f"SELECT user_id FROM {MEMBERS} WHERE segment = $segment ORDER BY user_id"  # noqa: S608
 
 
@@ -36,7 +34,7 @@ class Audience:
     def __enter__(self) -> Self:
         """Open what is asked user by user; UnknownName when the release was made without it."""
         with ExitStack() as opening:
-            for kind in (PEOPLE, PRODUCTS):
+            for kind in (PEOPLE, PRODUCT_LISTS):
                 if kind not in self.manifest.answers:
                     raise UnknownName(
                         f"{self.manifest.release_id} was made without {kind}; publish a new release"
@@ -67,5 +65,5 @@ class Audience:
 
     def products(self, user_id: str) -> StoredList | None:
         """What is recommended to a user, with what may have to be left out."""
-        found = self._readers[PRODUCTS].get(user_id)
+        found = self._readers[PRODUCT_LISTS].get(user_id)
         return None if found is None else StoredList.read(found)

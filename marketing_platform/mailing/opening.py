@@ -19,7 +19,6 @@ from marketing_platform.mailing.parcels import unsubscribe_url
 from marketing_platform.mailing.sending import Mail, Report, send_campaign
 from marketing_platform.mailing.transports import FolderTransport, SmtpTransport, Transport
 from marketing_platform.recommenders.rules import LiveFacts, load_rules, rules_of_answers
-from marketing_platform.releases.overrides import suppressed
 from marketing_platform.releases.records import Records, open_records
 from marketing_platform.settings import Settings
 from marketing_platform.stores.registry import Stores, from_environment, open_stores
@@ -113,7 +112,7 @@ def render_one(settings: Settings, template: str, user_id: str, wish: Wish) -> R
         person, stored = audience.person(user_id), audience.products(user_id)
         if person is None:
             raise InputError(f"{audience.manifest.release_id} knows no user {user_id!r}")
-        facts = LiveFacts.of(suppressed(records.overrides.holding(now), "product", now=now), now.date())
+        facts = LiveFacts.now(records.overrides, "product", now)
         return render(
             mail.templates.named(template),
             mail.templates.sending,

@@ -30,9 +30,9 @@ from marketing_platform.mailing.mail_settings import MailSettings
 from marketing_platform.mailing.parcels import Ready, parcel, unsubscribe_url
 from marketing_platform.mailing.transports import Outcome, Transport
 from marketing_platform.recommenders.rules import LiveFacts, Rule
-from marketing_platform.releases.erasures import Erasures, masked
+from marketing_platform.releases.erasures import Erasures
 from marketing_platform.releases.mail import Claim, MailLedger, Send, State
-from marketing_platform.releases.overrides import Overrides, suppressed
+from marketing_platform.releases.overrides import Overrides
 from marketing_platform.stores.protocols import Objects
 
 _AT_ONCE = 200  # members between two looks at suppressions and erasures
@@ -169,9 +169,8 @@ class _Run:
         settled = self.mail.ledger.settled(self.campaign.campaign, self.report.period)
         for begin in range(0, len(members), _AT_ONCE):
             now = self.clock()
-            given = suppressed(self.mail.overrides.holding(now), "product", now=now)
-            facts = LiveFacts.of(given, now.date())
-            erased = masked(self.mail.erasures.changes(0)[0], self.audience.manifest.created_at)
+            facts = LiveFacts.now(self.mail.overrides, "product", now)
+            erased = self.mail.erasures.masked(self.audience.manifest.created_at)
             unsubscribed = self.mail.ledger.unsubscribed()
             for user_id in members[begin : begin + _AT_ONCE]:
                 if user_id in settled:

@@ -20,6 +20,8 @@ from marketing_platform.recommenders.answers import ANSWER_SCHEMA
 
 # Stored beyond what is shown, to move up for what is dropped when the answer leaves.
 SPARES = 5
+# The answers of a release with the list of products of each user.
+PRODUCT_LISTS = "product_recommendations"
 # Key of the list of all users among the answers of users, whose ids are not empty.
 EVERYONE = ""
 _IDS = ("product_id", "campaign_id", "user_id")

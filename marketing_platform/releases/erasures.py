@@ -142,6 +142,10 @@ class Erasures:
             found = _select(execute, f"{_COLUMNS} WHERE change > $1 ORDER BY change", after)
             return found, execute("SELECT coalesce(max(change), 0) FROM erasures")[0][0]
 
+    def masked(self, made_at: datetime) -> frozenset[str]:
+        """The users whom a release that was made then must not show."""
+        return masked(self.changes(0)[0], made_at)
+
 
 def masked(erasures: Iterable[Erasure], made_at: datetime) -> frozenset[str]:
     """The users whom a release that was made then must not show."""

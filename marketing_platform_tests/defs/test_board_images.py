@@ -11,8 +11,8 @@ import dagster as dg
 import orjson
 import pytest
 
-from marketing_platform.content.board.pictures import category_key, image_key, product_key
-from marketing_platform.defs.assets.content import BOARD_IMAGES, board_images
+from marketing_platform.content.board.pictures import BOARD_IMAGES, category_key, image_key, product_key
+from marketing_platform.defs.assets.content import board_images
 from marketing_platform.defs.io_managers import AnswersIOManager, latest_name
 from marketing_platform.settings import PROJECT_DIR, Settings
 from marketing_platform.stores.registry import Stores, open_stores

@@ -15,10 +15,11 @@ import orjson
 import pyarrow as pa
 
 from marketing_platform.content.email.spec import Campaign
-from marketing_platform.content.people import Person
+from marketing_platform.content.people import PEOPLE, Person
+from marketing_platform.content.segments.queries import MEMBERS
 from marketing_platform.experiments.released import ARMS, RESULTS, report_of
 from marketing_platform.experiments.spec import Declarations, Experiment
-from marketing_platform.mailing.audience import MEMBERS, PEOPLE, PRODUCTS, Audience
+from marketing_platform.mailing.audience import Audience
 from marketing_platform.mailing.mail_settings import MailSettings
 from marketing_platform.mailing.sending import Mail, Report, send_campaign
 from marketing_platform.mailing.transports import FolderTransport, SmtpTransport, Transport
@@ -28,7 +29,7 @@ from marketing_platform.recommenders.answers import (
     ProductRecommendationsAnswer,
     answer_table,
 )
-from marketing_platform.recommenders.prepared import with_spares
+from marketing_platform.recommenders.prepared import PRODUCT_LISTS, with_spares
 from marketing_platform.recommenders.rules import rules_of_answers
 from marketing_platform.releases.manifest import AnswersEntry, Manifest, ReportEntry, TableEntry, Totals
 from marketing_platform.releases.records import Records, open_records
@@ -71,7 +72,7 @@ class Installation:
             categories=dict.fromkeys(_PRODUCTS, "Camping"),
         )
         nobody = pa.table({"key": [], "answer": []}, schema=ANSWER_SCHEMA)
-        named = {PEOPLE: [rows], PRODUCTS: lists, ARMS: [nobody]}
+        named = {PEOPLE: [rows], PRODUCT_LISTS: lists, ARMS: [nobody]}
         answers = {
             kind: AnswersEntry(
                 name=f"{kind}__{suffix}", rows=stores.answers.write(f"{kind}__{suffix}", chunks)

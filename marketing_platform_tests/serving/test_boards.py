@@ -13,11 +13,11 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from marketing_platform.content.board import studio
+from marketing_platform.content.board.pictures import BOARD_IMAGES
 from marketing_platform_tests.serving.conftest import Platform, products_of
 from serving.boards.service import Boards, Drawing
 from serving.lookups import Lookups
 from serving.overrides import LiveOverrides
-from serving.releases import BOARD_IMAGES
 
 URL = "/api/v1/users/u-1/vision-board"
 

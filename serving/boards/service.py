@@ -18,14 +18,14 @@ import orjson
 from starlette.concurrency import run_in_threadpool
 
 from marketing_platform.content.board.looks import Format, Look
-from marketing_platform.content.board.pictures import Pictures
-from marketing_platform.content.people import Person
+from marketing_platform.content.board.pictures import BOARD_IMAGES, Pictures
+from marketing_platform.content.people import PEOPLE, Person
 from marketing_platform.releases.manifest import Manifest
 from serving.errors import ApiError
 from serving.lookups import Lookups
 from serving.overrides import LiveOverrides, Standing
 from serving.recommendations.service import Wanted, chosen
-from serving.releases import BOARD_IMAGES, PEOPLE, OpenRelease
+from serving.releases import OpenRelease
 
 if TYPE_CHECKING:
     from marketing_platform.content.board.studio import Studio

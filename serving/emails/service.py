@@ -17,7 +17,7 @@ from marketing_platform.content.email.spec import CONTROL, AnyField
 from marketing_platform.content.email.templates import EmailTemplate, Templates
 from marketing_platform.content.email.texts import as_address
 from marketing_platform.content.email.unsubscribing import user_of
-from marketing_platform.content.people import Person
+from marketing_platform.content.people import PEOPLE, Person
 from marketing_platform.errors import InputError, UnknownTemplate
 from marketing_platform.ingestion.written import Profile, UserData, user_data_records
 from marketing_platform.mailing.mail_settings import MailSettings
@@ -30,7 +30,7 @@ from marketing_platform.stores.registry import from_environment
 from serving.emails.schemas import EmailQuestion
 from serving.errors import ApiError
 from serving.overrides import LiveOverrides, Standing
-from serving.releases import PEOPLE, PRODUCTS, OpenRelease, ReleaseHolder
+from serving.releases import PRODUCTS, OpenRelease, ReleaseHolder
 from serving.threads import Threads
 from serving.writes.service import Asked, WriteService
 

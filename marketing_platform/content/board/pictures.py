@@ -13,6 +13,8 @@ from typing import Any
 
 import orjson
 
+BOARD_IMAGES = "board_images"  # the answers of a release that hold them
+
 
 def product_key(product_id: str) -> str:
     """Where the entry of a product is."""

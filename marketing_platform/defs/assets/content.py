@@ -8,6 +8,8 @@ import dagster as dg
 import pyarrow as pa
 
 from marketing_platform.content import people as facts
+from marketing_platform.content.board.pictures import BOARD_IMAGES
+from marketing_platform.content.people import PEOPLE
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import Prepared, latest_name
 from marketing_platform.defs.pools import stored_in
@@ -20,8 +22,6 @@ from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores, from_environment
 
 GROUP = "content"
-PEOPLE = "people"
-BOARD_IMAGES = "board_images"
 
 
 @dg.asset(

@@ -10,10 +10,11 @@ from marketing_platform.analytics import aggregates
 from marketing_platform.analytics.enrichment import ENRICHED_EVENTS
 from marketing_platform.analytics.kpis.reading import ANOMALIES, FORECASTS
 from marketing_platform.catalog import tables
+from marketing_platform.content.board.pictures import BOARD_IMAGES
+from marketing_platform.content.people import PEOPLE
 from marketing_platform.content.segments.queries import MEMBERS
 from marketing_platform.content.segments.report import SEGMENTS
 from marketing_platform.defs import evidence
-from marketing_platform.defs.assets.content import BOARD_IMAGES, PEOPLE
 from marketing_platform.defs.assets.features import LOOKUP, table_of
 from marketing_platform.defs.assets.graph import MESSAGE_INTERESTS
 from marketing_platform.defs.assets.ingestion import NO_RELEASE

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 from marketing_platform.recommenders.rules.spec import WHEN_SERVED, Exclude, Reason, Rule
-from marketing_platform.releases.overrides import Suppressed
+from marketing_platform.releases.overrides import ItemKind, Overrides, Suppressed, suppressed
 
 # Over before every day there is: what was ended by hand has ended.
 _LONG_AGO = date.min
@@ -42,6 +42,11 @@ class LiveFacts:
             opted_out=given.opted_out,
             blocked=given.blocked,
         )
+
+    @classmethod
+    def now(cls, overrides: Overrides, kind: ItemKind, now: datetime) -> LiveFacts:
+        """What is suppressed of a kind of items at this moment, for who asks once."""
+        return cls.of(suppressed(overrides.holding(now), kind, now=now), now.date())
 
     def touch(self, user_id: str, items: Sequence[str]) -> bool:
         """Whether anything known may concern one of these items for the user."""
