@@ -9,6 +9,7 @@ from marketing_platform.defs.io_managers.documents import DocumentsIOManager, Ra
 from marketing_platform.defs.io_managers.enriched import DocumentSets, EnrichedIOManager, latest_sets
 from marketing_platform.defs.io_managers.graphs import GraphIOManager, KnowledgeGraph
 from marketing_platform.defs.io_managers.reports import DOCUMENT, ReportIOManager
+from marketing_platform.defs.io_managers.reuse import Kept, reusable
 from marketing_platform.defs.io_managers.vectors import Collection, VectorsIOManager
 from marketing_platform.defs.io_managers.versions import (
     latest_figure,
@@ -27,6 +28,7 @@ __all__ = [
     "DocumentsIOManager",
     "EnrichedIOManager",
     "GraphIOManager",
+    "Kept",
     "KnowledgeGraph",
     "Parts",
     "Prepared",
@@ -39,5 +41,6 @@ __all__ = [
     "latest_metadata",
     "latest_name",
     "latest_sets",
+    "reusable",
     "version_name",
 ]
