@@ -220,12 +220,14 @@ def _blank(content: bytes, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
 
 def _odd(content: bytes, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Which records hold a NUL byte or bytes that are no UTF-8."""
+    """Which records hold a NUL byte or bytes that are no UTF-8, or start with what Arrow takes for no text."""
     odd = np.zeros(len(ends), bool)
     whole = memoryview(content)[starts[0] : ends[-1]]
     bytes_ = np.frombuffer(whole, np.uint8)
     if content.find(b"\0", starts[0], ends[-1]) >= 0:
         odd[np.searchsorted(ends, np.flatnonzero(bytes_ == 0) + starts[0], side="right")] = True
+    if content.find(_BOM, starts[0], ends[-1]) >= 0:
+        odd |= bytes_[starts - starts[0]] == _BOM[0]
     if not _is_text(whole):
         beyond = np.unique(np.searchsorted(ends, np.flatnonzero(bytes_ > 127) + starts[0], side="right"))
         odd[[record for record in beyond if not _is_text(memoryview(content)[starts[record] : ends[record]])]] = True
