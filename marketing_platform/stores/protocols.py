@@ -82,11 +82,18 @@ class Documents(Protocol):
     """Raw records and quarantined records, per batch."""
 
     def write_raw(self, batch_id: str, chunks: Iterable[pa.Table], *, ingested_at: datetime) -> int:
-        """Replace the raw records of a batch by these (RAW_SCHEMA); returns how many. All or nothing."""
+        """Replace the raw records of a batch by these; returns how many. All or nothing.
+
+        Chunks come in order of ordinal, in either form of `raw_chunks.py`.
+        """
         ...
 
     def read_raw(self, batch_id: str, *, chunk_rows: int) -> Iterator[pa.Table]:
         """The raw records in order of ordinal (RAW_SCHEMA)."""
+        ...
+
+    def read_compact(self, batch_id: str, *, chunk_rows: int) -> Iterator[pa.Table]:
+        """The same, each chunk in the form of `raw_chunks.py` that takes the store least."""
         ...
 
     def count_raw(self, batch_id: str) -> int:
