@@ -11,6 +11,7 @@ from marketing_platform.defs.io_managers.graphs import GraphIOManager, Knowledge
 from marketing_platform.defs.io_managers.reports import DOCUMENT, ReportIOManager
 from marketing_platform.defs.io_managers.vectors import Collection, VectorsIOManager
 from marketing_platform.defs.io_managers.versions import (
+    NAME,
     latest_figure,
     latest_made_of,
     latest_metadata,
@@ -21,6 +22,7 @@ from marketing_platform.defs.io_managers.warehouse import Parts, WarehouseIOMana
 
 __all__ = [
     "DOCUMENT",
+    "NAME",
     "AnswersIOManager",
     "Collection",
     "DocumentSets",
