@@ -236,14 +236,25 @@ class VectorReader(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class VectorChange:
+    """How a collection of vectors differs from one that is stored; either iterable is read once."""
+
+    base: str  # the name of that one
+    removed: Iterable[pa.Table]  # `record_id`; what `base` does not hold is not missed
+    added: Iterable[pa.Table]  # the columns of a collection; may bring removed ids again
+
+
 class Vectors(Protocol):
     """Collections with `record_id`, `user_id`, `text_embedding` (float32, COSINE)."""
 
-    def write(self, name: str, chunks: Iterable[pa.Table], *, dim: int, base: str | None = None) -> int:
+    def write(
+        self, name: str, chunks: Iterable[pa.Table], *, dim: int, change: VectorChange | None = None
+    ) -> int:
         """Store the collection `name` from tables with those three columns; returns its row count.
 
-        With `base`, the new collection starts as a copy of that one and only the difference is
-        written: ids that are new are inserted, ids that are gone deleted.
+        With `change`, a store that can starts from a collection it holds and writes only what is different;
+        `chunks` are then not read. Both say the same.
         """
         ...
 
