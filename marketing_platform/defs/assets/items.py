@@ -26,6 +26,7 @@ from marketing_platform.recommenders.prepared import SPARES, with_spares
 from marketing_platform.recommenders.rules import Rule, load_rules
 from marketing_platform.recommenders.suppressing import with_suppressions
 from marketing_platform.releases.overrides import Overrides, suppressed
+from marketing_platform.releases.version import declared_version
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores
@@ -99,9 +100,12 @@ def recommendations_asset(kind: ItemKind) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
         overrides: dg.ResourceParam[Overrides],
         **tables: StoredTable,
-    ) -> Prepared:
+    ) -> Any:  # Prepared
+        now = datetime.now(UTC)
+        if (before := reusable(context, **given_to_lists(settings, overrides, now))) is not None:
+            return before
         items = suppressed_items(kind, context, stores, overrides, tables)
-        rules, now = load_rules(settings.rules_dir).of(kind.name), datetime.now(UTC)
+        rules = load_rules(settings.rules_dir).of(kind.name)
         told = told_about(items, rules, stores, tables, now)
         answers = recommend_items(
             items,
@@ -115,6 +119,16 @@ def recommendations_asset(kind: ItemKind) -> dg.AssetsDefinition:
         return Prepared(with_spares(answers, shown=settings.recommendations, categories=items.category_of))
 
     return recommended
+
+
+def given_to_lists(settings: Settings, overrides: Overrides, now: datetime) -> dict[str, object]:
+    """What lists of items depend on beside tables; they hold for the day that they are made on."""
+    return {
+        "rules": declared_version(settings.rules_dir),
+        "suppressions": sorted(one.suppression_id for one in overrides.holding(now)),
+        "shown": settings.recommendations,
+        "today": now.date(),
+    }
 
 
 def told_about(

@@ -59,7 +59,7 @@ class KeepingIOManager(dg.IOManager, ABC):
         """Whether something is stored under a name."""
 
 
-def reusable(context: dg.AssetExecutionContext, asset: str | None = None, **given: object) -> Kept | None:
+def reusable(context: dg.AssetExecutionContext, asset: str | None = None, /, **given: object) -> Kept | None:
     """What was stored before, if it was made of just the same; else None, and the asset is computed.
 
     Called once per materialization, before anything costly:
