@@ -54,7 +54,7 @@ class _Converts:
 
 
 class ScaleData:
-    """Writes the files of an installation with `events` events, and of 1 % more; equal arguments, equal bytes."""
+    """Writes the files of an installation with `events` events; equal arguments, equal bytes."""
 
     def __init__(self, landing: Path, *, events: int, seed: int = 7) -> None:
         self._landing, self._events, self._seed = landing, events, seed
@@ -127,7 +127,7 @@ class ScaleData:
             number += int(count)
 
     def _told_apart(self, day: DayOfEvents) -> tuple[DayOfEvents, list[tuple[date, DayOfEvents]]]:
-        """The events of a day that are in its week's file, and the late ones by the day on which they come in."""
+        """The events of a day that come in at once, and the late ones by the day on which they do."""
         rng = np.random.default_rng([self._seed, day.day.toordinal(), len(day)])
         delay = np.where(rng.random(len(day)) < _LATE, rng.integers(1, _LATE_DAYS + 1, len(day)), 0)
         late = [

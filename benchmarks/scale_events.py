@@ -38,12 +38,14 @@ _SEND_HOURS = (7, 20)
 _IN_BURST, _BURST_SECONDS = 0.8, 2_400.0
 _REACH_OF_A_SEND = 5.0  # beside a day without one
 
+# Who was sent something answers it, or writes like everybody in the app or the shop.
+_ANSWERS, _WRITES_ON = 0.5, (0, 0.7, 0.3)
 _SHORT_SHARE, _UNIQUE_SHARE = 0.25, 0.06
 _SHORT = (
-    "Yes please", "Thanks!", "OK", "No thanks", "Thank you so much", "When?", "Is it in stock?", "Great, thanks",
-    "How much is it?", "STOP", "Still waiting", "Got it", "Any discount?", "Perfect", "Not interested",
-    "Hello?", "Where is my order?", "Which sizes?", "Sounds good", "Call me back please", "Too expensive",
-    "Maybe later", "Love it", "Wrong size", "It works now, thanks",
+    "Yes please", "Thanks!", "OK", "No thanks", "Thank you so much", "When?", "Is it in stock?",
+    "Great, thanks", "How much is it?", "STOP", "Still waiting", "Got it", "Any discount?", "Perfect",
+    "Not interested", "Hello?", "Where is my order?", "Which sizes?", "Sounds good", "Call me back please",
+    "Too expensive", "Maybe later", "Love it", "Wrong size", "It works now, thanks",
 )  # fmt: skip
 # How a text is numbered: short answers below NO_MESSAGE, then phrases; from `_ONCE` on a phrase and, in
 # `_ONCE`s, the order that makes the text one of its own.
@@ -82,7 +84,7 @@ class Days:
         return np.where(turn & self._sent, at, -1)
 
     def _met(self, rng: np.random.Generator, day: date, send: Ints, count: int) -> tuple[Ints, ...]:
-        """Impressions and what they lead to; as many begin as are wanted, and the first `count` events stay."""
+        """Impressions and what they lead to: `count` begin, and the first `count` events stay."""
         user, campaign = self._who(rng, day, send, count)
         channel = self._channel[campaign]
         burst = (send[campaign] >= 0) & (rng.random(count) < _IN_BURST)
@@ -114,7 +116,7 @@ class Days:
         category = self._category[campaign]
         own = np.isin(self._channel[campaign], [CHANNELS.index("email"), CHANNELS.index("sms")])
         channel = np.where(
-            own & (rng.random(count) < 0.5), self._channel[campaign], pick(rng, (0, 0.7, 0.3), count)
+            own & (rng.random(count) < _ANSWERS), self._channel[campaign], pick(rng, _WRITES_ON, count)
         )
         phrase, chance = draw_phrases(rng, category), rng.random(count)
         short = NO_MESSAGE - 1 - pick(rng, power_law(len(_SHORT), flat=1, exponent=1), count)
@@ -130,7 +132,7 @@ class Days:
         return user, pick_in_row(rng, stacked(self._reach(day, send)), len(self._channel), wanted)
 
     def _reach(self, day: date, send: Ints) -> Floats:
-        """How often each campaign is met by somebody who looks at a category; shape (categories, campaigns)."""
+        """How often who looks at a category meets each campaign; shape (categories, campaigns)."""
         runs = np.array([one.runs_on(day) for one in self._world.campaigns])
         reach = np.zeros((len(self._world.categories), len(self._world.campaigns)))
         for row in range(len(reach)):

@@ -7,12 +7,12 @@ them per event is the business of `scale_events.py`.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import product
 
 import numpy as np
 
-from marketing_platform.sample.chance import Ints, pick
+from marketing_platform.sample.chance import pick
 from marketing_platform.sample.people import People, make_people
 from marketing_platform.sample.world import DAYS, FIRST_DAY, Campaign, Category, World, load_world
 
@@ -65,20 +65,23 @@ def _campaigns(world: World, seed: int) -> tuple[Campaign, ...]:
     category = pick(rng, [one.weight for one in world.categories], more)
     channel = pick(rng, list(_CHANNELS.values()), more)
     starts = rng.integers(0, DAYS - 7, more)
-    weeks: Ints = rng.integers(1, _LONGEST_WEEKS + 1, more)
-    made = [
-        _campaign(world, number, int(category[number]), list(_CHANNELS)[channel[number]], int(starts[number]))
-        for number in range(more)
-    ]
-    ends = [one.starts_on + timedelta(days=7 * int(length) - 1) for one, length in zip(made, weeks, strict=True)]
+    weeks = rng.integers(1, _LONGEST_WEEKS + 1, more)
     return (
         *world.campaigns,
-        *(one.model_copy(update={"ends_on": end}) for one, end in zip(made, ends, strict=True)),
+        *(
+            _campaign(
+                number,
+                world.categories[category[number]].name,
+                list(_CHANNELS)[channel[number]],
+                FIRST_DAY + timedelta(days=int(starts[number])),
+                int(weeks[number]),
+            )
+            for number in range(more)
+        ),
     )
 
 
-def _campaign(world: World, number: int, category: int, channel: str, start: int) -> Campaign:
-    name = world.categories[category].name
+def _campaign(number: int, name: str, channel: str, starts_on: date, weeks: int) -> Campaign:
     return Campaign(
         campaign_id=f"C-{1001 + number}",
         name=f"{name} {channel} {number + 1}",
@@ -86,7 +89,7 @@ def _campaign(world: World, number: int, category: int, channel: str, start: int
         channel=channel,
         category=name,
         objective=_OBJECTIVES[number % len(_OBJECTIVES)],
-        starts_on=FIRST_DAY + timedelta(days=start),
-        ends_on=None,
+        starts_on=starts_on,
+        ends_on=starts_on + timedelta(days=7 * weeks - 1),
         budget=2_000 + 500 * (number % 40),
     )
