@@ -56,7 +56,7 @@ class OnSpark:
                 output=sifted,
             )
             self._run(job)
-            for rows in results(sifted, batch_rows=1):
+            for rows in results(sifted, batch_rows=1, by="first"):
                 yield from map(_split, rows.to_pylist())
 
 

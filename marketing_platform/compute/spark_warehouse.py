@@ -23,6 +23,8 @@ class Queries:
 
     def __init__(self, warehouse: Warehouse, selects: Mapping[str, Select], folder: Path) -> None:
         refs = {table.name: table for select in selects.values() for table in select.tables}
+        if any(refs[table.name] != table for select in selects.values() for table in select.tables):
+            raise ValueError("queries of one job mean the same tables by the same names")
         self._output = folder / "rows"
         self._schemas = {name: shape(select) for name, select in selects.items()}
         self.job = Statements(
