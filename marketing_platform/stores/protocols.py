@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, BinaryIO, Protocol
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -215,6 +216,15 @@ class Warehouse(Protocol):
     def names(self) -> list[str]: ...
 
     def drop(self, part: str) -> None: ...
+
+
+@runtime_checkable
+class FileParts(Protocol):
+    """A warehouse whose parts are Parquet files that other engines may read."""
+
+    def files(self, table: TableRef) -> list[Path]:
+        """The files with the rows of a table; those of older parts may lack columns, which are null there."""
+        ...
 
 
 @dataclass(frozen=True)
