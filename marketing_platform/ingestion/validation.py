@@ -13,7 +13,9 @@ import orjson
 import pyarrow as pa
 
 from marketing_platform.catalog import table
+from marketing_platform.cores import cores
 from marketing_platform.gates import RowGate, Split, Suites, Verdict, batch_profile, judge_batch, split
+from marketing_platform.ingestion.side_by_side import in_order
 from marketing_platform.releases.ledger import Outcome, suffix_of
 from marketing_platform.sources import SourceSpec, project
 from marketing_platform.stores.protocols import Documents, Warehouse
@@ -80,8 +82,7 @@ def validate(
         }
 
         def quarantine() -> Iterator[pa.Table]:
-            for raw in chunks:
-                parted, _ = sift(raw, batch_id, spec, gate)
+            for parted, _ in in_order(lambda raw: sift(raw, batch_id, spec, gate), chunks, threads=cores()):
                 for name, rows in parted.tables.items():
                     writers[name].add(rows)
                 tally.count(parted)
