@@ -26,6 +26,7 @@ MarketingPlatformError
 ├── StreamBroken         a stream does not go on where what landed from it ends
 ├── EncoderUnavailable   the language model is not installed, or its provider does not do what is asked
 ├── StoreUnavailable     a datastore does not answer
+├── CostRefused          a query would read more than may be billed; nothing was read
 ├── StoreFull            no space is left where the embedded stores write
 └── StoreBusy            another process holds a store that only one may write
 """
@@ -143,6 +144,10 @@ class EncoderUnavailable(MarketingPlatformError):
 
 class StoreUnavailable(MarketingPlatformError):
     """A datastore does not answer."""
+
+
+class CostRefused(MarketingPlatformError):
+    """A query would read more bytes than may be billed; nothing was read, stored or billed."""
 
 
 class StoreFull(MarketingPlatformError):

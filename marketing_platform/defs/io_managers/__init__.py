@@ -12,6 +12,7 @@ from marketing_platform.defs.io_managers.reports import DOCUMENT, ReportIOManage
 from marketing_platform.defs.io_managers.reuse import Kept, reusable
 from marketing_platform.defs.io_managers.vectors import Collection, VectorsIOManager
 from marketing_platform.defs.io_managers.versions import (
+    NAME,
     latest_figure,
     latest_made_of,
     latest_metadata,
@@ -22,6 +23,7 @@ from marketing_platform.defs.io_managers.warehouse import Parts, WarehouseIOMana
 
 __all__ = [
     "DOCUMENT",
+    "NAME",
     "AnswersIOManager",
     "Collection",
     "DocumentSets",

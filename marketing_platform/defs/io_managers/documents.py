@@ -20,7 +20,7 @@ class RawBatches:
 
 
 class DocumentsIOManager(dg.IOManager):
-    """Stores and loads, for each batch of the run, something that yields chunks of RAW_SCHEMA."""
+    """Stores and loads, for each batch of the run, something that yields chunks (`stores/raw_chunks.py`)."""
 
     def __init__(self, documents: Documents, *, chunk_rows: int) -> None:
         self._documents = documents
@@ -50,4 +50,4 @@ class DocumentsIOManager(dg.IOManager):
         return RawBatches({batch_id: self._reader(batch_id) for batch_id in context.asset_partition_keys})
 
     def _reader(self, batch_id: str) -> Callable[[], Iterator[pa.Table]]:
-        return lambda: self._documents.read_raw(batch_id, chunk_rows=self._chunk_rows)
+        return lambda: self._documents.read_compact(batch_id, chunk_rows=self._chunk_rows)
