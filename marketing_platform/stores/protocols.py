@@ -283,7 +283,10 @@ class Vectors(Protocol):
 
 @dataclass(frozen=True)
 class NodeSet:
-    """Nodes of one label; `rows` has the columns of that label in `graph/model.py`."""
+    """Nodes of one label; `rows` has the columns of that label in `graph/model.py`.
+
+    Many nodes of a label may come as several sets, one after the other.
+    """
 
     label: str
     rows: pa.Table
@@ -295,7 +298,10 @@ RELATION_ENDS = ("source_key", "target_key")
 
 @dataclass(frozen=True)
 class RelationSet:
-    """Relations of one type between two labels; `rows` starts with the columns RELATION_ENDS."""
+    """Relations of one type between two labels; `rows` starts with the columns RELATION_ENDS.
+
+    Many relations of a type may come as several sets, one after the other.
+    """
 
     type: str
     source: str
@@ -311,6 +317,20 @@ class GraphCounts:
     relations: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class GraphChanges:
+    """What makes the stored graph `base` another one; no node of it is gone.
+
+    Sets are computed when they are asked for, once, and in this order.
+    """
+
+    base: str
+    added_nodes: Iterable[NodeSet]
+    changed_nodes: Iterable[NodeSet]  # all properties of nodes that the base has
+    added_relations: Iterable[RelationSet]
+    renewed_relations: Iterable[RelationSet]  # all of a type, instead of those that the base has
+
+
 class GraphReader(Protocol):
     """Named, read-only questions to one pinned graph."""
 
@@ -324,7 +344,20 @@ class GraphReader(Protocol):
 class Graphs(Protocol):
     """Property graphs that speak Cypher."""
 
-    def write(self, name: str, nodes: Iterable[NodeSet], relations: Iterable[RelationSet]) -> GraphCounts: ...
+    def write(
+        self,
+        name: str,
+        nodes: Iterable[NodeSet],
+        relations: Iterable[RelationSet],
+        *,
+        changes: GraphChanges | None = None,
+    ) -> GraphCounts:
+        """Store a graph: from its nodes and relations, or the same one from another by `changes`.
+
+        A store that cannot start from another graph, or finds no graph `changes.base`, takes nodes and
+        relations; otherwise they are not asked for.
+        """
+        ...
 
     def open(self, name: str) -> GraphReader: ...
 
