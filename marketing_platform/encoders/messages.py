@@ -42,6 +42,17 @@ SELECT {record_id} AS record_id, events.user_id, text_embeddings.text_embedding
 FROM events JOIN text_embeddings ON text_embeddings.text = events.message
 WHERE NOT text_embeddings.wordless"""
 
+# Messages of parts that came and of parts that went, by all that their records depend on.
+_CAME = "SELECT {record_id} AS record_id, user_id, message FROM events WHERE message IS NOT NULL"
+_WENT = _CAME.replace("events", "events_before")
+
+# As MESSAGES, of those that the parts that came say anew; and the records that are no longer said.
+MESSAGES_ADDED = f"""
+SELECT said.record_id, said.user_id, text_embeddings.text_embedding
+FROM ({_CAME} EXCEPT {_WENT}) AS said JOIN text_embeddings ON text_embeddings.text = said.message
+WHERE NOT text_embeddings.wordless"""  # noqa: S608 -- our own queries
+MESSAGES_REMOVED = f"SELECT record_id FROM ({_WENT} EXCEPT {_CAME}) AS said"  # noqa: S608 -- our own queries
+
 # How many messages have a text and still no vector to be found by.
 WORDLESS = """
 SELECT count(*) FROM events JOIN text_embeddings ON text_embeddings.text = events.message

@@ -13,7 +13,9 @@ import orjson
 import pyarrow as pa
 
 from marketing_platform.catalog import table
+from marketing_platform.cores import cores
 from marketing_platform.gates import RowGate, Split, Suites, Verdict, batch_profile, judge_batch, split
+from marketing_platform.ingestion.side_by_side import in_order
 from marketing_platform.releases.ledger import Outcome, suffix_of
 from marketing_platform.sources import SourceSpec, project
 from marketing_platform.stores.protocols import Documents, Warehouse
@@ -116,10 +118,9 @@ def validate(
 def sift_all(
     chunks: Iterable[pa.Table], batch_id: str, spec: SourceSpec, suites: Suites, landed_at: datetime
 ) -> Iterator[Split]:
-    """Every chunk of a batch, typed, judged and divided."""
+    """Every chunk of a batch, typed, judged and divided, in order; several at once."""
     gate = RowGate(suites, now=landed_at)
-    for raw in chunks:
-        parted, _ = sift(raw, batch_id, spec, gate)
+    for parted, _ in in_order(lambda raw: sift(raw, batch_id, spec, gate), chunks, threads=cores()):
         yield parted
 
 

@@ -1,14 +1,16 @@
 """What users wrote, as vectors, and who writes alike."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 import numpy as np
 import pyarrow as pa
 
+from marketing_platform.defs.changes import OF, parts_changed
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import (
+    NAME,
     Collection,
     Parts,
     latest_made_of,
@@ -20,6 +22,8 @@ from marketing_platform.defs.pools import stored_in
 from marketing_platform.encoders import EmbeddingCache, Encoder, encode_cached
 from marketing_platform.encoders.messages import (
     MESSAGES,
+    MESSAGES_ADDED,
+    MESSAGES_REMOVED,
     TEXTS,
     UNDESCRIBED,
     WRITTEN,
@@ -31,7 +35,7 @@ from marketing_platform.errors import UnknownName
 from marketing_platform.graph import RECORD_ID
 from marketing_platform.recommenders.neighbours import nearest, user_vectors_of
 from marketing_platform.settings import Settings
-from marketing_platform.stores.protocols import Select, StoredTable
+from marketing_platform.stores.protocols import Select, StoredTable, TableRef, VectorChange
 from marketing_platform.stores.registry import Stores
 
 GROUP = "embeddings"
@@ -102,13 +106,26 @@ def message_embeddings(
     settings: dg.ResourceParam[Settings],
 ) -> Collection:
     """One vector per message with a text, ready to be searched."""
-    select = Select(MESSAGES.format(record_id=RECORD_ID), [events.ref, text_embeddings.ref])
+
+    def ask(sql: str, *tables: TableRef) -> Iterator[pa.Table]:
+        asked = Select(sql.format(record_id=RECORD_ID), [*tables, text_embeddings.ref])
+        return stores.warehouse.batches(asked, chunk_rows=settings.chunk_rows)
+
     model, dim = _made_by(context, "text_embeddings")
+    context.add_output_metadata({OF.format(events.ref.name): latest_name(context.instance, "events")})
+    made = _previous(context, model, stores)
+    changed = parts_changed(stores.warehouse, made, events) if made else None
     return Collection(
-        read=lambda: stores.warehouse.batches(select, chunk_rows=settings.chunk_rows),
+        read=lambda: ask(MESSAGES, events.ref),
         dim=dim,
         model=model,
-        base=_previous(context, model, stores),
+        change=VectorChange(
+            base=str(made[NAME].value),
+            removed=ask(MESSAGES_REMOVED, changed.came, changed.went),
+            added=ask(MESSAGES_ADDED, changed.came, changed.went),
+        )
+        if made and changed
+        else None,
     )
 
 
@@ -121,14 +138,16 @@ def _made_by(context: dg.AssetExecutionContext, vectors: str) -> tuple[str, int]
     return str(made["model"].value), int(str(made["dim"].value))
 
 
-def _previous(context: dg.AssetExecutionContext, model: str, stores: Stores) -> str | None:
-    """The collection built before, if the same model made it: most of it stays as it is."""
+def _previous(
+    context: dg.AssetExecutionContext, model: str, stores: Stores
+) -> Mapping[str, dg.MetadataValue] | None:
+    """What is told of the collection built before, if the same model made it: most of it stays as it is."""
     try:
         latest = latest_metadata(context.instance, "message_embeddings")
     except UnknownName:
         return None
-    name = str(latest["name"].value)
-    return name if latest["model"].value == model and name in stores.vectors.names() else None
+    same = latest["model"].value == model and latest[NAME].value in stores.vectors.names()
+    return latest if same else None
 
 
 @dg.asset(

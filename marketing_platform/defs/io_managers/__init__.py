@@ -9,8 +9,10 @@ from marketing_platform.defs.io_managers.documents import DocumentsIOManager, Ra
 from marketing_platform.defs.io_managers.enriched import DocumentSets, EnrichedIOManager, latest_sets
 from marketing_platform.defs.io_managers.graphs import GraphIOManager, KnowledgeGraph
 from marketing_platform.defs.io_managers.reports import DOCUMENT, ReportIOManager
+from marketing_platform.defs.io_managers.reuse import Kept, reusable
 from marketing_platform.defs.io_managers.vectors import Collection, VectorsIOManager
 from marketing_platform.defs.io_managers.versions import (
+    NAME,
     latest_figure,
     latest_made_of,
     latest_metadata,
@@ -21,12 +23,14 @@ from marketing_platform.defs.io_managers.warehouse import Parts, WarehouseIOMana
 
 __all__ = [
     "DOCUMENT",
+    "NAME",
     "AnswersIOManager",
     "Collection",
     "DocumentSets",
     "DocumentsIOManager",
     "EnrichedIOManager",
     "GraphIOManager",
+    "Kept",
     "KnowledgeGraph",
     "Parts",
     "Prepared",
@@ -39,5 +43,6 @@ __all__ = [
     "latest_metadata",
     "latest_name",
     "latest_sets",
+    "reusable",
     "version_name",
 ]
