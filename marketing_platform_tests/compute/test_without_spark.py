@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from marketing_platform.compute import OnSpark, asking
+from marketing_platform.compute import OnSpark, asking, without_jobs
 from marketing_platform.compute.jobs import JOBS, Encoding, Job, Sifting, Statements, results
 from marketing_platform.compute.spark_warehouse import Queries
 from marketing_platform.compute.staging import shape, view
@@ -162,8 +162,10 @@ def test_only_what_is_created_becomes_a_job(tmp_path: Path) -> None:
     assert made.cost == {"seconds": 3}
     assert made.ref.schema.field("n").type == pa.int64()  # as DuckDB has it
     assert warehouse.open("made__1") == made
+    others = without_jobs(warehouse).create("fewer__1", Select("SELECT n FROM events WHERE n > 1", [ref]))
+    assert (others.rows, len(jobs)) == (2, 1)
     warehouse.drop("made__1")
-    assert warehouse.names() == ["events__1", "events__2"]
+    assert warehouse.names() == ["events__1", "events__2", "fewer__1"]
     assert not list((tmp_path / "compute").glob(".*/rows"))  # nothing is left of the job
 
 
