@@ -1,26 +1,32 @@
 """One batch from raw records to valid rows, quarantine and verdicts, in one pass and bounded memory."""
 
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from marketing_platform.catalog import table
+from marketing_platform.catalog.model import ROW_ORDINAL
 from marketing_platform.cores import cores
 from marketing_platform.gates import RowGate, Split, Suites, Verdict, batch_profile, judge_batch, split
 from marketing_platform.ingestion.side_by_side import in_order
 from marketing_platform.releases.ledger import Outcome, suffix_of
-from marketing_platform.sources import SourceSpec, project
-from marketing_platform.stores.protocols import Documents, Warehouse
+from marketing_platform.sources import Projection, SourceSpec, project
+from marketing_platform.stores.protocols import QUARANTINE_SCHEMA, Documents, Warehouse
 
 _SAMPLES = 5
+_JUDGED_TOGETHER = 20_000  # records that a rule may refuse
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ def validate(
         }
 
         def quarantine() -> Iterator[pa.Table]:
-            for parted, _ in in_order(lambda raw: sift(raw, batch_id, spec, gate), chunks, threads=cores()):
+            for parted in sifted(chunks, batch_id, spec, gate):
                 for name, rows in parted.tables.items():
                     writers[name].add(rows)
                 tally.count(parted)
@@ -113,7 +119,69 @@ def validate(
 
 def sift(raw: pa.Table, batch_id: str, spec: SourceSpec, gate: RowGate) -> tuple[Split, pa.Table]:
     """One chunk of records, typed, judged and divided; and what the row rules found (PROBLEMS_SCHEMA)."""
-    projection = project(raw, spec, batch_id)
+    return _judged(raw, project(raw, spec, batch_id), gate)
+
+
+def sifted(chunks: Iterable[pa.Table], batch_id: str, spec: SourceSpec, gate: RowGate) -> Iterator[Split]:
+    """All chunks of a batch, as `sift` divides them.
+
+    Records that no rule can refuse go on at once. Of the others some thousand are judged together: a
+    judgement costs the same for one row as for many.
+    """
+
+    def typed(raw: pa.Table) -> tuple[_Sifting, _Sifting]:
+        return _without_doubtful(raw, project(raw, spec, batch_id), gate)
+
+    held: list[_Sifting] = []
+    for clear, doubtful in in_order(typed, chunks, threads=cores()):
+        yield Split(clear.projection.tables, QUARANTINE_SCHEMA.empty_table(), *[clear.raw.num_rows] * 2, 0)
+        held.append(doubtful)
+        if sum(one.raw.num_rows for one in held) >= _JUDGED_TOGETHER:
+            yield _together(held, gate)
+            held = []
+    if held:
+        yield _together(held, gate)
+
+
+class _Sifting(NamedTuple):
+    """Some records and what was made of them."""
+
+    raw: pa.Table
+    projection: Projection
+
+
+def _without_doubtful(raw: pa.Table, projection: Projection, gate: RowGate) -> tuple[_Sifting, _Sifting]:
+    """The records that are valid for certain, and those that are not."""
+    found = [gate.doubtful(name, rows)[ROW_ORDINAL] for name, rows in projection.tables.items()]
+    found.append(projection.problems[ROW_ORDINAL])
+    doubtful = pa.chunked_array([chunk for one in found for chunk in one.chunks], pa.int64())
+
+    def part(ordinals: pa.ChunkedArray, *, clear: bool) -> pa.ChunkedArray:
+        told = pc.is_in(ordinals, value_set=doubtful)
+        return pc.invert(told) if clear else told
+
+    def cut(*, clear: bool) -> _Sifting:
+        tables = {
+            name: rows.filter(part(rows[ROW_ORDINAL], clear=clear))
+            for name, rows in projection.tables.items()
+        }
+        problems = projection.problems.slice(0, 0 if clear else None)
+        return _Sifting(raw.filter(part(raw["ordinal"], clear=clear)), Projection(tables, problems))
+
+    return cut(clear=True), cut(clear=False)
+
+
+def _together(held: Sequence[_Sifting], gate: RowGate) -> Split:
+    raw = pa.concat_tables([one.raw for one in held], promote_options="default")
+    tables = {
+        name: pa.concat_tables([one.projection.tables[name] for one in held])
+        for name in held[0].projection.tables
+    }
+    problems = pa.concat_tables([one.projection.problems for one in held])
+    return _judged(raw, Projection(tables, problems), gate)[0]
+
+
+def _judged(raw: pa.Table, projection: Projection, gate: RowGate) -> tuple[Split, pa.Table]:
     by_rules = pa.concat_tables([gate.problems(name, rows) for name, rows in projection.tables.items()])
     parted = split(raw, projection.tables, typing_problems=projection.problems, rule_problems=by_rules)
     return parted, by_rules
