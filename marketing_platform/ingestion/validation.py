@@ -129,12 +129,12 @@ def sifted(chunks: Iterable[pa.Table], batch_id: str, spec: SourceSpec, gate: Ro
     judgement costs the same for one row as for many.
     """
 
-    def typed(raw: pa.Table) -> tuple[_Sifting, _Sifting]:
-        return _without_doubtful(raw, project(raw, spec, batch_id), gate)
+    def typed(raw: pa.Table) -> tuple[Split, _Sifting]:
+        return _parted(raw, project(raw, spec, batch_id), gate)
 
     held: list[_Sifting] = []
     for clear, doubtful in in_order(typed, chunks, threads=cores()):
-        yield Split(clear.projection.tables, QUARANTINE_SCHEMA.empty_table(), *[clear.raw.num_rows] * 2, 0)
+        yield clear
         held.append(doubtful)
         if sum(one.raw.num_rows for one in held) >= _JUDGED_TOGETHER:
             yield _together(held, gate)
@@ -150,25 +150,24 @@ class _Sifting(NamedTuple):
     projection: Projection
 
 
-def _without_doubtful(raw: pa.Table, projection: Projection, gate: RowGate) -> tuple[_Sifting, _Sifting]:
-    """The records that are valid for certain, and those that are not."""
-    found = [gate.doubtful(name, rows)[ROW_ORDINAL] for name, rows in projection.tables.items()]
-    found.append(projection.problems[ROW_ORDINAL])
-    doubtful = pa.chunked_array([chunk for one in found for chunk in one.chunks], pa.int64())
+def _parted(raw: pa.Table, projection: Projection, gate: RowGate) -> tuple[Split, _Sifting]:
+    """The records that are valid for certain, and those that are yet to be judged."""
+    tables, problems = projection.tables, projection.problems
+    found = [gate.doubtful(name, rows)[ROW_ORDINAL] for name, rows in tables.items()]
+    found.append(problems[ROW_ORDINAL])
+    doubtful = pa.chunked_array([chunk for one in found for chunk in one.chunks], pa.int64()).unique()
 
-    def part(ordinals: pa.ChunkedArray, *, clear: bool) -> pa.ChunkedArray:
-        told = pc.is_in(ordinals, value_set=doubtful)
-        return pc.invert(told) if clear else told
+    def is_doubtful(ordinals: pa.ChunkedArray) -> pa.ChunkedArray:
+        return pc.is_in(ordinals, value_set=doubtful)
 
-    def cut(*, clear: bool) -> _Sifting:
-        tables = {
-            name: rows.filter(part(rows[ROW_ORDINAL], clear=clear))
-            for name, rows in projection.tables.items()
-        }
-        problems = projection.problems.slice(0, 0 if clear else None)
-        return _Sifting(raw.filter(part(raw["ordinal"], clear=clear)), Projection(tables, problems))
-
-    return cut(clear=True), cut(clear=False)
+    held = {name: rows.filter(is_doubtful(rows[ROW_ORDINAL])) for name, rows in tables.items()}
+    clear = {
+        name: rows.filter(pc.invert(is_doubtful(rows[ROW_ORDINAL]))) if len(doubtful) else rows
+        for name, rows in tables.items()
+    }
+    sure = raw.num_rows - len(doubtful)
+    split_off = Split(clear, QUARANTINE_SCHEMA.empty_table(), rows_landed=sure, rows_valid=sure, unreadable=0)
+    return split_off, _Sifting(raw.filter(is_doubtful(raw["ordinal"])), Projection(held, problems))
 
 
 def _together(held: Sequence[_Sifting], gate: RowGate) -> Split:
