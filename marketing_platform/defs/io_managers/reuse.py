@@ -44,9 +44,12 @@ class KeepingIOManager(dg.IOManager, ABC):
     """An IO manager of things that are stored under a name, and can keep it."""
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Store the value, or say where what was kept lies."""
+        """Store the value, or say where what was kept lies; what the asset said of this run stays."""
         if isinstance(obj, Kept):
-            context.add_output_metadata(dict(obj.metadata))
+            said = context.output_metadata
+            context.add_output_metadata(
+                {name: value for name, value in obj.metadata.items() if name not in said}
+            )
         else:
             self.store(context, obj)
 
