@@ -1,21 +1,36 @@
 """The knowledge graph of a release candidate, and what messages say of users' interests."""
 
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
 import dagster as dg
 import numpy as np
 import pyarrow as pa
 
 from marketing_platform.defs.conditions import follow_upstream
-from marketing_platform.defs.io_managers import KnowledgeGraph, latest_metadata
+from marketing_platform.defs.io_managers import (
+    KnowledgeGraph,
+    latest_made_of,
+    latest_metadata,
+    latest_name,
+)
 from marketing_platform.defs.pools import stored_in
 from marketing_platform.encoders.messages import WRITTEN, vector_matrix
+from marketing_platform.errors import UnknownName
 from marketing_platform.graph import project_graph
+from marketing_platform.graph.changes import graph_changes
 from marketing_platform.graph.interests import DESCRIBED, VOCABULARY, message_interests, topics
 from marketing_platform.recommenders.neighbours import user_vectors_of
-from marketing_platform.stores.protocols import Select, StoredTable
+from marketing_platform.releases.version import code_version
+from marketing_platform.settings import Settings
+from marketing_platform.stores.protocols import Select, StoredTable, TableRef
 from marketing_platform.stores.registry import Stores
 
 GROUP = "graph"
 MESSAGE_INTERESTS = "message_interests"
+KNOWLEDGE_GRAPH = "knowledge_graph"
+# Keys of the metadata that tell what a graph was made by and of.
+_CODE, _OF = "code", "of_{}"
 
 
 @dg.asset(
@@ -61,6 +76,7 @@ def interests_of_messages(
 
 
 @dg.asset(
+    name=KNOWLEDGE_GRAPH,
     group_name=GROUP,
     **stored_in("graph"),
     kinds={"ladybug", "cypher"},
@@ -70,7 +86,9 @@ def interests_of_messages(
     retry_policy=dg.RetryPolicy(max_retries=1, delay=1),
 )
 def knowledge_graph(
+    context: dg.AssetExecutionContext,
     stores: dg.ResourceParam[Stores],
+    settings: dg.ResourceParam[Settings],
     events: StoredTable,
     campaigns: StoredTable,
     users: StoredTable,
@@ -84,6 +102,40 @@ def knowledge_graph(
     """Users, events, messages, campaigns, products, interests and how they relate."""
     facts = (events, campaigns, users, products, purchases)
     computed = (derived_interests, similar_users, product_pairs, user_campaign_engagement)
-    refs = [stored.ref for stored in (*facts, *computed)]
-    nodes, relations = project_graph(lambda sql: stores.warehouse.query(Select(sql, refs)))
-    return KnowledgeGraph(nodes, relations)
+    tables = {stored.ref.name: stored for stored in (*facts, *computed)}
+
+    def ask(sql: str, refs: Sequence[TableRef]) -> Iterator[pa.Table]:
+        return stores.warehouse.batches(Select(sql, refs), chunk_rows=settings.chunk_rows)
+
+    before = _graph_before(context.instance, stores, settings, tables)
+    changes = None if before is None else graph_changes(ask, tables, before.tables, base=before.name)
+    context.add_output_metadata(
+        {
+            _CODE: code_version(settings),
+            **{_OF.format(name): latest_name(context.instance, name) for name in tables},
+            "made_from": "all rows" if changes is None else f"what differs from {changes.base}",
+        }
+    )
+    nodes, relations = project_graph(lambda sql: ask(sql, [stored.ref for stored in tables.values()]))
+    return KnowledgeGraph(nodes, relations, changes)
+
+
+class _Before(NamedTuple):
+    """A graph that was stored, and the tables it was made of."""
+
+    name: str
+    tables: dict[str, StoredTable]
+
+
+def _graph_before(
+    instance: dg.DagsterInstance, stores: Stores, settings: Settings, tables: Iterable[str]
+) -> _Before | None:
+    """The latest graph, if this code made it and all that it was made of is still there."""
+    made_of = {_CODE: code_version(settings)}
+    if (latest := latest_made_of(instance, KNOWLEDGE_GRAPH, made_of)) is None:
+        return None
+    try:
+        opened = {name: stores.warehouse.open(str(latest[_OF.format(name)].value)) for name in tables}
+    except UnknownName:
+        return None
+    return _Before(latest_name(instance, KNOWLEDGE_GRAPH), opened)
