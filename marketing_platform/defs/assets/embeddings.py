@@ -12,10 +12,9 @@ from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import (
     NAME,
     Collection,
-    Parts,
-    latest_made_of,
     latest_metadata,
     latest_name,
+    reusable,
 )
 from marketing_platform.defs.metadata import histogram, markdown_table
 from marketing_platform.defs.pools import stored_in
@@ -62,8 +61,10 @@ def text_embeddings(
     stores: dg.ResourceParam[Stores],
     encoder: dg.ResourceParam[Encoder],
     settings: dg.ResourceParam[Settings],
-) -> pa.Table:
+) -> Any:  # a table
     """Each distinct text of a message, item or interest, and its unit vector; zero for the empty text."""
+    if (before := reusable(context, model=encoder.name, dim=encoder.dim)) is not None:
+        return before
     said = Select(TEXTS, [events.ref, products.ref, campaigns.ref, interests.ref])
     texts: list[str] = stores.warehouse.query(said)["text"].to_pylist()
     cache = EmbeddingCache(settings.data_dir / "embedding_cache", encoder.name)
@@ -104,7 +105,7 @@ def message_embeddings(
     text_embeddings: StoredTable,
     stores: dg.ResourceParam[Stores],
     settings: dg.ResourceParam[Settings],
-) -> Collection:
+) -> Any:  # Collection
     """One vector per message with a text, ready to be searched."""
 
     def ask(sql: str, *tables: TableRef) -> Iterator[pa.Table]:
@@ -113,6 +114,8 @@ def message_embeddings(
 
     model, dim = _made_by(context, "text_embeddings")
     context.add_output_metadata({OF.format(events.ref.name): latest_name(context.instance, "events")})
+    if (before := reusable(context, model=model)) is not None:
+        return before
     made = _previous(context, model, stores)
     changed = parts_changed(stores.warehouse, made, events) if made else None
     return Collection(
@@ -163,13 +166,15 @@ def user_vectors(
     events: StoredTable,
     text_embeddings: StoredTable,
     stores: dg.ResourceParam[Stores],
-) -> pa.Table:
+) -> Any:  # a table
     """For each user who wrote something the normalised mean of the message vectors."""
+    model, dim = _made_by(context, "text_embeddings")
+    if (before := reusable(context, model=model)) is not None:
+        return before
     texts = stores.warehouse.query(
         Select("SELECT text, text_embedding FROM text_embeddings", [text_embeddings.ref])
     )
     written = stores.warehouse.query(Select(WRITTEN, [events.ref]))
-    model, dim = _made_by(context, "text_embeddings")
     context.add_output_metadata({"model": model, "dim": dim})
     row_of = {text: row for row, text in enumerate(texts["text"].to_pylist())}
     users, vectors = user_vectors_of(
@@ -196,11 +201,9 @@ def similar_users(
     user_vectors: StoredTable,
     stores: dg.ResourceParam[Stores],
     settings: dg.ResourceParam[Settings],
-) -> Any:  # a table, or the parts of the one built before
+) -> Any:  # a table
     """For each user the users whose messages mean most nearly the same, by cosine."""
-    made_of = {"of_vectors": user_vectors.fingerprint, "neighbours": settings.similar_users}
-    context.add_output_metadata(made_of)
-    if (before := _made_before(context, stores, made_of)) is not None:
+    if (before := reusable(context, neighbours=settings.similar_users)) is not None:
         return before
     rows = stores.warehouse.query(
         Select("SELECT user_id, vector FROM user_vectors ORDER BY user_id", [user_vectors.ref])
@@ -211,22 +214,6 @@ def similar_users(
     if scores.size:
         context.add_output_metadata({"scores": histogram("Cosine of similar users", scores.reshape(-1))})
     return _neighbour_table(ids, indices, scores)
-
-
-def _made_before(
-    context: dg.AssetExecutionContext, stores: Stores, made_of: Mapping[str, str | int]
-) -> Parts | None:
-    """The table built before from just this: most batches bring no message, and all pairs take long."""
-    latest = latest_made_of(context.instance, "similar_users", made_of)
-    if latest is None:
-        return None
-    try:
-        stored = stores.warehouse.open(latest_name(context.instance, "similar_users"))
-    except UnknownName:
-        return None
-    if "scores" in latest:
-        context.add_output_metadata({"scores": latest["scores"]})
-    return Parts(stored.ref.parts, stored.ref.schema)
 
 
 def _neighbour_table(ids: np.ndarray, indices: np.ndarray, scores: np.ndarray) -> pa.Table:
