@@ -53,7 +53,8 @@ class Meanings:
         own = self._taken[rows]
         pair = pairs_of_entries(own)
         alike = dots(self._features, own.indices, self._features, items[pair])
-        written = dots(self._tastes, rows, self._features, items)
+        users, user = np.unique(rows, return_inverse=True)
+        written = dots(self._tastes[users], user, self._features, items)
         nowhere = np.full(len(rows), NOWHERE)
         return [
             evidence("item", pair, own.indices, alike),

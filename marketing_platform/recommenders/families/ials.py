@@ -101,7 +101,7 @@ class Factors:
         for places in _alike_in_size(np.diff(own.indptr), self._items.shape[1]):
             vectors, entries = self._own_vectors(own, places)
             there = entries >= 0
-            solved = vectors @ np.linalg.inv(self._left(vectors))
+            solved = np.linalg.solve(self._left(vectors), vectors.transpose(0, 2, 1)).transpose(0, 2, 1)
             to_own = (solved * vectors).sum(axis=2)
             right = confidence * vectors.sum(axis=1)
             rest = (solved @ right[:, :, None])[:, :, 0] - confidence * to_own
