@@ -80,8 +80,15 @@ def test_the_main_cause_is_the_largest_over_all_families_and_what_is_like_it_is_
     main, sources = told.main, told.sources
     assert main.pair.tolist() == [0], "nothing speaks for the other pair"
     assert (told.kinds[main.kind[0]], main.place[0], main.share[0]) == (("item", ""), 1, 0.5)
-    assert (told.families[main.family[0]], main.alike[0], main.others[0], main.personal[0]) == ("b", 2, 1, True)
-    named = [(told.families[family], share) for family, share in zip(sources.family, sources.share, strict=True)]
+    assert (told.families[main.family[0]], main.alike[0], main.others[0], main.personal[0]) == (
+        "b",
+        2,
+        1,
+        True,
+    )
+    named = [
+        (told.families[family], share) for family, share in zip(sources.family, sources.share, strict=True)
+    ]
     assert named == [("b", 0.7), ("a", 0.3)]
     assert (sources.named.tolist(), told.causes.place.tolist()) == ([2, 2], [2, 1, 1, NOWHERE])
 
