@@ -141,8 +141,8 @@ def _shown(loads: Sequence[Load]) -> Table:
 def section(loads: Sequence[Load]) -> tuple[str, str]:
     """What the page says: visits of one kind as their median."""
     told = f"""The first page over {analytics_clients.ROWS:,} rows of ads in Chromium, each time in a session
-        of its own: seconds from the address being opened to five cards being seen, to the end of the page, and
-        of CPU of the two servers. Visits of one kind are given by their median."""
+        of its own: seconds from the address being opened to five cards being seen, to the end of the page,
+        and of CPU of the two servers. Visits of one kind are given by their median."""
     rows = [
         [what, *(f"{median(kind):.2f}" for kind in zip(*map(_seconds, visits), strict=True))]
         for what, visits in _by_kind(loads).items()

@@ -105,7 +105,7 @@ def _installation(folder: Path, events: int) -> Path:
 
 
 def check_room(folder: Path, events: int, smaller: Sequence[Scaled]) -> None:
-    """SystemExit when the disk below `folder` is too small for runs over `events`, going by `smaller` ones."""
+    """SystemExit when the disk of `folder` is too small for runs over `events`, by `smaller` ones."""
     each = max((one.bytes_per_event for one in smaller[-1:]), default=_BYTES_PER_EVENT)
     needed = events * each * _MARGIN
     free = shutil.disk_usage(folder).free

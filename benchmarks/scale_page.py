@@ -23,9 +23,10 @@ start to the release; peaks are of the largest process, its children looked at a
 """
 _GROWTH = f"""
 Growth is the slope of log(seconds) over log(events), by least squares over the sizes; from the seconds of a
-stage is taken what it takes in a run over 1,000 events, and what is left counts from {MEASURABLE_SECONDS} s on.
-Stages below {MATTERS:.0%} of the largest run are left out. Memory is what processes reside in meanwhile, so it
-includes what stages before left behind; disk is by how much the data folder grew.
+stage is taken what it takes in a run over 1,000 events, and what is left counts from
+{MEASURABLE_SECONDS} s on. Stages below {MATTERS:.0%} of the largest run are left out. Memory is what
+processes reside in meanwhile, so it includes what stages before left behind; disk is by how much the data
+folder grew.
 """
 _LOAD = """
 DuckDB's seconds are those in which it alone reads the same CSV files into tables of a file, with the types it

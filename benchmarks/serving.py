@@ -61,7 +61,7 @@ class Shelf:
     """A data folder whose releases know many users."""
 
     settings: Settings
-    releases: tuple[str, str]  # the second is current
+    releases: Sequence[str]  # the last is current
     users: Sequence[str]
 
 
@@ -74,15 +74,19 @@ class Round:
     swapping: Load
 
 
-def multiplied(settings: Settings, users: int) -> Shelf:
-    """One real release, and two more in which its users stand for `users` users with answers of their own."""
+def released(settings: Settings) -> None:
+    """A real release, of the sample."""
     write_sample(settings.landing_dir)
     run_pipeline(settings, quiet=True)
+
+
+def multiplied(settings: Settings, users: int, *, releases: int = 2) -> Shelf:
+    """More releases after the first one, in which its users stand for `users` with answers of their own."""
     shelf, stores = open_records(settings).shelf, open_stores(settings)
     made = shelf.load(shelf.current() or "")
     known, names = _users(stores, made), [f"u-{number:06d}" for number in range(users)]
-    first, second = (_publish(shelf, stores, made, number, names, known) for number in (1, 2))
-    return Shelf(settings, (first, second), names)
+    published = [_publish(shelf, stores, made, number + 1, names, known) for number in range(releases)]
+    return Shelf(settings, published, names)
 
 
 def _users(stores: Stores, made: Manifest) -> list[str]:
@@ -246,9 +250,9 @@ def section(found: Sequence[Round], users: int) -> tuple[str, str, str]:
     """What the page says: how it was measured, a table, the ratios."""
     ratios = _ratios(found)
     told = f"""One worker each, {_CONNECTIONS} connections, random users of {users:,}, `wrk` on the same
-        machine. The bare route is FastAPI's and returns the same bytes without any of the rest; the API has keys,
-        limits, log, metrics and request ids on. They take turns, {len(found)} rounds; each line is the median
-        round. In the last line a new release is published and rolled back again and again meanwhile."""
+        machine. The bare route is FastAPI's and returns the same bytes without any of the rest; the API has
+        keys, limits, log, metrics and request ids on. They take turns, {len(found)} rounds; each line is the
+        median round. In the last line a new release is published and rolled back all the while."""
     compared = f"""Ratios of the same round, the median of the rounds: requests/s
         {ratios["throughput_ratio"]:.3f}, p99 {ratios["p99_ratio"]:.3f}; p99 while releases swap beside p99
         without, {ratios["swap_p99_ratio"]:.3f}."""
@@ -267,6 +271,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-serving-") as folder:
         settings = Settings(data_dir=Path(folder))  # pyright: ignore[reportCallIssue]
         console.log("making a release")
+        released(settings)
         shelf = multiplied(settings, given.users)
         found = measured(
             shelf, key_of(settings, Scope.READ_RECOMMENDATIONS), rounds=given.rounds, seconds=given.seconds

@@ -25,6 +25,7 @@ MarketingPlatformError
 ├── ChangedWhileRead     an object was replaced or removed before it could be kept
 ├── StreamBroken         a stream does not go on where what landed from it ends
 ├── EncoderUnavailable   the language model is not installed, or its provider does not do what is asked
+├── ComputeUnavailable   Spark is not installed, cannot be started or reached, or a job of it failed
 ├── StoreUnavailable     a datastore does not answer
 ├── CostRefused          a query would read more than may be billed; nothing was read
 ├── StoreFull            no space is left where the embedded stores write
@@ -140,6 +141,10 @@ class StreamBroken(MarketingPlatformError):
 
 class EncoderUnavailable(MarketingPlatformError):
     """The language model is not installed, or its provider does not do what is asked."""
+
+
+class ComputeUnavailable(MarketingPlatformError):
+    """Spark is not installed, cannot be started or reached, or a job of it failed; nothing was stored."""
 
 
 class StoreUnavailable(MarketingPlatformError):

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from marketing_platform.compute import asking
 from marketing_platform.defs.assets.recommendations import GROUP
 from marketing_platform.defs.io_managers import latest_metadata
 from marketing_platform.defs.metadata import lines, markdown_table
@@ -17,7 +18,7 @@ from marketing_platform.recommenders.item_training import Items, items_of
 from marketing_platform.recommenders.item_tuning import tune_items
 from marketing_platform.recommenders.rules import load_rules
 from marketing_platform.settings import Settings
-from marketing_platform.stores.protocols import Select, StoredTable
+from marketing_platform.stores.protocols import StoredTable
 from marketing_platform.stores.registry import Stores
 
 TUNING = "{}_tuning"
@@ -80,4 +81,4 @@ def known_items(
     """The items of a kind from the tables it reads."""
     refs = [stored.ref for stored in tables.values()]
     dim = int(str(latest_metadata(context.instance, "text_embeddings")["dim"].value))
-    return items_of(kind, lambda sql: stores.warehouse.query(Select(sql, refs)), dim=dim)
+    return items_of(kind, asking(stores.warehouse, refs, kind.large), dim=dim)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import pyarrow as pa
 
+from marketing_platform.ingestion.side_by_side import ahead
 from marketing_platform.stores.protocols import Documents
 
 
@@ -31,7 +32,7 @@ class DocumentsIOManager(dg.IOManager):
         now = datetime.now(UTC)
         rows = 0
         for batch_id, read in obj.readers.items():
-            written = self._documents.write_raw(batch_id, read(), ingested_at=now)
+            written = self._documents.write_raw(batch_id, ahead(read()), ingested_at=now)
             context.log.info(f"{batch_id}: {written:,} raw records")
             context.step_context.add_asset_metadata(
                 {"dagster/partition_row_count": written}, partition_key=batch_id

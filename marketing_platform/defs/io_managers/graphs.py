@@ -10,15 +10,16 @@ import dagster as dg
 from marketing_platform.defs.io_managers.reuse import KeepingIOManager
 from marketing_platform.defs.io_managers.versions import NAME, input_name, output_name
 from marketing_platform.defs.metadata import markdown_table
-from marketing_platform.stores.protocols import Graphs, NodeSet, RelationSet
+from marketing_platform.stores.protocols import GraphChanges, Graphs, NodeSet, RelationSet
 
 
 @dataclass(frozen=True)
 class KnowledgeGraph:
-    """A graph to store, one label and one relation type at a time."""
+    """A graph to store, set by set, or what makes the one stored before just this one."""
 
     nodes: Iterable[NodeSet]
     relations: Iterable[RelationSet]
+    changes: GraphChanges | None = None
 
 
 class GraphIOManager(KeepingIOManager):
@@ -30,7 +31,7 @@ class GraphIOManager(KeepingIOManager):
     def store(self, context: dg.OutputContext, obj: KnowledgeGraph) -> None:
         """Write the graph and show what it holds."""
         name = output_name(context)
-        counts = self._graphs.write(name, obj.nodes, obj.relations)
+        counts = self._graphs.write(name, obj.nodes, obj.relations, changes=obj.changes)
         rows = [("node", label, number) for label, number in counts.nodes.items()]
         rows += [("relation", kind, number) for kind, number in counts.relations.items()]
         context.add_output_metadata(
