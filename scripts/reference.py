@@ -198,9 +198,9 @@ Which API the [dashboard](../dashboard.md) asks, and with which key.
 
 Only read with `MARKETING_PROFILE=servers`, the stream's by `marketing-platform consume`, the encoder's
 when `MARKETING_ENCODER` names a provider, the model that reads questions when
-`MARKETING_QUESTIONS_PROVIDER` names one, Spark's with `MARKETING_COMPUTE=spark`. A secret is given by its variable or by a file, never both;
-one that everybody knows is refused unless the server is on this machine. `marketing-platform doctor`
-tries them all."""
+`MARKETING_QUESTIONS_PROVIDER` names one, Spark's with `MARKETING_COMPUTE=spark`. A secret is given by
+its variable or by a file, never both; one that everybody knows is refused unless the server is on this
+machine. `marketing-platform doctor` tries them all."""
     models = [(server.kind, server.settings()) for server in SERVERS]
     models += [("Encoder behind an API", ProviderSettings), ("Model that reads questions", ModelSettings)]
     models += [("Spark", SparkSettings)]
