@@ -35,6 +35,7 @@ from marketing_platform.mailing.mail_settings import MailSettings
 from marketing_platform.settings import PROJECT_DIR, Settings
 from marketing_platform.stores.diagnoses import SERVERS
 from marketing_platform.stores.server_settings import variables
+from marketing_platform.stores.spark_settings import SparkSettings
 from scripts.markdown import code, grid
 from scripts.reference_api import api_page
 from serving.limits.settings import LimitSettings
@@ -197,11 +198,12 @@ Which API the [dashboard](../dashboard.md) asks, and with which key.
 
 Only read with `MARKETING_PROFILE=servers`, the stream's by `marketing-platform consume`, the encoder's
 when `MARKETING_ENCODER` names a provider, the model that reads questions when
-`MARKETING_QUESTIONS_PROVIDER` names one. A secret is given by its variable or by a file, never both;
-one that everybody knows is refused unless the server is on this machine. `marketing-platform doctor`
-tries them all."""
+`MARKETING_QUESTIONS_PROVIDER` names one, Spark's with `MARKETING_COMPUTE=spark`. A secret is given by
+its variable or by a file, never both; one that everybody knows is refused unless the server is on this
+machine. `marketing-platform doctor` tries them all."""
     models = [(server.kind, server.settings()) for server in SERVERS]
     models += [("Encoder behind an API", ProviderSettings), ("Model that reads questions", ModelSettings)]
+    models += [("Spark", SparkSettings)]
     for kind, model in models:
         yield from ("", f"## {kind}", "")
         yield from grid(("variable", "default", "allowed", "meaning"), _variables(model))

@@ -90,6 +90,7 @@ class Encoding(_Told):
     """Texts (TEXTS_SCHEMA) to vectors (VECTORS_SCHEMA)."""
 
     kind: Literal["encoding"] = "encoding"
+    model: str  # the encoder's name, which executors must agree with
     texts: Path
     models_dir: Path
     output: Path

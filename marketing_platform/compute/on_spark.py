@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from itertools import chain, islice
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from marketing_platform.compute.spark_warehouse import SparkWarehouse
 from marketing_platform.compute.staging import stage
 from marketing_platform.encoders import Encoder
 from marketing_platform.gates import Split, Suites
+from marketing_platform.ingestion.validation import sift_all
 from marketing_platform.settings import Settings
 from marketing_platform.sources import SourceSpec
 from marketing_platform.stores.named_folders import NamedFolders
@@ -43,7 +45,13 @@ class OnSpark:
     def sift(
         self, chunks: Iterable[pa.Table], batch_id: str, spec: SourceSpec, suites: Suites, landed_at: datetime
     ) -> Iterator[Split]:
-        """One task per chunk."""
+        """One task per chunk; a batch of a single chunk has nothing to divide and is sifted here."""
+        chunks = iter(chunks)
+        first = list(islice(chunks, 2))
+        chunks = chain(first, chunks)
+        if len(first) < 2:  # noqa: PLR2004 -- one chunk, or none
+            yield from sift_all(chunks, batch_id, spec, suites, landed_at)
+            return
         with self._folders.private() as folder:
             records = stage(map(written_out, chunks), RAW_SCHEMA, folder / "records")
             sifted = folder / "sifted"

@@ -60,7 +60,7 @@ class SparkEncoder:
         vectors = np.zeros((len(texts), self.dim), np.float32)
         with self._folders.private() as folder:
             staged, output = stage(_chunks(texts), TEXTS_SCHEMA, folder / "texts"), folder / "vectors"
-            self._run(Encoding(texts=staged, models_dir=self._models_dir, output=output))
+            self._run(Encoding(model=self.name, texts=staged, models_dir=self._models_dir, output=output))
             for encoded in results(output):
                 rows = encoded["row"].to_numpy()
                 vectors[rows] = vector_matrix(encoded["vector"], dim=self.dim)

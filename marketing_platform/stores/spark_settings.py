@@ -19,8 +19,8 @@ class SparkSettings(BaseSettings):
 
     master: str = Field(
         "local[*]",
-        pattern=r"^(local(\[.+\])?|spark://.+|k8s://.+|yarn)$",
-        description="Where jobs run: `local[2]`, `spark://host:7077`, `k8s://…` or `yarn`.",
+        pattern=r"^(local(\[.+\])?|spark://.+)$",
+        description="Where jobs run: on so many cores of this machine (`local[2]`), or `spark://host:7077`.",
     )
     driver_memory: str = Field("1g", pattern=_MEMORY, description="Heap of a job's driver.")
     executor_memory: str = Field("1g", pattern=_MEMORY, description="Heap of each executor of a cluster.")

@@ -72,7 +72,7 @@ def test_wrong_settings_are_named_before_anything_runs(
             declared=("a", "b"),
             output=Path("out"),
         ),
-        Encoding(texts=Path("t"), models_dir=Path("m"), output=Path("out")),
+        Encoding(model="m", texts=Path("t"), models_dir=Path("m"), output=Path("out")),
     ],
     ids=lambda job: job.kind,
 )

@@ -10,7 +10,18 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
-from marketing_platform_tests.servers import bigquery, gcs, kafka, milvus, mongo, n8n, neo4j, postgres, redis
+from marketing_platform_tests.servers import (
+    bigquery,
+    gcs,
+    kafka,
+    milvus,
+    mongo,
+    n8n,
+    neo4j,
+    postgres,
+    redis,
+    spark,
+)
 from marketing_platform_tests.servers.base import CACHE
 
 _SERVERS: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
@@ -22,6 +33,7 @@ _SERVERS: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
     "Cloud Storage": gcs.running,
     "BigQuery": bigquery.running,
     "Kafka": kafka.running,
+    "Spark": spark.cluster,
 }
 
 

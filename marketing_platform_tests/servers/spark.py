@@ -95,6 +95,7 @@ def _daemon(
     home = Path(spec.origin).parent
     environment = {
         "SPARK_HOME": str(home),
+        "SPARK_SCALA_VERSION": "2.13",  # else a worker looks for folders that Spark is built in
         "SPARK_LOCAL_IP": _HOST,
         # Executors inherit it: what a cluster has installed, it has here from this process.
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),

@@ -76,9 +76,9 @@ def answers(embedded: Loaded, tmp_path_factory: pytest.TempPathFactory) -> dict[
     asked = [Select(select.sql, refs, select.parameters) for select in QUERIES.values()]
     found, run = spark.in_a_step(lambda: warehouse.answers(asked))
     metadata = run.asset_materializations_for_node("step")[0].metadata
-    assert metadata["spark/rows"].value == sum(table.num_rows for table in found)
-    assert int(str(metadata["spark/bytes_read"].value)) > 0
-    assert int(str(metadata["spark/bytes_shuffled"].value)) > 0
+    assert metadata["cost/rows"].value == sum(table.num_rows for table in found)
+    assert int(str(metadata["cost/bytes_read"].value)) > 0
+    assert int(str(metadata["cost/bytes_shuffled"].value)) > 0
     return dict(zip(QUERIES, found, strict=True))
 
 

@@ -48,7 +48,7 @@ def test_a_job_outlives_a_worker(tmp_path: Path) -> None:
     assert killed
     assert killed[0] < len(chunks)  # in the middle
     figures = run.asset_materializations_for_node("step")[0].metadata
-    assert figures["spark/executors"].value == 2
+    assert figures["cost/executors"].value == 2
     ours = list(sift_all(chunks, "b@1", spec, suites, landed_at))
     assert len(theirs) == len(ours)
     for one, other in zip(ours, theirs, strict=True):

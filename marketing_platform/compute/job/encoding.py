@@ -10,6 +10,7 @@ from marketing_platform.compute.job.session import Session, spark_schema
 from marketing_platform.compute.jobs import TEXTS_SCHEMA, VECTORS_SCHEMA, Encoding, rows_written
 from marketing_platform.encoders import open_encoder
 from marketing_platform.encoders.messages import vector_column
+from marketing_platform.errors import ComputeUnavailable
 
 _BATCH = 4_096  # texts
 
@@ -24,6 +25,8 @@ def encode(session: Session, job: Encoding) -> int:
 def _encoder(job: Encoding) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def encoded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         encoder = open_encoder(job.models_dir, workers=1)  # a task has a core
+        if encoder.name != job.model:
+            raise ComputeUnavailable(f"an executor has the encoder {encoder.name}, not {job.model}")
         for batch in batches:
             vectors = vector_column(encoder.encode(batch["text"].to_pylist()))
             yield pa.record_batch([batch["row"], vectors.cast(pa.list_(pa.float32()))], schema=VECTORS_SCHEMA)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -45,7 +46,13 @@ class Session:
         builder = SparkSession.builder.appName(self._name).master(self._settings.master)
         for key, value in (_ALIKE | self._limits()).items():
             builder = builder.config(key, value)
-        self.spark = builder.getOrCreate()
+        try:
+            self.spark = builder.getOrCreate()
+        except Exception as error:
+            raise ComputeUnavailable(
+                f"no session could be opened at {self._settings.master} (MARKETING_SPARK_MASTER):"
+                f" {reason(error)}; Spark's own words are in the step's stderr"
+            ) from error
         self._timer = Timer(self._settings.job_seconds, self._cancel)
         self._timer.daemon = True
         self._timer.start()
@@ -116,9 +123,14 @@ def spark_schema(schema: pa.Schema) -> StructType:
 
 
 def reason(error: Exception) -> str:
-    """What a person should read of an error: of one in an executor's Python its last line, else the first."""
-    if not isinstance(error, PySparkException):
+    """What a person should read of an error, of a hundred lines the one that says it."""
+    if isinstance(error, ComputeUnavailable):
+        return str(error)
+    if not isinstance(error, PySparkException | Py4JError):
         return f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
-    lines = [line.strip() for line in str(error).split("\n\tat ")[0].splitlines() if line.strip()]
-    in_python = any(line.startswith("Traceback") for line in lines)
-    return (lines[-1 if in_python else 0] if lines else type(error).__name__)[:_LONGEST_REASON]
+    lines = [line.strip(": ") for line in str(error).split("\n\tat ")[0].splitlines() if line.strip()]
+    if any(line.startswith("Traceback") for line in lines):  # in an executor's Python
+        lines = lines[-1:]
+    elif isinstance(error, Py4JError):  # the first line says what was called
+        lines = lines[1:] or lines
+    return (lines[0] if lines else type(error).__name__)[:_LONGEST_REASON]
