@@ -71,29 +71,27 @@ def measured(folder: Path, users: Sequence[int], *, rounds: int, lookups: int) -
     sample = folder / "sample"
     released(_settings(sample))
     with ExitStack() as running:
-        servers: list[tuple[Size, Shelf, http.client.HTTPConnection, str]] = []
+        servers: list[tuple[Size, Shelf, int, str]] = []
         for count in sorted(users):
             console.log(f"{count:,} users: making answers")
             data_dir = shutil.copytree(sample, folder / str(count), symlinks=True)
             shelf = multiplied(_settings(data_dir), count, releases=1)
             port = running.enter_context(ours(shelf.settings))
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
-            running.callback(connection.close)
             key = key_of(shelf.settings, Scope.READ_RECOMMENDATIONS)
             size = Size(count, sum(path.stat().st_size for path in _files(shelf)))
-            servers.append((size, shelf, connection, key))
+            servers.append((size, shelf, port, key))
         for number in range(rounds):
             console.log(f"round {number + 1} of {rounds}")
-            for size, shelf, connection, key in servers:
-                _round(size, shelf, connection, key, random.Random(number).sample(shelf.users, lookups))
+            for size, shelf, port, key in servers:
+                _round(size, shelf, port, key, random.Random(number).sample(shelf.users, lookups))
     return [size for size, *_ in servers]
 
 
-def _round(
-    size: Size, shelf: Shelf, connection: http.client.HTTPConnection, key: str, users: Sequence[str]
-) -> None:
+def _round(size: Size, shelf: Shelf, port: int, key: str, users: Sequence[str]) -> None:
     for path in _files(shelf):
         _forget(path)
+    # One per turn: the API closes a connection that is idle for some seconds.
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
 
     def ask(user: str) -> None:
         connection.request(
@@ -105,6 +103,7 @@ def _round(
 
     size.cold.seconds += _timed(ask, users)
     size.warm.seconds += _timed(ask, users)
+    connection.close()
     reader = open_stores(shelf.settings).answers.open(_name(shelf))
     try:
         _timed(reader.get, users)  # this process maps the pages, which the API did for itself
