@@ -62,7 +62,7 @@ class Stopwatch:
         if progress.step:
             self._pause()
             self._step = str(progress.step)
-            _tell(job=progress.job, step=self._step, done=progress.done, steps=progress.steps)
+            _tell(step=self._step, done=progress.done, steps=progress.steps, left=progress.left)
         elif self._step:
             self.lap(self._step)
             self._step = None

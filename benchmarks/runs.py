@@ -98,5 +98,8 @@ def _follow(lines: Iterator[dict[str, Any]], title: str) -> tuple[dict[str, Any]
         for last in lines:
             if "step" in last:
                 step = last["step"]
-                bar.update(task, description=f"{title}: {step}", completed=last["done"], total=last["steps"])
+                left = "" if last["left"] is None else f", about {last['left']:.0f} s left"
+                bar.update(
+                    task, description=f"{title}: {step}{left}", completed=last["done"], total=last["steps"]
+                )
     return (last if "stages" in last else {}), step

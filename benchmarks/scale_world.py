@@ -38,7 +38,13 @@ def scale_world(seed: int) -> World:
     """`CAMPAIGNS` campaigns and twenty variants of each product of the sample."""
     world = load_world()
     categories = tuple(_with_variants(category) for category in world.categories)
-    return world.model_copy(update={"categories": categories, "campaigns": _campaigns(world, seed)})
+    # Not a copy: what the sample's world has worked out of its own parts would come along.
+    return World(
+        categories=categories,
+        campaigns=_campaigns(world, seed),
+        countries=world.countries,
+        phrases=world.phrases,
+    )
 
 
 def scale_people(world: World, events: int, seed: int) -> People:

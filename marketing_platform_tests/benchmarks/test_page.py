@@ -48,7 +48,7 @@ def _seen() -> Seen:
 
 
 def _looked_up(users: int) -> lookups.Size:
-    each = [lookups.Asked([0.001 * users, 0.002 * users]) for _ in range(3)]
+    each = [lookups.Asked([0.001 * users, 0.002 * users], 0.001) for _ in range(3)]
     return lookups.Size(users, 1_000, *each)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import namedtuple
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import scale
+from benchmarks.runs import Run
 from benchmarks.scale_growth import MEASURABLE_SECONDS, exponent, growth, worst
 from marketing_platform_tests.benchmarks.made import made_run, made_scaled
 
@@ -64,6 +66,33 @@ def test_the_last_line_has_the_figures_of_the_largest_size() -> None:
     assert found["growth_stage"] == "validate_batches"
     assert found["growth_exponent"] == pytest.approx(0.778)
     assert [size["events"] for size in found["sizes"]] == [1_000, 10_000]
+
+
+def test_both_runs_of_every_size_are_made_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    landed: list[tuple[str, int]] = []
+
+    def run(data_dir: Path, title: str) -> Run:
+        """Looks at what would be run."""
+        assert (data_dir / "models").is_dir()
+        landed.append((title, len(list((data_dir / "landing" / "events").glob("*.csv")))))
+        return made_run(len(landed) * 10.0)
+
+    monkeypatch.setattr(scale, "run", run)
+    monkeypatch.setattr(scale, "open_encoder", lambda folder: folder.mkdir())
+    monkeypatch.setattr("sys.argv", ["scale", "--sizes", "4000,2000", "--folder", str(tmp_path)])
+    scale.main()
+    weeks = 19
+    assert landed == [
+        *[("1,000 events", weeks), ("2,000 events", weeks), ("20 more", weeks + 1)],
+        *[("4,000 events", weeks), ("40 more", weeks + 1)],
+    ]
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["delta_share"] == 50 / 40
+    assert [size["events"] for size in found["sizes"]] == [2_000, 4_000]
+    assert found["sizes"][0]["duckdb_seconds"] > 0
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_disk_that_is_too_small_is_told_before_anything_runs(
