@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -70,12 +70,14 @@ def validate(
     documents: Documents,
     version: str,
     landed_at: datetime,
+    on_records: Callable[[int], None] = lambda _: None,
 ) -> Validated:
     """Type and judge the raw records of a batch; store valid rows and quarantine.
 
     Valid rows go to the warehouse as one part per table, under names that carry `version`, so that
     judging a batch again never touches what a release was built from. Rules about "now" mean
-    `landed_at`, so that a replay judges as the first run did.
+    `landed_at`, so that a replay judges as the first run did. `on_records` hears how many records
+    more are done.
     """
     tally = Tally()
     gate = RowGate(suites, now=landed_at)
@@ -92,6 +94,7 @@ def validate(
                 for name, rows in parted.tables.items():
                     writers[name].add(rows)
                 tally.count(parted)
+                on_records(parted.rows_landed)
                 yield parted.quarantine
 
         quarantined = documents.write_quarantine(batch_id, quarantine())
