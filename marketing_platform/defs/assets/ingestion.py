@@ -132,9 +132,7 @@ def batch_gate(suites: Suites) -> dg.AssetsDefinition:
                 documents=stores.documents,
                 version=context.run_id[:8],
                 landed_at=batch.landed_at,
-                on_records=Pace(
-                    context.log.info, batch_id, total=stores.documents.count_raw(batch_id)
-                ).add,
+                on_records=Pace(context.log.info, batch_id, total=stores.documents.count_raw(batch_id)).add,
             )
             writer.confirm()  # else the parts may have been collected meanwhile
             state = ledger.judge(batch_id, validated.outcome, now=datetime.now(UTC))
