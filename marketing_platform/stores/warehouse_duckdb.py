@@ -69,9 +69,8 @@ class _ParquetPartWriter:
             file.write_table(rows, row_group_size=_ROW_GROUP)
 
     def _opened(self, first: pa.Table) -> pq.ParquetWriter:
-        return pq.ParquetWriter(
-            self._path, self._schema, compression="zstd", use_dictionary=_repeating(first)
-        )
+        repeating: Any = _repeating(first)  # pyarrow's own declaration knows no lists
+        return pq.ParquetWriter(self._path, self._schema, compression="zstd", use_dictionary=repeating)
 
     @property
     def stored(self) -> StoredTable:
