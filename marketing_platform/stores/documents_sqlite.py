@@ -25,16 +25,18 @@ CREATE TABLE IF NOT EXISTS raw_blocks (
     batch INTEGER NOT NULL, first INTEGER NOT NULL, rows INTEGER NOT NULL, content BLOB NOT NULL,
     PRIMARY KEY (batch, first));
 """
-_TABLES = f"""
+_TABLES = (
+    _RAW_BLOCKS
+    + """
 CREATE TABLE IF NOT EXISTS batches (
     number INTEGER PRIMARY KEY, batch_id TEXT UNIQUE NOT NULL, ingested_at TEXT NOT NULL);
-{_RAW_BLOCKS}
 CREATE TABLE IF NOT EXISTS quarantined (
     batch INTEGER NOT NULL, ordinal INTEGER NOT NULL, document TEXT NOT NULL, reasons TEXT NOT NULL,
     PRIMARY KEY (batch, ordinal)) WITHOUT ROWID;
 CREATE VIEW IF NOT EXISTS quarantined_records AS
     SELECT batch_id, ordinal, ingested_at, document, reasons FROM quarantined JOIN batches ON batch = number;
 """
+)
 _CHUNK = 10_000  # records of a table that is made of rows
 
 

@@ -18,7 +18,8 @@ CREATE TABLE raw (
 CREATE VIEW raw_records AS
     SELECT batch_id, ordinal, ingested_at, document, defect FROM raw JOIN batches ON batch = number;
 INSERT INTO batches VALUES (1, 'a@1', '2026-07-01'), (2, 'b@1', '2026-07-01');
-INSERT INTO raw VALUES (1, 0, '{"id":"1"}', NULL), (1, 2, '{"_raw":"x"}', 'too few columns'), (2, 0, '{}', NULL);
+INSERT INTO raw VALUES
+    (1, 0, '{"id":"1"}', NULL), (1, 2, '{"_raw":"x"}', 'too few columns'), (2, 0, '{}', NULL);
 """
 
 
