@@ -25,9 +25,7 @@ CREATE TABLE IF NOT EXISTS raw_blocks (
     batch INTEGER NOT NULL, first INTEGER NOT NULL, rows INTEGER NOT NULL, content BLOB NOT NULL,
     PRIMARY KEY (batch, first));
 """
-_TABLES = (
-    _RAW_BLOCKS
-    + """
+_TABLES = """
 CREATE TABLE IF NOT EXISTS batches (
     number INTEGER PRIMARY KEY, batch_id TEXT UNIQUE NOT NULL, ingested_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS quarantined (
@@ -36,7 +34,6 @@ CREATE TABLE IF NOT EXISTS quarantined (
 CREATE VIEW IF NOT EXISTS quarantined_records AS
     SELECT batch_id, ordinal, ingested_at, document, reasons FROM quarantined JOIN batches ON batch = number;
 """
-)
 _CHUNK = 10_000  # records of a table that is made of rows
 
 
@@ -116,7 +113,8 @@ class SqliteDocuments:
         with closing(sqlite3.connect(self._path, timeout=60, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.executescript(_TABLES)
+            for tables in (_RAW_BLOCKS, _TABLES):
+                connection.executescript(tables)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
