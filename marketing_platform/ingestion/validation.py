@@ -28,6 +28,9 @@ from marketing_platform.stores.protocols import QUARANTINE_SCHEMA, Documents, Wa
 _SAMPLES = 5
 _JUDGED_TOGETHER = 20_000  # records that a rule may refuse
 
+# What divides the raw records of a batch, as `sift_all` does.
+Sifting = Callable[[Iterable[pa.Table], str, SourceSpec, Suites, datetime], Iterator[Split]]
+
 
 @dataclass(frozen=True)
 class Validated:
@@ -71,16 +74,16 @@ def validate(
     version: str,
     landed_at: datetime,
     on_records: Callable[[int], None] = lambda _: None,
+    sifting: Sifting | None = None,
 ) -> Validated:
     """Type and judge the raw records of a batch; store valid rows and quarantine.
 
     Valid rows go to the warehouse as one part per table, under names that carry `version`, so that
     judging a batch again never touches what a release was built from. Rules about "now" mean
     `landed_at`, so that a replay judges as the first run did. `on_records` hears how many records
-    more are done.
+    more are done. `sifting` types and judges in the place of `sift_all`, and comes to the same.
     """
     tally = Tally()
-    gate = RowGate(suites, now=landed_at)
     with ExitStack() as stack:
         writers = {
             name: stack.enter_context(
@@ -90,7 +93,7 @@ def validate(
         }
 
         def quarantine() -> Iterator[pa.Table]:
-            for parted in sifted(chunks, batch_id, spec, gate):
+            for parted in (sifting or sift_all)(chunks, batch_id, spec, suites, landed_at):
                 for name, rows in parted.tables.items():
                     writers[name].add(rows)
                 tally.count(parted)
@@ -125,12 +128,16 @@ def sift(raw: pa.Table, batch_id: str, spec: SourceSpec, gate: RowGate) -> tuple
     return _judged(raw, project(raw, spec, batch_id), gate)
 
 
-def sifted(chunks: Iterable[pa.Table], batch_id: str, spec: SourceSpec, gate: RowGate) -> Iterator[Split]:
-    """All chunks of a batch, as `sift` divides them.
+def sift_all(
+    chunks: Iterable[pa.Table], batch_id: str, spec: SourceSpec, suites: Suites, landed_at: datetime
+) -> Iterator[Split]:
+    """Every chunk of a batch, typed, judged and divided as `sift` does it; several at once.
 
     Records that no rule can refuse go on at once. Of the others some thousand are judged together: a
     judgement costs the same for one row as for many.
     """
+
+    gate = RowGate(suites, now=landed_at)
 
     def typed(raw: pa.Table) -> tuple[Split, _Sifting]:
         return _parted(raw, project(raw, spec, batch_id), gate)

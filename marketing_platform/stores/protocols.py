@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, BinaryIO, Protocol
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -217,6 +218,15 @@ class Warehouse(Protocol):
     def drop(self, part: str) -> None: ...
 
 
+@runtime_checkable
+class FileParts(Protocol):
+    """A warehouse whose parts are Parquet files that other engines may read."""
+
+    def files(self, table: TableRef) -> list[Path]:
+        """The files with the rows of a table; those of older parts may lack columns, which are null there."""
+        ...
+
+
 @dataclass(frozen=True)
 class Neighbour:
     """One search hit."""
@@ -236,14 +246,25 @@ class VectorReader(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class VectorChange:
+    """How a collection of vectors differs from one that is stored; either iterable is read once."""
+
+    base: str  # the name of that one
+    removed: Iterable[pa.Table]  # `record_id`; what `base` does not hold is not missed
+    added: Iterable[pa.Table]  # the columns of a collection; may bring removed ids again
+
+
 class Vectors(Protocol):
     """Collections with `record_id`, `user_id`, `text_embedding` (float32, COSINE)."""
 
-    def write(self, name: str, chunks: Iterable[pa.Table], *, dim: int, base: str | None = None) -> int:
+    def write(
+        self, name: str, chunks: Iterable[pa.Table], *, dim: int, change: VectorChange | None = None
+    ) -> int:
         """Store the collection `name` from tables with those three columns; returns its row count.
 
-        With `base`, the new collection starts as a copy of that one and only the difference is
-        written: ids that are new are inserted, ids that are gone deleted.
+        With `change`, a store that can starts from a collection it holds and writes only what is different;
+        `chunks` are then not read. Both say the same.
         """
         ...
 
@@ -262,7 +283,10 @@ class Vectors(Protocol):
 
 @dataclass(frozen=True)
 class NodeSet:
-    """Nodes of one label; `rows` has the columns of that label in `graph/model.py`."""
+    """Nodes of one label; `rows` has the columns of that label in `graph/model.py`.
+
+    Many nodes of a label may come as several sets, one after the other.
+    """
 
     label: str
     rows: pa.Table
@@ -274,7 +298,10 @@ RELATION_ENDS = ("source_key", "target_key")
 
 @dataclass(frozen=True)
 class RelationSet:
-    """Relations of one type between two labels; `rows` starts with the columns RELATION_ENDS."""
+    """Relations of one type between two labels; `rows` starts with the columns RELATION_ENDS.
+
+    Many relations of a type may come as several sets, one after the other.
+    """
 
     type: str
     source: str
@@ -290,6 +317,20 @@ class GraphCounts:
     relations: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class GraphChanges:
+    """What makes the stored graph `base` another one; no node of it is gone.
+
+    Sets are computed when they are asked for, once, and in this order.
+    """
+
+    base: str
+    added_nodes: Iterable[NodeSet]
+    changed_nodes: Iterable[NodeSet]  # all properties of nodes that the base has
+    added_relations: Iterable[RelationSet]
+    renewed_relations: Iterable[RelationSet]  # all of a type, instead of those that the base has
+
+
 class GraphReader(Protocol):
     """Named, read-only questions to one pinned graph."""
 
@@ -303,7 +344,20 @@ class GraphReader(Protocol):
 class Graphs(Protocol):
     """Property graphs that speak Cypher."""
 
-    def write(self, name: str, nodes: Iterable[NodeSet], relations: Iterable[RelationSet]) -> GraphCounts: ...
+    def write(
+        self,
+        name: str,
+        nodes: Iterable[NodeSet],
+        relations: Iterable[RelationSet],
+        *,
+        changes: GraphChanges | None = None,
+    ) -> GraphCounts:
+        """Store a graph: from its nodes and relations, or the same one from another by `changes`.
+
+        A store that cannot start from another graph, or finds no graph `changes.base`, takes nodes and
+        relations; otherwise they are not asked for.
+        """
+        ...
 
     def open(self, name: str) -> GraphReader: ...
 

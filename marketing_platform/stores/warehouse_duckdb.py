@@ -150,6 +150,10 @@ class DuckDBWarehouse:
         """Every complete part."""
         return sorted(path.stem for path in self._root.glob("*/*.json") if not path.name.startswith("."))
 
+    def files(self, table: TableRef) -> list[Path]:
+        """The files of a table's parts, for engines other than DuckDB."""
+        return [self._file(part).resolve() for part in table.parts]
+
     def drop(self, part: str) -> None:
         """Remove a part; its description first, so that nobody finds half of it."""
         self._description(part).unlink(missing_ok=True)

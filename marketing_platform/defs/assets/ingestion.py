@@ -7,6 +7,7 @@ import dagster as dg
 import orjson
 import pyarrow as pa
 
+from marketing_platform.compute import Compute
 from marketing_platform.defs.io_managers import RawBatches
 from marketing_platform.defs.metadata import bars, markdown_table
 from marketing_platform.defs.partitions import BATCHES
@@ -118,6 +119,7 @@ def batch_gate(suites: Suites) -> dg.AssetsDefinition:
         ledger: dg.ResourceParam[Ledger],
         notices: dg.ResourceParam[Notices],
         writer: dg.ResourceParam[LockSession],
+        compute: dg.ResourceParam[Compute],
     ):
         specs = {spec.source: spec for spec in load_sources(settings.sources_dir)}
         current = load_suites(settings.expectations_dir)
@@ -133,6 +135,7 @@ def batch_gate(suites: Suites) -> dg.AssetsDefinition:
                 version=context.run_id[:8],
                 landed_at=batch.landed_at,
                 on_records=Pace(context.log.info, batch_id, total=stores.documents.count_raw(batch_id)).add,
+                sifting=compute.sift,
             )
             writer.confirm()  # else the parts may have been collected meanwhile
             state = ledger.judge(batch_id, validated.outcome, now=datetime.now(UTC))
