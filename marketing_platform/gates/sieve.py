@@ -41,7 +41,7 @@ def left_over(rules: Iterable[Rule], rows: pa.Table, parameters: Mapping[str, An
 def _filled(kwargs: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments with the parameters that they name."""
     return {
-        name: parameters.get(value.get(_PARAMETER)) if isinstance(value, dict) else value
+        name: parameters.get(value[_PARAMETER]) if isinstance(value, dict) and _PARAMETER in value else value
         for name, value in kwargs.items()
     }
 

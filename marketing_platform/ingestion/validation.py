@@ -73,14 +73,15 @@ def validate(
     documents: Documents,
     version: str,
     landed_at: datetime,
+    on_records: Callable[[int], None] = lambda _: None,
     sifting: Sifting | None = None,
 ) -> Validated:
     """Type and judge the raw records of a batch; store valid rows and quarantine.
 
     Valid rows go to the warehouse as one part per table, under names that carry `version`, so that
     judging a batch again never touches what a release was built from. Rules about "now" mean
-    `landed_at`, so that a replay judges as the first run did. `sifting` types and judges in the place of
-    `sift_all`, and comes to the same.
+    `landed_at`, so that a replay judges as the first run did. `on_records` hears how many records
+    more are done. `sifting` types and judges in the place of `sift_all`, and comes to the same.
     """
     tally = Tally()
     with ExitStack() as stack:
@@ -96,6 +97,7 @@ def validate(
                 for name, rows in parted.tables.items():
                     writers[name].add(rows)
                 tally.count(parted)
+                on_records(parted.rows_landed)
                 yield parted.quarantine
 
         quarantined = documents.write_quarantine(batch_id, quarantine())

@@ -8,7 +8,6 @@ number of cells, bytes that are no text, a cell that is too large) goes through 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO
 
@@ -16,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pv
 
-from marketing_platform.sources.csv_cuts import Cuts
+from marketing_platform.sources.csv_cuts import BOM, Cuts, Records
 from marketing_platform.sources.csv_records import LOOK_AHEAD_LINES, Splitter, with_splitter
 from marketing_platform.sources.records import Block, Limits
 from marketing_platform.sources.spec import CsvFormat
@@ -30,11 +29,10 @@ from marketing_platform.sources.text import (
 )
 from marketing_platform.stores.raw_chunks import FIELDS, fields_type
 
-_BOM = b"\xef\xbb\xbf"
 # How much of a record without an end is waited for, before the splitter decides.
 _UNFINISHED_LINES = 64
 _UNFINISHED_BYTES = PIECE_BYTES
-# After so many misplaced quotes the splitter takes the rest of a piece: looking at it anew each time costs more.
+# After so many misplaced quotes the splitter takes the rest of a piece: cutting it anew each time costs more.
 _BREAKS = 32
 
 
@@ -74,26 +72,18 @@ def csv_tables(
 def _whole_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """The pieces without the byte order mark that the first may start with."""
     first = next(pieces, b"")
-    while 0 < len(first) < len(_BOM):
+    while 0 < len(first) < len(BOM):
         more = next(pieces, b"")
         if not more:
             break
         first += more
-    yield first.removeprefix(_BOM)
+    yield first.removeprefix(BOM)
     yield from pieces
 
 
 def _then(pending: bytes, error: Unreadable) -> Iterator[bytes]:
     yield pending
     raise error
-
-
-@dataclass(frozen=True)
-class _Parsed:
-    """What a run of well quoted records came to."""
-
-    table: pa.Table  # the plain ones, a text column per field
-    wrong_width: np.ndarray  # positions of those that have too few or too many cells
 
 
 class _Reader:
@@ -123,9 +113,9 @@ class _Reader:
                 yield self._split(content[at:])
                 return len(content)
             run = cuts.run(at, max_bytes=self._limits.max_cell_bytes, max_lines=LOOK_AHEAD_LINES)
-            if len(run.ends):
-                yield from self._run(content, at, run.ends)
-                at = int(run.ends[-1])
+            if len(run.records.ends):
+                yield from self._run(run.records)
+                at = int(run.records.ends[-1])
             if at == len(content) or (run.unfinished and self._may_wait(content[at:])):
                 break
             breaks += 1
@@ -156,42 +146,40 @@ class _Reader:
         lines = whole_lines(content, max_cell_bytes=self._limits.max_cell_bytes)
         return self._splitter.take(lines.lines, careful=lines.careful)
 
-    def _run(self, content: bytes, start: int, ends: np.ndarray) -> Iterator[Block | pa.Table]:
-        """Well quoted records: from `start` to the first of `ends`, and so on."""
+    def _run(self, records: Records) -> Iterator[Block | pa.Table]:
+        """Well quoted records."""
         names = self._splitter.names or []
-        if len(names) < 2:  # an empty line may then be an empty cell
-            yield self._split(content[start : ends[-1]])
+        if len(names) == 1:  # a blank line may then be an empty cell
+            yield self._split(records.joined(np.arange(len(records.ends))))
             return
-        starts = np.concatenate([[start], ends[:-1]])
-        blank, odd = _blank(content, starts, ends), _odd(content, starts, ends)
+        blank, odd = records.blank(), records.odd()
         plain = np.flatnonzero(~(blank | odd))
-        parsed = self._parsed(_joined(content, starts, ends, plain), names)
-        odd[plain[parsed.wrong_width]] = True
-        fields = pa.StructArray.from_arrays(
-            [column.combine_chunks() for column in parsed.table.columns], type=fields_type(names)
-        )
-        rows = len(fields)
-        nothing = pa.nulls(rows, pa.string())
+        fields, wrong_width = self._parsed(records.joined(plain), names)
+        odd[plain[wrong_width]] = True
+        nothing = pa.nulls(len(fields), pa.string())
         good = pa.table({"document": nothing, "defect": nothing, FIELDS: fields})
-        if not odd.any():
+        others = np.flatnonzero(odd & ~blank)
+        if not len(others):
             yield good
             return
-        others = np.flatnonzero(odd & ~blank)
-        block = self._split(_joined(content, starts, ends, others))
-        if self._splitter.open_lines or len(block.documents) != len(others) or rows + len(others) != (~blank).sum():
-            raise RuntimeError("records that end with their line were cut differently")
-        order = np.argsort(np.concatenate([np.flatnonzero(~(odd | blank)), others]), kind="stable")
-        yield pa.concat_tables([good, block.table()], promote_options="default").take(pa.array(order))
+        block = self._split(records.joined(others))
+        if self._splitter.open_lines or len(block.documents) != len(others):
+            raise RuntimeError("records that end with their lines were cut in two ways")
+        places = np.concatenate([np.delete(plain, wrong_width), others])
+        together = pa.concat_tables([good, block.table()], promote_options="default")
+        yield together.take(pa.array(np.argsort(places)))
 
-    def _parsed(self, content: memoryview, names: Sequence[str]) -> _Parsed:
+    def _parsed(self, content: memoryview, names: Sequence[str]) -> tuple[pa.StructArray, list[int]]:
+        """The cells of records, and which records (their places) are left out: too few or too many cells."""
+        kind = fields_type(names)
+        if not content:
+            return pa.array([], kind), []
         wrong: list[int] = []
 
         def skip(row: pv.InvalidRow) -> str:
-            wrong.append((row.number or 0) - 1)
+            wrong.append(row.number - 1)
             return "skip"
 
-        if not content:
-            return _Parsed(pa.table({name: pa.array([], pa.string()) for name in names}), np.array([], np.int64))
         table = pv.read_csv(
             pa.BufferReader(pa.py_buffer(content)),
             read_options=pv.ReadOptions(
@@ -209,46 +197,5 @@ class _Reader:
                 strings_can_be_null=False,
             ),
         )
-        return _Parsed(table, np.array(wrong, np.int64))
-
-
-def _blank(content: bytes, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Which records are a line end and nothing else; they count for nothing."""
-    size = ends - starts
-    bytes_ = np.frombuffer(content, np.uint8)
-    return (size == 1) | ((size == 2) & (bytes_[starts] == ord("\r")))
-
-
-def _odd(content: bytes, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Which records hold a NUL byte or bytes that are no UTF-8, or start with what Arrow takes for no text."""
-    odd = np.zeros(len(ends), bool)
-    whole = memoryview(content)[starts[0] : ends[-1]]
-    bytes_ = np.frombuffer(whole, np.uint8)
-    if content.find(b"\0", starts[0], ends[-1]) >= 0:
-        odd[np.searchsorted(ends, np.flatnonzero(bytes_ == 0) + starts[0], side="right")] = True
-    odd |= bytes_[starts - starts[0]] == _BOM[0]
-    if not _is_text(whole):
-        beyond = np.unique(np.searchsorted(ends, np.flatnonzero(bytes_ > 127) + starts[0], side="right"))
-        odd[[record for record in beyond if not _is_text(memoryview(content)[starts[record] : ends[record]])]] = True
-    return odd
-
-
-def _is_text(content: memoryview) -> bool:
-    ends = pa.array([0, len(content)], pa.int32()).buffers()[1]
-    value = pa.Array.from_buffers(pa.binary(), 1, [None, ends, pa.py_buffer(content)])
-    try:
-        value.cast(pa.string())
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _joined(content: bytes, starts: np.ndarray, ends: np.ndarray, records: np.ndarray) -> memoryview:
-    """These records one after the other; copied only where some are left out."""
-    if not len(records):
-        return memoryview(b"")
-    view = memoryview(content)
-    last = np.flatnonzero(np.diff(records) != 1)  # of each run of neighbours
-    firsts, lasts = records[np.concatenate([[0], last + 1])], records[np.concatenate([last, [len(records) - 1]])]
-    runs = [view[starts[first] : ends[end]] for first, end in zip(firsts, lasts, strict=True)]
-    return runs[0] if len(runs) == 1 else memoryview(b"".join(runs))
+        columns = [column.combine_chunks() for column in table.columns]
+        return pa.StructArray.from_arrays(columns, type=kind), wrong

@@ -17,22 +17,24 @@ from typing import Any
 
 import pyarrow as pa
 
-from marketing_platform.stores.protocols import QUARANTINE_SCHEMA
+from marketing_platform.stores.protocols import QUARANTINE_SCHEMA, RAW_SCHEMA
 from marketing_platform.stores.raw_chunks import written_out
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS batches (
-    number INTEGER PRIMARY KEY, batch_id TEXT UNIQUE NOT NULL, ingested_at TEXT NOT NULL);
+_RAW_BLOCKS = """
 CREATE TABLE IF NOT EXISTS raw_blocks (
     batch INTEGER NOT NULL, first INTEGER NOT NULL, rows INTEGER NOT NULL, content BLOB NOT NULL,
     PRIMARY KEY (batch, first));
+"""
+_TABLES = """
+CREATE TABLE IF NOT EXISTS batches (
+    number INTEGER PRIMARY KEY, batch_id TEXT UNIQUE NOT NULL, ingested_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS quarantined (
     batch INTEGER NOT NULL, ordinal INTEGER NOT NULL, document TEXT NOT NULL, reasons TEXT NOT NULL,
     PRIMARY KEY (batch, ordinal)) WITHOUT ROWID;
 CREATE VIEW IF NOT EXISTS quarantined_records AS
     SELECT batch_id, ordinal, ingested_at, document, reasons FROM quarantined JOIN batches ON batch = number;
 """
-_QUARANTINE_CHUNK = 10_000
+_CHUNK = 10_000  # records of a table that is made of rows
 
 
 class SqliteDocuments:
@@ -40,6 +42,7 @@ class SqliteDocuments:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._looked = False  # for raw records of the first form
 
     def write_raw(self, batch_id: str, chunks: Iterable[pa.Table], *, ingested_at: datetime) -> int:
         """Replace the raw records of a batch; returns how many there are now."""
@@ -49,8 +52,7 @@ class SqliteDocuments:
             written = 0
             for chunk in chunks:
                 if chunk.num_rows:
-                    block = (number, chunk["ordinal"][0].as_py(), chunk.num_rows, _packed(chunk))
-                    connection.execute("INSERT INTO raw_blocks VALUES (?, ?, ?, ?)", block)
+                    _add_block(connection, number, chunk)
                     written += chunk.num_rows
             return written
 
@@ -92,11 +94,7 @@ class SqliteDocuments:
             batch_id,
             -1 if limit is None else limit,
         )
-        while chunk := list(islice(rows, _QUARANTINE_CHUNK)):
-            columns = zip(zip(*chunk, strict=True), QUARANTINE_SCHEMA, strict=True)
-            yield pa.table(
-                [pa.array(column, field.type) for column, field in columns], schema=QUARANTINE_SCHEMA
-            )
+        yield from _tables(rows, QUARANTINE_SCHEMA)
 
     def drop(self, batch_id: str) -> None:
         """Forget a batch's records."""
@@ -111,10 +109,12 @@ class SqliteDocuments:
     @contextmanager
     def _transaction(self) -> Generator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._renew()
         with closing(sqlite3.connect(self._path, timeout=60, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.executescript(_TABLES)
+            for tables in (_RAW_BLOCKS, _TABLES):
+                connection.executescript(tables)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -138,8 +138,43 @@ class SqliteDocuments:
     def _ask(self, statement: str, *parameters: object) -> Iterator[tuple[Any, ...]]:
         if not self._path.exists():
             return
+        self._renew()
         with closing(sqlite3.connect(self._path, timeout=60)) as connection:
             yield from connection.execute(statement, parameters)
+
+    def _renew(self) -> None:
+        """Raw records that an earlier version kept, a row each, become blocks."""
+        if self._looked or not self._path.exists():
+            return
+        with closing(sqlite3.connect(self._path, timeout=60, isolation_level=None)) as connection:
+            rows_there = "SELECT 1 FROM sqlite_master WHERE name = 'raw'"
+            # Asked without a lock first: whoever reads waits for no writer.
+            if connection.execute(rows_there).fetchone():
+                connection.execute("BEGIN IMMEDIATE")
+            if connection.in_transaction and connection.execute(rows_there).fetchone():
+                connection.execute(_RAW_BLOCKS)
+                for (batch,) in connection.execute("SELECT number FROM batches").fetchall():
+                    rows = connection.execute(
+                        "SELECT ordinal, document, defect FROM raw WHERE batch = ? ORDER BY ordinal", (batch,)
+                    )
+                    for chunk in _tables(rows, RAW_SCHEMA):
+                        _add_block(connection, batch, chunk)
+                connection.execute("DROP VIEW raw_records")
+                connection.execute("DROP TABLE raw")
+            if connection.in_transaction:
+                connection.execute("COMMIT")
+        self._looked = True
+
+
+def _tables(rows: Iterator[tuple[Any, ...]], schema: pa.Schema) -> Iterator[pa.Table]:
+    while chunk := list(islice(rows, _CHUNK)):
+        columns = zip(zip(*chunk, strict=True), schema, strict=True)
+        yield pa.table([pa.array(column, field.type) for column, field in columns], schema=schema)
+
+
+def _add_block(connection: sqlite3.Connection, batch: int, chunk: pa.Table) -> None:
+    block = (batch, chunk["ordinal"][0].as_py(), chunk.num_rows, _packed(chunk))
+    connection.execute("INSERT INTO raw_blocks VALUES (?, ?, ?, ?)", block)
 
 
 def _packed(chunk: pa.Table) -> memoryview:

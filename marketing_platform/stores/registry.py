@@ -13,7 +13,7 @@ from marketing_platform.errors import StoreUnavailable
 from marketing_platform.settings import Settings
 from marketing_platform.stores.answers_sqlite import SqliteAnswers
 from marketing_platform.stores.documents_sqlite import SqliteDocuments
-from marketing_platform.stores.enriched_sqlite import SqliteEnrichedDocuments
+from marketing_platform.stores.enriched_parquet import ParquetEnrichedDocuments
 from marketing_platform.stores.graph_ladybug import LadybugGraphs
 from marketing_platform.stores.objects_folder import FolderObjects
 from marketing_platform.stores.protocols import (
@@ -59,7 +59,7 @@ def _embedded(settings: Settings, connect: Connect) -> Stores:
     return Stores(
         objects=FolderObjects(settings.landing_dir.resolve(), data / "kept"),
         documents=SqliteDocuments(data / "documents.sqlite"),
-        enriched=SqliteEnrichedDocuments(data / "enriched.sqlite"),
+        enriched=ParquetEnrichedDocuments(data / "enriched"),
         warehouse=DuckDBWarehouse(data / "warehouse", connect),
         vectors=MilvusLiteVectors(data / "vectors"),
         graphs=LadybugGraphs(data / "graphs"),

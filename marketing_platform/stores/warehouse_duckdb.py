@@ -65,11 +65,12 @@ class _ParquetPartWriter:
     def add(self, rows: pa.Table) -> None:
         if rows.num_rows:
             rows = rows.cast(self._schema)
-            self._file = self._file or self._opened(rows)
-            self._file.write_table(rows, row_group_size=_ROW_GROUP)
+            file = self._file = self._file or self._opened(rows)
+            file.write_table(rows, row_group_size=_ROW_GROUP)
 
     def _opened(self, first: pa.Table) -> pq.ParquetWriter:
-        return pq.ParquetWriter(self._path, self._schema, compression="zstd", use_dictionary=_repeating(first))
+        repeating: Any = _repeating(first)  # pyarrow's own declaration knows no lists
+        return pq.ParquetWriter(self._path, self._schema, compression="zstd", use_dictionary=repeating)
 
     @property
     def stored(self) -> StoredTable:

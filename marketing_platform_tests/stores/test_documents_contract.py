@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import orjson
 import pyarrow as pa
 import pytest
 
 from marketing_platform.stores.documents_sqlite import SqliteDocuments
 from marketing_platform.stores.protocols import QUARANTINE_SCHEMA, RAW_SCHEMA, Documents
+from marketing_platform.stores.raw_chunks import FIELDS, fields_type, written_out
 from marketing_platform_tests.servers.shared import WITH_SERVERS, shared
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
@@ -93,3 +95,27 @@ def test_nothing_is_read_from_an_unknown_or_dropped_batch(documents: Documents) 
     assert documents.count_raw("a@1") == 0
     assert list(documents.read_raw("a@1", chunk_rows=10)) == []
     assert list(documents.read_quarantine("a@1")) == []
+
+
+def in_columns(*rows: dict[str, str | None]) -> pa.Table:
+    """A chunk whose records stand in columns, but for a last one that could not be split."""
+    fields = pa.array([*rows, None], fields_type(["id", 'odd "name"', "text"]))
+    documents = [*[None] * len(rows), '{"_raw":"x"}']
+    defects = [*[None] * len(rows), "too few columns"]
+    columns = [[*range(len(documents))], documents, defects]
+    return pa.table(columns, schema=RAW_SCHEMA).append_column(FIELDS, fields)
+
+
+def test_records_in_columns_come_back_as_documents_and_as_they_are_cheapest(documents: Documents) -> None:
+    rows: list[dict[str, str | None]] = [
+        {"id": "1", 'odd "name"': 'a "b" \\ \n\t\u0001\x7fé🙂', "text": ""},
+        {"id": "2", 'odd "name"': None, "text": "plain"},
+    ]
+    chunk = in_columns(*rows)
+    assert documents.write_raw("a@1", [chunk], ingested_at=NOW) == documents.count_raw("a@1") == 3
+    (read,) = documents.read_raw("a@1", chunk_rows=10)
+    expected = [orjson.dumps(row).decode() for row in rows]
+    assert read["document"].to_pylist() == [*expected, '{"_raw":"x"}']
+    assert read.schema == RAW_SCHEMA
+    cheapest = pa.concat_tables(map(written_out, documents.read_compact("a@1", chunk_rows=2)))
+    assert cheapest.equals(read)

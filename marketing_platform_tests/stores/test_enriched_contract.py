@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from marketing_platform.errors import UnknownName
-from marketing_platform.stores.enriched_sqlite import SqliteEnrichedDocuments
+from marketing_platform.stores.enriched_parquet import ParquetEnrichedDocuments
 from marketing_platform.stores.protocols import EnrichedDocuments
 from marketing_platform_tests.servers.shared import WITH_SERVERS, shared
 
@@ -29,8 +29,8 @@ SCHEMA = pa.schema(
 )
 
 
-def sqlite(folder: Path) -> EnrichedDocuments:
-    return SqliteEnrichedDocuments(folder / "enriched.sqlite")
+def parquet(folder: Path) -> EnrichedDocuments:
+    return ParquetEnrichedDocuments(folder / "enriched")
 
 
 def mongo(_folder: Path) -> EnrichedDocuments:
@@ -40,7 +40,7 @@ def mongo(_folder: Path) -> EnrichedDocuments:
     return MongoEnrichedDocuments(server.settings(shared(server.running)))
 
 
-@pytest.fixture(params=[sqlite, mongo] if WITH_SERVERS else [sqlite])
+@pytest.fixture(params=[parquet, mongo] if WITH_SERVERS else [parquet])
 def enriched(request: pytest.FixtureRequest, tmp_path: Path) -> EnrichedDocuments:
     factory: Callable[[Path], EnrichedDocuments] = request.param
     return factory(tmp_path)

@@ -14,6 +14,7 @@ from marketing_platform.defs.partitions import BATCHES
 from marketing_platform.defs.pools import stored_in
 from marketing_platform.errors import SourceError
 from marketing_platform.gates import Suites, load_suites
+from marketing_platform.ingestion.pace import Pace
 from marketing_platform.ingestion.validation import Validated, validate
 from marketing_platform.releases.ledger import Batch, Ledger, State
 from marketing_platform.releases.notices import Notices
@@ -133,6 +134,7 @@ def batch_gate(suites: Suites) -> dg.AssetsDefinition:
                 documents=stores.documents,
                 version=context.run_id[:8],
                 landed_at=batch.landed_at,
+                on_records=Pace(context.log.info, batch_id, total=stores.documents.count_raw(batch_id)).add,
                 sifting=compute.sift,
             )
             writer.confirm()  # else the parts may have been collected meanwhile

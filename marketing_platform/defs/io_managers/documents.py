@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import pyarrow as pa
 
+from marketing_platform.ingestion.pace import Pace
 from marketing_platform.ingestion.side_by_side import ahead
 from marketing_platform.stores.protocols import Documents
 
@@ -32,7 +33,8 @@ class DocumentsIOManager(dg.IOManager):
         now = datetime.now(UTC)
         rows = 0
         for batch_id, read in obj.readers.items():
-            written = self._documents.write_raw(batch_id, ahead(read()), ingested_at=now)
+            pace = Pace(context.log.info, batch_id)
+            written = self._documents.write_raw(batch_id, _told(ahead(read()), pace), ingested_at=now)
             context.log.info(f"{batch_id}: {written:,} raw records")
             context.step_context.add_asset_metadata(
                 {"dagster/partition_row_count": written}, partition_key=batch_id
@@ -52,3 +54,9 @@ class DocumentsIOManager(dg.IOManager):
 
     def _reader(self, batch_id: str) -> Callable[[], Iterator[pa.Table]]:
         return lambda: self._documents.read_compact(batch_id, chunk_rows=self._chunk_rows)
+
+
+def _told(chunks: Iterable[pa.Table], pace: Pace) -> Iterator[pa.Table]:
+    for chunk in chunks:
+        yield chunk
+        pace.add(chunk.num_rows)
