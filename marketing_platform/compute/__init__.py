@@ -12,6 +12,6 @@ is launched and what Dagster learns of it is in `defs/spark.py`.
 from marketing_platform.compute.here import Here
 from marketing_platform.compute.on_spark import OnSpark
 from marketing_platform.compute.protocol import Compute
-from marketing_platform.compute.spark_warehouse import asking
+from marketing_platform.compute.spark_warehouse import asking, without_jobs
 
-__all__ = ["Compute", "Here", "OnSpark", "asking"]
+__all__ = ["Compute", "Here", "OnSpark", "asking", "without_jobs"]

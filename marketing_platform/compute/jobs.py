@@ -107,8 +107,11 @@ def rows_written(folder: Path) -> int:
     return sum(pq.read_metadata(path).num_rows for path in folder.glob("part-*.parquet"))
 
 
-def results(folder: Path, *, batch_rows: int = _BATCH_ROWS) -> Iterator[pa.Table]:
-    """What a job wrote into a folder, in order, so many rows at once.
+def results(folder: Path, *, batch_rows: int = _BATCH_ROWS, by: str | None = None) -> Iterator[pa.Table]:
+    """What a job wrote into a folder, so many rows at once, in the order of its files.
+
+    Files are in the order that a query sorts its rows in. Of staged chunks Spark takes the largest first:
+    `by` is a column whose first value in each file puts them in order.
 
     Raises ComputeUnavailable when the folder is not complete: the cluster's processes do not write where
     this one reads.
@@ -118,7 +121,10 @@ def results(folder: Path, *, batch_rows: int = _BATCH_ROWS) -> Iterator[pa.Table
             f"Spark finished, but {folder} is not complete here: on a cluster the data folder must be"
             " mounted under the same path on every machine"
         )
-    for path in sorted(folder.glob("part-*.parquet")):
+    paths = sorted(path for path in folder.glob("part-*.parquet") if pq.read_metadata(path).num_rows)
+    if by is not None:
+        paths.sort(key=lambda path: pq.read_table(path, columns=[by])[by][0].as_py())
+    for path in paths:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_rows):
                 yield pa.Table.from_batches([batch])

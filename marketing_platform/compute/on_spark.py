@@ -19,6 +19,7 @@ from marketing_platform.settings import Settings
 from marketing_platform.sources import SourceSpec
 from marketing_platform.stores.named_folders import NamedFolders
 from marketing_platform.stores.protocols import RAW_SCHEMA, Warehouse
+from marketing_platform.stores.raw_chunks import written_out
 
 
 class OnSpark:
@@ -44,7 +45,8 @@ class OnSpark:
     ) -> Iterator[Split]:
         """One task per chunk."""
         with self._folders.private() as folder:
-            records, sifted = stage(chunks, RAW_SCHEMA, folder / "records"), folder / "sifted"
+            records = stage(map(written_out, chunks), RAW_SCHEMA, folder / "records")
+            sifted = folder / "sifted"
             job = Sifting(
                 records=records,
                 batch_id=batch_id,
@@ -56,7 +58,7 @@ class OnSpark:
                 output=sifted,
             )
             self._run(job)
-            for rows in results(sifted, batch_rows=1):
+            for rows in results(sifted, batch_rows=1, by="first"):
                 yield from map(_split, rows.to_pylist())
 
 

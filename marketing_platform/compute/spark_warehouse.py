@@ -23,6 +23,8 @@ class Queries:
 
     def __init__(self, warehouse: Warehouse, selects: Mapping[str, Select], folder: Path) -> None:
         refs = {table.name: table for select in selects.values() for table in select.tables}
+        if any(refs[table.name] != table for select in selects.values() for table in select.tables):
+            raise ValueError("queries of one job mean the same tables by the same names")
         self._output = folder / "rows"
         self._schemas = {name: shape(select) for name, select in selects.items()}
         self.job = Statements(
@@ -50,16 +52,16 @@ class SparkWarehouse:
     """Implements `Warehouse`: `create` is a job, everything else is `inner`'s."""
 
     def __init__(self, inner: Warehouse, run: Run, folders: NamedFolders) -> None:
-        self._inner = inner
+        self.inner = inner
         self._run = run
         self._folders = folders
 
     def create(self, part: str, select: Select) -> StoredTable:
         """Let Spark compute a query; the rows get their name as any others do."""
         with self._folders.private() as folder:
-            asked = Queries(self._inner, {_ONE: select}, folder)
+            asked = Queries(self.inner, {_ONE: select}, folder)
             figures = self._run(asked.job)
-            with self._inner.writer(part, asked.schema(_ONE)) as writer:
+            with self.inner.writer(part, asked.schema(_ONE)) as writer:
                 for rows in asked.chunks(_ONE):
                     writer.add(rows)
         return replace(writer.stored, cost=figures)
@@ -68,30 +70,30 @@ class SparkWarehouse:
         """The rows of several queries, from one job."""
         named = {f"query{number}": select for number, select in enumerate(selects)}
         with self._folders.private() as folder:
-            asked = Queries(self._inner, named, folder)
+            asked = Queries(self.inner, named, folder)
             self._run(asked.job)
             return [asked.table(name) for name in named]
 
     def writer(self, part: str, schema: pa.Schema) -> AbstractContextManager[PartWriter]:
-        return self._inner.writer(part, schema)
+        return self.inner.writer(part, schema)
 
     def combine(self, part: str, parts: Sequence[str], schema: pa.Schema) -> StoredTable:
-        return self._inner.combine(part, parts, schema)
+        return self.inner.combine(part, parts, schema)
 
     def open(self, part: str) -> StoredTable:
-        return self._inner.open(part)
+        return self.inner.open(part)
 
     def query(self, select: Select) -> pa.Table:
-        return self._inner.query(select)
+        return self.inner.query(select)
 
     def batches(self, select: Select, *, chunk_rows: int) -> Iterator[pa.Table]:
-        return self._inner.batches(select, chunk_rows=chunk_rows)
+        return self.inner.batches(select, chunk_rows=chunk_rows)
 
     def names(self) -> list[str]:
-        return self._inner.names()
+        return self.inner.names()
 
     def drop(self, part: str) -> None:
-        self._inner.drop(part)
+        self.inner.drop(part)
 
 
 def asking(
@@ -103,3 +105,8 @@ def asking(
         found = warehouse.answers([Select(sql, tables) for sql in large])
         known = dict(zip(large, found, strict=True))
     return lambda sql: known[sql] if sql in known else warehouse.query(Select(sql, tables))
+
+
+def without_jobs(warehouse: Warehouse) -> Warehouse:
+    """The same warehouse, for work outside of assets: its own engine computes what is created."""
+    return warehouse.inner if isinstance(warehouse, SparkWarehouse) else warehouse

@@ -12,7 +12,7 @@ class SparkSettings(BaseSettings):
     """The master, memory, and how long a job may take.
 
     Executors read and write below the data folder: on a cluster it is mounted under the same path
-    everywhere, and this Python with this package lies there under the same path too.
+    everywhere, and this Python with this package lies under the same path too, or where PYSPARK_PYTHON says.
     """
 
     model_config = SettingsConfigDict(env_prefix="MARKETING_SPARK_", extra="ignore", frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from threading import Timer
@@ -22,6 +23,7 @@ _ALIKE = {
     "spark.sql.ansi.enabled": "true",  # what cannot be computed fails, as in DuckDB, and is no NULL
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "WARN",
 }
 # Files up to this size are tasks of their own where each is a chunk; larger ones are cut.
@@ -38,6 +40,8 @@ class Session:
         self._late = False
 
     def __enter__(self) -> Self:
+        # This Python has the packages; a cluster may have one like it under another path.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         builder = SparkSession.builder.appName(self._name).master(self._settings.master)
         for key, value in (_ALIKE | self._limits()).items():
             builder = builder.config(key, value)
@@ -92,9 +96,6 @@ class Session:
             "spark.network.timeout": f"{settings.network_seconds:.0f}s",
             "spark.executor.heartbeatInterval": f"{settings.network_seconds / 10:.0f}s",
             "spark.sql.shuffle.partitions": str(settings.partitions),
-            # The same Python as this one's, which has the packages; on a cluster under the same path.
-            "spark.pyspark.python": sys.executable,
-            "spark.pyspark.driver.python": sys.executable,
         }
         return limits | ({"spark.driver.host": settings.driver_host} if settings.driver_host else {})
 

@@ -16,7 +16,7 @@ from marketing_platform.defs.io_managers import (
     reusable,
 )
 from marketing_platform.defs.pools import stored_in
-from marketing_platform.encoders.messages import WRITTEN, vector_matrix
+from marketing_platform.encoders.messages import WRITTEN, rows_of, vector_matrix
 from marketing_platform.errors import UnknownName
 from marketing_platform.graph import project_graph
 from marketing_platform.graph.changes import graph_changes
@@ -57,11 +57,9 @@ def interests_of_messages(
     )
     dim = int(str(latest_metadata(context.instance, "text_embeddings")["dim"].value))
     vectors = vector_matrix(said["text_embedding"], dim=dim)
-    texts: list[str] = said["text"].to_pylist()
-    row_of = {text: row for row, text in enumerate(texts)}
 
     def rows(column: pa.ChunkedArray) -> np.ndarray:
-        return np.fromiter((row_of[text] for text in column.to_pylist()), np.int64, len(column))
+        return rows_of(column, said["text"])
 
     names = stores.warehouse.query(Select(VOCABULARY, [products.ref, interests.ref]))["name"]
     listed = stores.warehouse.query(Select(DESCRIBED, [products.ref]))
@@ -71,7 +69,7 @@ def interests_of_messages(
     told = topics(names.to_pylist(), vectors[rows(names)], described, centroids)
     written = stores.warehouse.query(Select(WRITTEN, [events.ref]))
     used = np.unique(rows(written["text"]))
-    found = message_interests(written, [texts[row] for row in used], vectors[used], told)
+    found = message_interests(written, said["text"].take(used).combine_chunks(), vectors[used], told)
     context.add_output_metadata({"interests": len(told.names), "users": len(found["user_id"].unique())})
     return found
 
