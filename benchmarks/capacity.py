@@ -47,8 +47,8 @@ _FILES_A_DAY = 96
 _HELD = (1e6, 1e7, 1e8, 1e9)
 _WORKERS, _BUSY = (1, 4, 16), (0.5, 0.7, 0.9)
 _REQUESTS = 40_000
-_BURST = {"factor": 3.0, "share": 0.1, "seconds": 2.0}
-_THEORY_REQUESTS = 200_000
+_FACTOR, _SHARE, _IN_A_BURST = 3.0, 0.1, 1_000
+_THEORY_REQUESTS = 400_000
 _FULL_WITHIN, _RELEASE_WITHIN = 24 * 3600.0, 6 * 3600.0
 _COPIES = 3
 _FLOAT = 4
@@ -117,7 +117,8 @@ def queues(services: Sequence[float]) -> list[Queue]:
 
 
 def _both(rate: float) -> tuple[Gaps, Gaps]:
-    return poisson(rate), bursts(rate, **_BURST)
+    seconds = _IN_A_BURST / (_FACTOR * rate)
+    return poisson(rate), bursts(rate, factor=_FACTOR, share=_SHARE, seconds=seconds)
 
 
 def _latency(gaps: Gaps, services: Sequence[float], workers: int) -> Latency:

@@ -139,19 +139,21 @@ class Sizes:
     """Bytes of each column of a table, all rows together, as BigQuery counts; `stored_part` comes on top."""
 
     warehouse: DuckDBWarehouse
-    _known: dict[tuple[str, ...], Mapping[str, float]] = field(default_factory=dict)
+    # The same parts may be asked for with fewer columns, so columns belong to the key.
+    _known: dict[tuple[tuple[str, ...], ...], Mapping[str, float]] = field(default_factory=dict)
 
     def of(self, ref: TableRef) -> Mapping[str, float]:
         """The sizes of a table's columns; they are worked out once."""
-        if ref.parts not in self._known:
+        asked = (ref.parts, tuple(ref.schema.names))
+        if asked not in self._known:
             sums = ", ".join(f'SUM({_size(one)}) AS "{one.name}"' for one in ref.schema)
             sql = f'SELECT COUNT(*) AS "of all rows", {sums} FROM "{ref.name}"'
             row: dict[str, Any] = self.warehouse.query(Select(sql, [ref])).to_pylist()[0]
             rows = row.pop("of all rows")
             part = len(ref.parts[0]) if ref.parts else 0
             sizes = {name: float(size or 0) for name, size in row.items()}
-            self._known[ref.parts] = {**sizes, _KEY: float(rows * (part + _KEY_BYTES))}
-        return self._known[ref.parts]
+            self._known[asked] = {**sizes, _KEY: float(rows * (part + _KEY_BYTES))}
+        return self._known[asked]
 
 
 def _size(column: pa.Field) -> str:

@@ -57,7 +57,7 @@ STORES = {
     "embedding_cache": ("text", "vectors of texts, kept for all runs"),
     "answers": ("user", "ready answers"),
 }
-_BYTES_EVENTS, _BYTES_USERS = 30_000, 1_034
+_BYTES_EVENTS, _BYTES_USERS = 10_000, 345
 
 
 @dataclass(frozen=True)

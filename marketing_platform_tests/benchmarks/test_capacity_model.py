@@ -79,7 +79,7 @@ def test_the_constants_on_file_are_whole() -> None:
     assert all(size > 0 for size in constants.bytes.values())
     assert 0 < constants.messages_per_event <= 1
     assert 0 < constants.texts_per_message <= 1
-    assert constants.full.keys() >= {"raw_records", "validate_batches", "text_embeddings", "release"}
+    assert constants.full.keys() >= {"raw_records", "validate_batches", "text_embeddings"}
     for question in constants.api.questions.values():
         assert list(question.quantiles_ms) == sorted(question.quantiles_ms)
     assert all(load.failed == 0 for load in constants.api.loads)
