@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -33,16 +36,30 @@ _MINUTE, _HOUR = 60, 3600
 @contextmanager
 def showing(quiet: bool, lines: bool) -> Generator[OnProgress]:
     """Something to tell the progress to: JSON `lines`, or a bar per job on a terminal unless `quiet`."""
-    if lines:
-        yield _print_line
-    elif quiet or not progress_console.is_terminal:
-        yield lambda _: None
-    else:
-        with _bars() as bars:
-            yield _Bars(bars).show
+    with _own_stderr() as console:
+        if lines:
+            yield partial(_print_line, console)
+        elif quiet or not console.is_terminal:
+            yield lambda _: None
+        else:
+            with _bars(console) as bars:
+                yield _Bars(bars).show
 
 
-def _print_line(heard: Heard) -> None:
+@contextmanager
+def _own_stderr() -> Generator[Console]:
+    """Where stderr leads now: while steps run, Dagster lets its descriptor lead to a file of their logs."""
+    width, height = progress_console.size
+    try:
+        descriptor = os.dup(progress_console.file.fileno())
+    except OSError:  # no file of the system's, as in a test
+        yield progress_console
+        return
+    with os.fdopen(descriptor, "w", encoding="utf-8") as own:
+        yield Console(file=own, width=width, height=height)
+
+
+def _print_line(console: Console, heard: Heard) -> None:
     """One line as a step begins, and one after the last."""
     if heard.step is None and heard.done < heard.steps:
         return
@@ -56,11 +73,11 @@ def _print_line(heard: Heard) -> None:
         "left_seconds": None if heard.left is None else round(heard.left, 1),
         "left_by": "last run" if heard.measured else "share of steps",
     }
-    progress_console.file.write(orjson.dumps(line).decode() + "\n")
-    progress_console.file.flush()
+    console.file.write(orjson.dumps(line).decode() + "\n")
+    console.file.flush()
 
 
-def _bars() -> Progress:
+def _bars(console: Console) -> Progress:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -69,7 +86,7 @@ def _bars() -> Progress:
         TimeElapsedColumn(),
         _TimeLeft(),
     )
-    return Progress(*columns, console=progress_console)
+    return Progress(*columns, console=console)
 
 
 class _Bars:

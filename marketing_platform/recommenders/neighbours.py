@@ -56,8 +56,11 @@ def mean_directions(
     """The same for users who are known by a number below `count`: those who have a direction, and it."""
     if not count:
         return np.zeros(0, np.int64), np.zeros((0, vectors.shape[1]), np.float32)
-    shape = (count, len(vectors))
-    written = sparse.csr_matrix((np.asarray(times, np.float32), (places, rows)), shape=shape)
+    # Added up in the order given, not of `vectors`: to the same digits wherever a text has its vector.
+    order = np.argsort(places, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(places, minlength=count))])
+    weights = np.asarray(times, np.float32)[order]
+    written = sparse.csr_matrix((weights, rows[order], starts), shape=(count, len(vectors)))
     # A user's mean and sum have one direction, and only that is kept.
     sums = np.asarray(written @ vectors, np.float32)
     norms = np.linalg.norm(sums, axis=1)

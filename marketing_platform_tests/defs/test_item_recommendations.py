@@ -187,8 +187,8 @@ def test_what_changes_nothing_for_a_kind_costs_no_evaluation(
         assert materialize(installation, instance, table).success
     assert materialize(installation, instance, "campaign_evaluation").success
     again, its_seconds, its_found = evaluation(instance)
-    assert again != name
-    assert (its_seconds, its_found) == (seconds, found)
+    assert (again, its_seconds, its_found) == (name, seconds, found)
+    assert "reused_from" in latest_metadata(instance, "campaign_evaluation")
     assert latest_metadata(instance, "campaign_evaluation")["comparison"] == shown
     stored = open_stores(installation.settings).reports.read(again)
     assert stored == found

@@ -49,8 +49,14 @@ class Reader:
 
 @pytest.mark.parametrize(("missed", "passes"), [(0, True), (5, False)])
 def test_recall_is_measured_shown_and_blocks(
-    installation: Installation, instance: dg.DagsterInstance, missed: int, passes: bool
+    installation: Installation,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    missed: int,
+    passes: bool,
 ) -> None:
+    # Another version of the code, so that the collection is not kept as it was measured.
+    monkeypatch.setattr("marketing_platform.defs.io_managers.reuse.package_version", lambda: "another")
     stores = open_stores(installation.settings)
     indexed = replace(stores, vectors=Index(stores.vectors, missed))
     job = build_definitions(installation.settings, stores=indexed).resolve_implicit_global_asset_job_def()

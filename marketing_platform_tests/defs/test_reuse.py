@@ -143,10 +143,16 @@ def test_what_changed_is_named_and_what_comes_out_the_same_changes_nothing_else(
 
 def test_rows_that_came_out_the_same_keep_what_reads_them(world: World) -> None:
     world.run()
-    world.sql = f"SELECT * FROM ({world.sql}) AS same"
+    world.sql = f"SELECT * FROM ({world.sql})"
     run = world.run()
     assert world.why(run) == {"counted": "changed: sql"}
     assert kept(world.instance, run).keys() == {"told", "answered"}
+
+
+def test_a_column_by_another_name_changes_what_reads_it(world: World) -> None:
+    world.run()
+    world.sql = f"SELECT odd AS uneven, numbers FROM ({world.sql})"
+    assert world.why(world.run()) == {"counted": "changed: sql", "told": "changed: counted"}
 
 
 def test_a_document_that_came_out_the_same_keeps_what_reads_it(world: World) -> None:

@@ -12,6 +12,7 @@ from marketing_platform.recommenders import neighbour_lists
 from marketing_platform.recommenders.neighbours import (
     Nearest,
     compared,
+    mean_directions,
     nearest,
     user_vectors,
     user_vectors_of,
@@ -146,3 +147,14 @@ def test_no_messages_no_vectors() -> None:
     users, vectors = user_vectors([], np.zeros((0, 384), np.float32))
     assert users == []
     assert vectors.shape == (0, 384)
+
+
+def test_a_direction_is_the_same_to_the_bit_wherever_its_vectors_stand() -> None:
+    chance = np.random.default_rng(7)
+    vectors = chance.normal(size=(60, 48)).astype(np.float32)
+    places, rows = np.repeat(np.arange(9), 40), chance.integers(0, len(vectors), 360)
+    times = chance.integers(1, 5, 360)
+    _, expected = mean_directions(places, rows, times, vectors, count=9)
+    moved = chance.permutation(len(vectors))
+    _, found = mean_directions(places, np.argsort(moved)[rows], times, vectors[moved], count=9)
+    assert np.array_equal(found, expected)

@@ -62,9 +62,10 @@ def evaluation_asset(kind: ItemKind) -> dg.AssetsDefinition:
         **tables: StoredTable,
     ) -> Any:  # a document
         repeats = repeats_allowed(load_rules(settings.rules_dir).of(kind.name))
+        tuned, tuned_by = tuned_parameters(context.instance, tuning)
+        context.add_output_metadata({"tuned_by": tuned_by})
         if (before := reusable(context, repeats=repeats)) is not None:
             return before
-        tuned = tuned_parameters(context.instance, tuning)
         started = time.monotonic()
         found = evaluate_items(known_items(kind, context, stores, tables), repeats=repeats, tuned=tuned)
         seconds = round(time.monotonic() - started, 2)

@@ -9,6 +9,7 @@ from marketing_platform.defs.assets.items import EVALUATION, given_to_lists, sup
 from marketing_platform.defs.assets.recommendations import GROUP
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import Prepared, reusable
+from marketing_platform.recommenders.answers import ItemStrategy
 from marketing_platform.recommenders.item_kinds import PRODUCTS
 from marketing_platform.recommenders.product_lists import lists_of_family, trending_lists
 from marketing_platform.recommenders.rules import load_rules
@@ -19,7 +20,7 @@ from marketing_platform.stores.registry import Stores
 
 TRENDING = "trending_products"
 # Named after what an answer of theirs calls its strategy.
-OF_FAMILIES = {"cross_category": "discovery", "content": "content"}
+OF_FAMILIES: dict[ItemStrategy, str] = {"cross_category": "discovery", "content": "content"}
 PRODUCT_LISTS = (TRENDING, *(f"{strategy}_products" for strategy in OF_FAMILIES))
 
 

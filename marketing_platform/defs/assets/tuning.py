@@ -8,7 +8,7 @@ import dagster as dg
 
 from marketing_platform.compute import asking
 from marketing_platform.defs.assets.recommendations import GROUP
-from marketing_platform.defs.io_managers import latest_metadata
+from marketing_platform.defs.io_managers import latest_metadata, latest_name
 from marketing_platform.defs.metadata import lines, markdown_table
 from marketing_platform.errors import UnknownName
 from marketing_platform.recommenders.item_batches import repeats_allowed
@@ -65,14 +65,14 @@ def tuning_asset(kind: ItemKind) -> dg.AssetsDefinition:
     return tuning
 
 
-def tuned_parameters(instance: dg.DagsterInstance, tuning: str) -> Parameters:
-    """What the latest tuning found; nothing before the first."""
+def tuned_parameters(instance: dg.DagsterInstance, tuning: str) -> tuple[Parameters, str]:
+    """What the latest tuning found, and its name; nothing and an empty name before the first."""
     try:
         latest = latest_metadata(instance, tuning)
     except UnknownName:
-        return NO_PARAMETERS
+        return NO_PARAMETERS, ""
     parameters: Any = latest[_PARAMETERS].value
-    return parameters
+    return parameters, latest_name(instance, tuning)
 
 
 def known_items(

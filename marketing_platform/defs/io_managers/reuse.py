@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 
 import dagster as dg
 import orjson
+from dagster._core.execution.context.data_version_cache import InputAssetVersionInfo
 from dagster._core.execution.context.system import StepExecutionContext
 from dagster._core.execution.plan.outputs import StepOutputHandle
 
@@ -129,8 +130,13 @@ def version_read(step: StepExecutionContext, asset: str) -> str | None:
 
 def _versions_read(step: StepExecutionContext) -> dict[dg.AssetKey, str]:
     """As Dagster notes them with the materialization, taken before the inputs were loaded."""
-    read = step.input_asset_records or {}
-    return {key: one.data_version.value if one and one.data_version else "" for key, one in read.items()}
+    return {key: _version(one) for key, one in (step.input_asset_records or {}).items()}
+
+
+def _version(read: InputAssetVersionInfo | None) -> str:
+    if read is None:
+        return "never made"
+    return read.data_version.value if read.data_version else f"event {read.storage_id}"
 
 
 def _short(value: object) -> str:

@@ -10,7 +10,13 @@ import pyarrow as pa
 
 from marketing_platform.analytics import aggregates
 from marketing_platform.catalog import Table, tables
-from marketing_platform.defs.io_managers.reuse import KeepingIOManager, Kept, find_kept, version_read
+from marketing_platform.defs.io_managers.reuse import (
+    KeepingIOManager,
+    Kept,
+    find_kept,
+    set_data_version,
+    version_read,
+)
 from marketing_platform.defs.io_managers.versions import NAME, input_name, output_name
 from marketing_platform.defs.metadata import column_schema, preview
 from marketing_platform.errors import UnknownName
@@ -41,7 +47,8 @@ class WarehouseIOManager(KeepingIOManager):
         name = output_name(context)
         stored = self._store(name, obj)
         table = _declared(stored.ref.name)
-        context.step_context.set_data_version(context.asset_key, dg.DataVersion(stored.fingerprint))
+        content = f"{stored.fingerprint} of {stored.rows} rows of {stored.ref.schema}"
+        set_data_version(context.step_context, context.asset_key, content.encode())
         context.add_output_metadata(
             {
                 NAME: name,
