@@ -32,6 +32,7 @@ from marketing_platform.encoders.messages import (
     TEXTS,
     TOLD,
     UNDESCRIBED,
+    VECTORS,
     WRITTEN,
     rows_of,
     text_table,
@@ -201,9 +202,7 @@ def user_vectors(
     settings: dg.ResourceParam[Settings],
 ) -> pa.Table:
     """For each user who wrote something the normalised mean of the message vectors."""
-    texts = stores.warehouse.query(
-        Select("SELECT text, text_embedding FROM text_embeddings", [text_embeddings.ref])
-    )
+    texts = stores.warehouse.query(Select(VECTORS, [text_embeddings.ref]))
     model, dim = _made_by(context, "text_embeddings")
     context.add_output_metadata({"model": model, "dim": dim})
     # Messages are many: of each only two numbers are kept.

@@ -7,7 +7,7 @@ import pyarrow as pa
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import KnowledgeGraph, latest_metadata
 from marketing_platform.defs.pools import stored_in
-from marketing_platform.encoders.messages import WRITTEN, rows_of, vector_matrix
+from marketing_platform.encoders.messages import VECTORS, WRITTEN, rows_of, vector_matrix
 from marketing_platform.graph import project_graph
 from marketing_platform.graph.interests import DESCRIBED, VOCABULARY, message_interests, topics
 from marketing_platform.recommenders.neighbours import user_vectors_of
@@ -36,9 +36,7 @@ def interests_of_messages(
     text_embeddings: StoredTable,
 ) -> pa.Table:
     """How many messages of each user are about each interest, by what their vectors lie near to."""
-    said = stores.warehouse.query(
-        Select("SELECT text, text_embedding FROM text_embeddings", [text_embeddings.ref])
-    )
+    said = stores.warehouse.query(Select(VECTORS, [text_embeddings.ref]))
     dim = int(str(latest_metadata(context.instance, "text_embeddings")["dim"].value))
     vectors = vector_matrix(said["text_embedding"], dim=dim)
 
