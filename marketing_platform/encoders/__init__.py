@@ -49,13 +49,15 @@ def configured_encoder(settings: Settings, *, live: bool = False) -> Encoder:
     return RemoteEncoder(endpoint, provider, live=live)
 
 
-def open_encoder(models_dir: Path, *, device: Literal["auto", "cpu", "cuda"] = "cpu") -> Encoder:
+def open_encoder(
+    models_dir: Path, *, device: Literal["auto", "cpu", "cuda"] = "cpu", workers: int | None = None
+) -> Encoder:
     """The encoder that needs nobody else, all-MiniLM-L6-v2; safe to share between threads.
 
-    On a GPU in fp16, where one is asked for or (`auto`) there is one and PyTorch beside it; on cores in int8.
-    The two have different names, because their vectors differ. The file for cores is built below `models_dir`
-    the first time, which takes a second or two. Raises EncoderUnavailable when the package with the weights,
-    or what a GPU needs, is not there.
+    On a GPU in fp16, where one is asked for or (`auto`) there is one and PyTorch beside it; on cores in int8,
+    on so many of them as `workers` says or else on all. The two have different names, because their vectors
+    differ. The file for cores is built below `models_dir` the first time, which takes a second or two. Raises
+    EncoderUnavailable when the package with the weights, or what a GPU needs, is not there.
     """
     # onnxruntime is loaded when an encoder is opened, not when a module that may need one is.
     from marketing_platform.encoders.minilm import MiniLM, OnnxNetwork, weights_dir
@@ -63,4 +65,4 @@ def open_encoder(models_dir: Path, *, device: Literal["auto", "cpu", "cuda"] = "
 
     if device == "cuda" or (device == "auto" and cuda_is_there()):
         return MiniLM(CudaNetwork(weights_dir()))
-    return MiniLM(OnnxNetwork(models_dir))
+    return MiniLM(OnnxNetwork(models_dir, workers=workers))

@@ -100,8 +100,8 @@ class OnnxNetwork:
     # Activations of so many tokens stay in the L2 cache of one core.
     batch_tokens = 512
 
-    def __init__(self, models_dir: Path) -> None:
-        self.workers = cores()
+    def __init__(self, models_dir: Path, *, workers: int | None = None) -> None:
+        self.workers = workers or cores()
         self._session = _session(_built_model(weights_dir() / "model.safetensors", models_dir))
 
     def run(self, ids: np.ndarray) -> np.ndarray:

@@ -57,6 +57,7 @@ class Label(_Declared):
     label: str
     description: str
     properties: Properties = Field(min_length=1)
+    rows_of: str | None = None  # the table of which every row gives at most one node by itself
     sql: str
 
     @property
@@ -80,6 +81,7 @@ class Relation(_Declared):
     target: str
     properties: Properties = Field(default_factory=dict)
     profile: InProfile | None = None  # None: profile graphs leave it out
+    rows_of: str | None = None  # as of a label
     sql: str
 
     @model_validator(mode="after")

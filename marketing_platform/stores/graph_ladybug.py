@@ -1,12 +1,11 @@
 """Property graphs in Ladybug, one database file per name.
 
-Ladybug wants node and relation tables declared before rows: the declarations derive from the
-Arrow schemas of the sets, so that what the graph means stays with whoever gives them. A node
-set's first column is its key; a relation set's `source_key` and `target_key` hold keys.
+How nodes and relations get into a file is the business of `ladybug_writing.py`.
 """
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -16,17 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import ladybug
-import pyarrow as pa
 
-from marketing_platform.errors import StoreUnavailable
-from marketing_platform.stores.graph_values import MOMENT, quoted, storable, storable_relations
+from marketing_platform.errors import StoreUnavailable, UnknownName
+from marketing_platform.stores import ladybug_writing
+from marketing_platform.stores.graph_values import quoted
 from marketing_platform.stores.named_folders import NamedFolders, OpenFolder
-from marketing_platform.stores.protocols import GraphCounts, NodeSet, RelationSet
+from marketing_platform.stores.protocols import GraphChanges, GraphCounts, NodeSet, RelationSet
 
 _FILE = "graph.lbug"
 # Of pages that a reader keeps; the rest is read from the file again. Ladybug would take 80 % of the machine's
 # memory for each, and to make room for that takes several times as long as opening, every thread held up.
 _POOL_BYTES = 1 << 30
+# The same for a writer; indexes of keys need some 50 bytes per node besides.
+_WRITER_POOL_BYTES = 2 << 30
 
 
 class LadybugReader:
@@ -79,18 +80,35 @@ class LadybugGraphs:
         self._folders = NamedFolders(root, "graph")
         self._query_timeout_ms = query_timeout_ms
 
-    def write(self, name: str, nodes: Iterable[NodeSet], relations: Iterable[RelationSet]) -> GraphCounts:
+    def write(
+        self,
+        name: str,
+        nodes: Iterable[NodeSet],
+        relations: Iterable[RelationSet],
+        *,
+        changes: GraphChanges | None = None,
+    ) -> GraphCounts:
         """Store a graph; ValueError when a key repeats or a relation refers to a node that is not there."""
-        with (
-            self._folders.replace(name) as folder,
-            ladybug.Database(folder / _FILE) as database,
-            ladybug.Connection(database) as connection,
-        ):
-            for node_set in nodes:
-                _write_nodes(connection, node_set)
-            for relation_set in relations:
-                _write_relations(connection, relation_set)
-            return _counts(connection)
+        with self._folders.replace(name) as folder:
+            begun = changes if changes and self._copied(changes.base, folder / _FILE) else None
+            with (
+                ladybug.Database(folder / _FILE, buffer_pool_size=_WRITER_POOL_BYTES) as database,
+                ladybug.Connection(database) as connection,
+            ):
+                if begun:
+                    ladybug_writing.change(connection, begun)
+                else:
+                    ladybug_writing.build(connection, nodes, relations)
+                return _counts(connection)
+
+    def _copied(self, base: str, path: Path) -> bool:
+        """Whether `path` is now a copy of that graph."""
+        try:
+            with self._folders.open(base) as folder:
+                shutil.copyfile(folder.path / _FILE, path)
+        except UnknownName:
+            return False
+        return True
 
     def open(self, name: str) -> LadybugReader:
         """A reader of `name`; UnknownName when nothing complete is there."""
@@ -114,35 +132,6 @@ class LadybugGraphs:
         self._folders.drop(name)
 
 
-def _write_nodes(connection: ladybug.Connection, nodes: NodeSet) -> None:
-    rows = storable(nodes.rows, f"label {nodes.label}")
-    key = quoted(rows.column_names[0])
-    columns = ", ".join(_declared(rows.schema))
-    _execute(connection, f"CREATE NODE TABLE {quoted(nodes.label)} ({columns}, PRIMARY KEY ({key}))").close()
-    _copy(connection, nodes.label, rows, f"nodes {nodes.label}")
-
-
-def _write_relations(connection: ladybug.Connection, relations: RelationSet) -> None:
-    rows, what = storable_relations(relations)
-    ends = f"FROM {quoted(relations.source)} TO {quoted(relations.target)}"
-    declared = ", ".join([ends, *_declared(rows.schema)[2:]])
-    _execute(connection, f"CREATE REL TABLE {quoted(relations.type)} ({declared})").close()
-    _copy(connection, relations.type, rows, what)
-
-
-def _copy(connection: ladybug.Connection, table: str, rows: pa.Table, what: str) -> None:
-    if not rows.num_rows:
-        return
-    try:
-        _execute(connection, f"COPY {quoted(table)} FROM $rows", {"rows": rows}).close()
-    except RuntimeError as error:
-        if "primary key" not in str(error):
-            raise
-        raise ValueError(
-            f"{what}: {error}; keys must be unique, and both ends of a relation must exist"
-        ) from error
-
-
 def _counts(connection: ladybug.Connection) -> GraphCounts:
     tables = [(row["name"], row["type"]) for row in _rows(connection, "CALL show_tables() RETURN name, type")]
     return GraphCounts(
@@ -160,32 +149,9 @@ def _count(connection: ladybug.Connection, pattern: str) -> int:
 def _rows(
     connection: ladybug.Connection, query: str, parameters: dict[str, Any] | None = None
 ) -> list[dict[str, Any]]:
-    with closing(_execute(connection, query, parameters)) as result:
+    with closing(ladybug_writing.execute(connection, query, parameters)) as result:
         names = result.get_column_names()
         return [dict(zip(names, map(_plain, row), strict=True)) for row in result.get_all()]
-
-
-def _execute(
-    connection: ladybug.Connection, query: str, parameters: dict[str, Any] | None = None
-) -> ladybug.QueryResult:
-    result = connection.execute(query, parameters)
-    if isinstance(result, list):
-        raise ValueError(f"one statement at a time, please: {query}")
-    return result
-
-
-_SQL = {
-    pa.string(): "STRING",
-    pa.int64(): "INT64",
-    pa.float64(): "DOUBLE",
-    pa.bool_(): "BOOL",
-    pa.date32(): "DATE",
-    MOMENT: "TIMESTAMP_TZ",
-}
-
-
-def _declared(schema: pa.Schema) -> list[str]:
-    return [f"{quoted(field.name)} {_SQL[field.type]}" for field in schema]
 
 
 def _plain(value: Any) -> Any:

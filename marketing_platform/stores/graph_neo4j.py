@@ -10,6 +10,8 @@ A node set's first column is its key, under a uniqueness constraint; a relation 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -22,7 +24,7 @@ from marketing_platform.stores.neo4j_bolt import Bolt
 from marketing_platform.stores.neo4j_generations import Generation, Writing
 from marketing_platform.stores.neo4j_scope import scoped, scoped_label
 from marketing_platform.stores.neo4j_settings import Neo4jSettings
-from marketing_platform.stores.protocols import GraphCounts, NodeSet, RelationSet
+from marketing_platform.stores.protocols import GraphChanges, GraphCounts, NodeSet, RelationSet
 
 
 class Neo4jReader:
@@ -50,9 +52,17 @@ class Neo4jGraphs:
     def __init__(self, settings: Neo4jSettings) -> None:
         self._settings = settings
 
-    def write(self, name: str, nodes: Iterable[NodeSet], relations: Iterable[RelationSet]) -> GraphCounts:
+    def write(
+        self,
+        name: str,
+        nodes: Iterable[NodeSet],
+        relations: Iterable[RelationSet],
+        *,
+        changes: GraphChanges | None = None,
+    ) -> GraphCounts:
         """Store a graph; ValueError when a key repeats or a relation refers to a node that is not there.
 
+        Always as a whole: generations share nothing, so that `changes` are of no use.
         StoreUnavailable when Neo4j is lost on the way: nothing is seen of it, and writing again is safe.
         """
         with self._patient() as bolt:
@@ -113,8 +123,13 @@ class _Writer:
 
     def write(self, nodes: Iterable[NodeSet], relations: Iterable[RelationSet]) -> GraphCounts:
         given = GraphCounts(
-            nodes={one.label: self._write_nodes(one) for one in nodes},
-            relations={one.type: self._write_relations(one) for one in relations},
+            nodes={
+                label: self._write_label(label, sets)
+                for label, sets in groupby(nodes, key=attrgetter("label"))
+            },
+            relations={
+                kind: self._write_type(sets) for kind, sets in groupby(relations, key=attrgetter("type"))
+            },
         )
         stored = _counts(self._bolt, self._writing.finished())
         if stored != given:
@@ -125,35 +140,46 @@ class _Writer:
         """Remove what was written."""
         generations.remove(self._bolt, self.id, list(self._writing.finished().labels))
 
-    def _write_nodes(self, nodes: NodeSet) -> int:
-        what = f"nodes {nodes.label}"
+    def _write_label(self, name: str, sets: Iterable[NodeSet]) -> int:
+        what, label = f"nodes {name}", self._scoped(name)
+        self._writing.add_label(name)
+        written = sum(self._write_nodes(one, what, label) for one in sets)
+        # Building the index at once, behind the rows, is faster than row by row.
+        try:
+            self._bolt.alone(
+                f"CREATE CONSTRAINT {generations.constraint(name, self.id)} "
+                f"FOR (n:{label}) REQUIRE n.{quoted(self._keys[name])} IS UNIQUE"
+            )
+        except Neo4jError as error:
+            raise ValueError(f"{what}: keys must be unique: {error.message}") from error
+        return written
+
+    def _write_nodes(self, nodes: NodeSet, what: str, label: str) -> int:
         rows = storable(nodes.rows, what)
         key = rows.column_names[0]
         if rows.column(0).null_count:
             raise ValueError(f"{what}: {rows.column(0).null_count} rows have no {key}, which is their key")
-        label = self._scoped(nodes.label)
-        self._writing.add_label(nodes.label)
         self._keys[nodes.label] = key
         properties = _properties(rows.column_names)
         for batch in self._batches(rows):
             self._bolt.write((f"UNWIND $rows AS row CREATE (:{label} {properties})", {"rows": batch}))
-        # Building the index at once, behind the rows, is faster than row by row.
-        try:
-            self._bolt.alone(
-                f"CREATE CONSTRAINT {generations.constraint(nodes.label, self.id)} "
-                f"FOR (n:{label}) REQUIRE n.{quoted(key)} IS UNIQUE"
-            )
-        except Neo4jError as error:
-            raise ValueError(f"{what}: keys must be unique: {error.message}") from error
         return rows.num_rows
 
-    def _write_relations(self, relations: RelationSet) -> int:
-        rows, what = storable_relations(relations)
-        source, target = self._end(relations.source, what), self._end(relations.target, what)
-        self._writing.add_relation(relations.type, relations.source)
+    def _write_type(self, sets: Iterable[RelationSet]) -> int:
+        written = 0
+        for number, one in enumerate(sets):
+            rows, what = storable_relations(one)
+            ends = self._end(one.source, what), self._end(one.target, what)
+            if not number:
+                self._writing.add_relation(one.type, one.source)
+            self._write_relations(one.type, rows, what, ends)
+            written += rows.num_rows
+        return written
+
+    def _write_relations(self, kind: str, rows: pa.Table, what: str, ends: tuple[str, str]) -> None:
         query = (
-            f"UNWIND $rows AS row MATCH (a:{source} row.source_key}}) MATCH (b:{target} row.target_key}}) "
-            f"CREATE (a)-[:{quoted(relations.type)} {_properties(rows.column_names[2:])}]->(b) "
+            f"UNWIND $rows AS row MATCH (a:{ends[0]} row.source_key}}) MATCH (b:{ends[1]} row.target_key}}) "
+            f"CREATE (a)-[:{quoted(kind)} {_properties(rows.column_names[2:])}]->(b) "
             "RETURN count(*) AS created"
         )
         for batch in self._batches(rows):
@@ -163,7 +189,6 @@ class _Writer:
                     f"{what}: {len(batch) - created} rows, like {batch[0]} or near it, refer to nodes "
                     "that are not there; both ends of a relation must exist"
                 )
-        return rows.num_rows
 
     def _end(self, label: str, what: str) -> str:
         """The pattern of a node of that label with the key left open."""

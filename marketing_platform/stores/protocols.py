@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, BinaryIO, Protocol
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -82,11 +83,18 @@ class Documents(Protocol):
     """Raw records and quarantined records, per batch."""
 
     def write_raw(self, batch_id: str, chunks: Iterable[pa.Table], *, ingested_at: datetime) -> int:
-        """Replace the raw records of a batch by these (RAW_SCHEMA); returns how many. All or nothing."""
+        """Replace the raw records of a batch by these; returns how many. All or nothing.
+
+        Chunks come in order of ordinal, in either form of `raw_chunks.py`.
+        """
         ...
 
     def read_raw(self, batch_id: str, *, chunk_rows: int) -> Iterator[pa.Table]:
         """The raw records in order of ordinal (RAW_SCHEMA)."""
+        ...
+
+    def read_compact(self, batch_id: str, *, chunk_rows: int) -> Iterator[pa.Table]:
+        """The same, each chunk in the form of `raw_chunks.py` that takes the store least."""
         ...
 
     def count_raw(self, batch_id: str) -> int:
@@ -210,6 +218,15 @@ class Warehouse(Protocol):
     def drop(self, part: str) -> None: ...
 
 
+@runtime_checkable
+class FileParts(Protocol):
+    """A warehouse whose parts are Parquet files that other engines may read."""
+
+    def files(self, table: TableRef) -> list[Path]:
+        """The files with the rows of a table; those of older parts may lack columns, which are null there."""
+        ...
+
+
 @dataclass(frozen=True)
 class Neighbour:
     """One search hit."""
@@ -266,7 +283,10 @@ class Vectors(Protocol):
 
 @dataclass(frozen=True)
 class NodeSet:
-    """Nodes of one label; `rows` has the columns of that label in `graph/model.py`."""
+    """Nodes of one label; `rows` has the columns of that label in `graph/model.py`.
+
+    Many nodes of a label may come as several sets, one after the other.
+    """
 
     label: str
     rows: pa.Table
@@ -278,7 +298,10 @@ RELATION_ENDS = ("source_key", "target_key")
 
 @dataclass(frozen=True)
 class RelationSet:
-    """Relations of one type between two labels; `rows` starts with the columns RELATION_ENDS."""
+    """Relations of one type between two labels; `rows` starts with the columns RELATION_ENDS.
+
+    Many relations of a type may come as several sets, one after the other.
+    """
 
     type: str
     source: str
@@ -294,6 +317,20 @@ class GraphCounts:
     relations: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class GraphChanges:
+    """What makes the stored graph `base` another one; no node of it is gone.
+
+    Sets are computed when they are asked for, once, and in this order.
+    """
+
+    base: str
+    added_nodes: Iterable[NodeSet]
+    changed_nodes: Iterable[NodeSet]  # all properties of nodes that the base has
+    added_relations: Iterable[RelationSet]
+    renewed_relations: Iterable[RelationSet]  # all of a type, instead of those that the base has
+
+
 class GraphReader(Protocol):
     """Named, read-only questions to one pinned graph."""
 
@@ -307,7 +344,20 @@ class GraphReader(Protocol):
 class Graphs(Protocol):
     """Property graphs that speak Cypher."""
 
-    def write(self, name: str, nodes: Iterable[NodeSet], relations: Iterable[RelationSet]) -> GraphCounts: ...
+    def write(
+        self,
+        name: str,
+        nodes: Iterable[NodeSet],
+        relations: Iterable[RelationSet],
+        *,
+        changes: GraphChanges | None = None,
+    ) -> GraphCounts:
+        """Store a graph: from its nodes and relations, or the same one from another by `changes`.
+
+        A store that cannot start from another graph, or finds no graph `changes.base`, takes nodes and
+        relations; otherwise they are not asked for.
+        """
+        ...
 
     def open(self, name: str) -> GraphReader: ...
 

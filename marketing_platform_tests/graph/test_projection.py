@@ -26,7 +26,7 @@ from marketing_platform.graph.queries import (
 from marketing_platform.stores.graph_ladybug import LadybugGraphs
 from marketing_platform.stores.protocols import GraphReader
 
-Query = Callable[[str], pa.Table]
+Query = Callable[[str], list[pa.Table]]
 
 
 def at(day: int, hour: int = 0) -> datetime:
@@ -133,7 +133,7 @@ def query() -> Iterator[Query]:
         for name, rows in OF_VECTORS.items():
             connection.register(name, rows)
         compute(connection)
-        yield lambda sql: connection.sql(sql).to_arrow_table()
+        yield lambda sql: [connection.sql(sql).to_arrow_table()]
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_an_empty_warehouse_gives_an_empty_graph(tmp_path: Path):
         for name, rows in OF_VECTORS.items():
             connection.register(name, rows.schema.empty_table())
         compute(connection)
-        nodes, relations = project_graph(lambda sql: connection.sql(sql).to_arrow_table())
+        nodes, relations = project_graph(lambda sql: [connection.sql(sql).to_arrow_table()])
         counts = LadybugGraphs(tmp_path).write("knowledge_graph_1", nodes, relations)
     assert set(counts.nodes.values()) == set(counts.relations.values()) == {0}
 
@@ -187,7 +187,7 @@ def test_an_empty_warehouse_gives_an_empty_graph(tmp_path: Path):
 def test_sets_have_the_declared_columns_and_are_computed_one_at_a_time(query: Query):
     asked: list[str] = []
 
-    def counting(sql: str) -> pa.Table:
+    def counting(sql: str) -> list[pa.Table]:
         asked.append(sql)
         return query(sql)
 

@@ -228,7 +228,7 @@ class Platform:
 
     def _graph(self, generation: int, stored: dict[str, StoredTable]) -> GraphEntry:
         refs = [table.ref for table in stored.values()]
-        nodes, relations = project_graph(lambda sql: self.stores.warehouse.query(Select(sql, refs)))
+        nodes, relations = project_graph(lambda sql: [self.stores.warehouse.query(Select(sql, refs))])
         name = f"knowledge_graph__gen{generation}"
         counts = self.stores.graphs.write(name, nodes, relations)
         return GraphEntry(name=name, nodes=dict(counts.nodes), relations=dict(counts.relations))

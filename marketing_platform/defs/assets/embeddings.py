@@ -17,9 +17,9 @@ from marketing_platform.defs.io_managers import (
     NAME,
     Collection,
     Parts,
-    latest_made_of,
     latest_metadata,
     latest_name,
+    reusable,
     version_name,
 )
 from marketing_platform.defs.metadata import histogram, markdown_table
@@ -72,6 +72,8 @@ def text_embeddings(
     settings: dg.ResourceParam[Settings],
 ) -> Any:  # a table, or the parts it consists of
     """Each distinct text of a message, item or interest, and its unit vector; zero for the empty text."""
+    if (before := reusable(context, model=encoder.name, dim=encoder.dim)) is not None:
+        return before
     told_by = [events.ref, products.ref, campaigns.ref, interests.ref]
     texts = stores.warehouse.query(Select(TEXTS, told_by))["text"].combine_chunks()
     told: int = stores.warehouse.query(Select(TOLD, told_by))["texts"][0].as_py()
@@ -108,13 +110,13 @@ def _texts_kept(
 ) -> PartsKept:
     """The parts of the table built before whose texts are all still there, if the same model made them."""
     nothing = PartsKept((), pa.chunked_array([], pa.string()))
-    latest = latest_made_of(context.instance, "text_embeddings", {"model": encoder.name, "dim": encoder.dim})
-    if latest is None:
-        return nothing
     try:
+        latest = latest_metadata(context.instance, "text_embeddings")
+        if (latest["model"].value, latest["dim"].value) != (encoder.name, encoder.dim):
+            return nothing
         before = stores.warehouse.open(str(latest[NAME].value)).ref
         return parts_kept(stores.warehouse, before, "text", texts)
-    except UnknownName:  # collected since
+    except UnknownName:  # never made, or collected since
         return nothing
 
 
@@ -140,7 +142,7 @@ def message_embeddings(
     text_embeddings: StoredTable,
     stores: dg.ResourceParam[Stores],
     settings: dg.ResourceParam[Settings],
-) -> Collection:
+) -> Any:  # Collection
     """One vector per message with a text, ready to be searched."""
 
     def ask(sql: str, *tables: TableRef) -> Iterator[pa.Table]:
@@ -149,6 +151,8 @@ def message_embeddings(
 
     model, dim = _made_by(context, "text_embeddings")
     context.add_output_metadata({OF.format(events.ref.name): latest_name(context.instance, "events")})
+    if (before := reusable(context, model=model)) is not None:
+        return before
     made = _previous(context, model, stores)
     changed = parts_changed(stores.warehouse, made, events) if made else None
     return Collection(
@@ -200,10 +204,12 @@ def user_vectors(
     text_embeddings: StoredTable,
     stores: dg.ResourceParam[Stores],
     settings: dg.ResourceParam[Settings],
-) -> pa.Table:
+) -> Any:  # a table
     """For each user who wrote something the normalised mean of the message vectors."""
-    texts = stores.warehouse.query(Select(VECTORS, [text_embeddings.ref]))
     model, dim = _made_by(context, "text_embeddings")
+    if (before := reusable(context, model=model)) is not None:
+        return before
+    texts = stores.warehouse.query(Select(VECTORS, [text_embeddings.ref]))
     context.add_output_metadata({"model": model, "dim": dim})
     # Messages are many: of each only two numbers are kept.
     said: list[tuple[pa.Array, np.ndarray, np.ndarray]] = [
@@ -244,11 +250,9 @@ def similar_users(
     user_vectors: StoredTable,
     stores: dg.ResourceParam[Stores],
     settings: dg.ResourceParam[Settings],
-) -> Any:  # a table, or the parts of the one built before
+) -> Any:  # a table
     """For each user the users whose messages mean most nearly the same, by cosine."""
-    made_of = {"of_vectors": user_vectors.fingerprint, "neighbours": settings.similar_users}
-    context.add_output_metadata(made_of)
-    if (before := _made_before(context, stores, made_of)) is not None:
+    if (before := reusable(context, neighbours=settings.similar_users)) is not None:
         return before
     rows = stores.warehouse.query(
         Select("SELECT user_id, vector FROM user_vectors ORDER BY user_id", [user_vectors.ref])
@@ -261,22 +265,6 @@ def similar_users(
             {"scores": histogram("Cosine of similar users", found.scores.reshape(-1))}
         )
     return _neighbour_table(rows["user_id"].combine_chunks(), found)
-
-
-def _made_before(
-    context: dg.AssetExecutionContext, stores: Stores, made_of: Mapping[str, str | int]
-) -> Parts | None:
-    """The table built before from just this: most batches bring no message, and all pairs take long."""
-    latest = latest_made_of(context.instance, "similar_users", made_of)
-    if latest is None:
-        return None
-    try:
-        stored = stores.warehouse.open(latest_name(context.instance, "similar_users"))
-    except UnknownName:
-        return None
-    shown = ("scores", "recall", "recall_measured")
-    context.add_output_metadata({key: latest[key] for key in shown if key in latest})
-    return Parts(stored.ref.parts, stored.ref.schema)
 
 
 def _neighbour_table(users: pa.Array, found: Nearest) -> pa.Table:

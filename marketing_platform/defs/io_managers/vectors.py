@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import dagster as dg
 import pyarrow as pa
 
+from marketing_platform.defs.io_managers.reuse import KeepingIOManager
 from marketing_platform.defs.io_managers.versions import NAME, input_name, output_name
 from marketing_platform.stores.protocols import VectorChange, Vectors
 from marketing_platform.stores.vector_recall import LIMIT, recall_of
@@ -26,13 +27,13 @@ class Collection:
     change: VectorChange | None
 
 
-class VectorsIOManager(dg.IOManager):
+class VectorsIOManager(KeepingIOManager):
     """Stores a `Collection`; loads its name, since vectors are searched where they are."""
 
     def __init__(self, vectors: Vectors) -> None:
         self._vectors = vectors
 
-    def handle_output(self, context: dg.OutputContext, obj: Collection) -> None:
+    def store(self, context: dg.OutputContext, obj: Collection) -> None:
         """Write the collection, and measure how much of it its index finds."""
         name = output_name(context)
         rows = self._vectors.write(name, obj.read(), dim=obj.dim, change=obj.change)
@@ -47,6 +48,10 @@ class VectorsIOManager(dg.IOManager):
                 "recall_measured": recall.how,
             }
         )
+
+    def holds(self, name: str) -> bool:
+        """Whether the store has it."""
+        return name in self._vectors.names()
 
     def load_input(self, context: dg.InputContext) -> str:
         """The name of the upstream collection."""

@@ -1,0 +1,157 @@
+"""How nodes and relations get into a Ladybug file: all of them, or what differs from a copy of another.
+
+Ladybug wants node and relation tables declared before rows: the declarations derive from the
+Arrow schemas of the sets, so that what the graph means stays with whoever gives them. A node
+set's first column is its key; a relation set's `source_key` and `target_key` hold keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import groupby
+from typing import Any, TypeVar
+
+import ladybug
+import pyarrow as pa
+
+from marketing_platform.stores.graph_values import MOMENT, quoted, storable, storable_relations
+from marketing_platform.stores.protocols import GraphChanges, NodeSet, RelationSet
+
+_Set = TypeVar("_Set", NodeSet, RelationSet)
+
+# Copied in one transaction, whose rows must fit the pool until it ends.
+_ROWS_AT_ONCE = 1_000_000
+
+
+def build(connection: ladybug.Connection, nodes: Iterable[NodeSet], relations: Iterable[RelationSet]) -> None:
+    """Fill an empty database; ValueError when a key repeats or an end of a relation is not there."""
+    for label, sets in groupby(_together(nodes, _label), key=_label):
+        _make_label(connection, label, sets)
+    for kind, sets in groupby(_together(relations, _type), key=_type):
+        _make_relations(connection, kind, sets)
+
+
+def change(connection: ladybug.Connection, changes: GraphChanges) -> None:
+    """Turn a copy of the base into the other graph; errors are those of `build`.
+
+    Relations of which any changed are given anew, all of a type: to find and delete some takes Ladybug longer
+    than to copy all.
+    """
+    for added in _together(changes.added_nodes, _label):
+        _copy_nodes(connection, added)
+    for changed in _together(changes.changed_nodes, _label):
+        _set_nodes(connection, changed)
+    for more in _together(changes.added_relations, _type):
+        _copy_relations(connection, more)
+    for kind, sets in groupby(_together(changes.renewed_relations, _type), key=_type):
+        execute(connection, f"DROP TABLE {quoted(kind)}").close()
+        _make_relations(connection, kind, sets)
+
+
+def execute(
+    connection: ladybug.Connection, query: str, parameters: dict[str, Any] | None = None
+) -> ladybug.QueryResult:
+    """Run one statement of parameterised Cypher."""
+    result = connection.execute(query, parameters)
+    if isinstance(result, list):
+        raise ValueError(f"one statement at a time, please: {query}")
+    return result
+
+
+def _label(nodes: NodeSet) -> str:
+    return nodes.label
+
+
+def _type(relations: RelationSet) -> str:
+    return relations.type
+
+
+def _together(sets: Iterable[_Set], kind: Callable[[_Set], str]) -> Iterator[_Set]:
+    """The same rows in fewer sets: neighbours of one kind, as far as they may be copied at once."""
+    waiting: list[_Set] = []
+    for one in sets:
+        rows = sum(other.rows.num_rows for other in waiting) + one.rows.num_rows
+        if waiting and (kind(one) != kind(waiting[0]) or rows > _ROWS_AT_ONCE):
+            yield _joined(waiting)
+            waiting = []
+        waiting.append(one)
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(sets: list[_Set]) -> _Set:
+    return replace(sets[0], rows=pa.concat_tables([one.rows for one in sets]))
+
+
+def _make_label(connection: ladybug.Connection, label: str, sets: Iterable[NodeSet]) -> None:
+    for number, nodes in enumerate(sets):
+        if not number:
+            schema = storable(nodes.rows.schema.empty_table(), f"label {label}").schema
+            columns = ", ".join(_declared(schema))
+            key = quoted(schema.names[0])
+            execute(connection, f"CREATE NODE TABLE {quoted(label)} ({columns}, PRIMARY KEY ({key}))").close()
+        _copy_nodes(connection, nodes)
+
+
+def _make_relations(connection: ladybug.Connection, kind: str, sets: Iterable[RelationSet]) -> None:
+    for number, relations in enumerate(sets):
+        if not number:
+            schema = storable_relations(replace(relations, rows=relations.rows.slice(0, 0)))[0].schema
+            ends = f"FROM {quoted(relations.source)} TO {quoted(relations.target)}"
+            declared = ", ".join([ends, *_declared(schema)[2:]])
+            execute(connection, f"CREATE REL TABLE {quoted(kind)} ({declared})").close()
+        _copy_relations(connection, relations)
+
+
+def _copy_nodes(connection: ladybug.Connection, nodes: NodeSet) -> None:
+    what = f"nodes {nodes.label}"
+    _copy(connection, nodes.label, storable(nodes.rows, what), what)
+
+
+def _copy_relations(connection: ladybug.Connection, relations: RelationSet) -> None:
+    rows, what = storable_relations(relations)
+    _copy(connection, relations.type, rows, what)
+
+
+def _copy(connection: ladybug.Connection, table: str, rows: pa.Table, what: str) -> None:
+    if not rows.num_rows:
+        return
+    try:
+        execute(connection, f"COPY {quoted(table)} FROM $rows", {"rows": rows}).close()
+    except RuntimeError as error:
+        if "primary key" not in str(error):
+            raise
+        raise ValueError(
+            f"{what}: {error}; keys must be unique, and both ends of a relation must exist"
+        ) from error
+
+
+def _set_nodes(connection: ladybug.Connection, nodes: NodeSet) -> None:
+    rows = storable(nodes.rows, f"nodes {nodes.label}")
+    key, *others = rows.column_names
+    if not rows.num_rows or not others:
+        return
+    # A column may be called like the property it is for, but not where both are in reach.
+    given = rows.rename_columns([f"given_{name}" for name in rows.column_names])
+    settings = ", ".join(f"n.{quoted(name)} = {quoted(f'given_{name}')}" for name in others)
+    execute(
+        connection,
+        f"LOAD FROM $rows MATCH (n:{quoted(nodes.label)}) WHERE n.{quoted(key)} = {quoted(f'given_{key}')}"
+        f" SET {settings}",
+        {"rows": given},
+    ).close()
+
+
+_SQL = {
+    pa.string(): "STRING",
+    pa.int64(): "INT64",
+    pa.float64(): "DOUBLE",
+    pa.bool_(): "BOOL",
+    pa.date32(): "DATE",
+    MOMENT: "TIMESTAMP_TZ",
+}
+
+
+def _declared(schema: pa.Schema) -> list[str]:
+    return [f"{quoted(field.name)} {_SQL[field.type]}" for field in schema]
