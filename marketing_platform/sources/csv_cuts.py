@@ -28,7 +28,9 @@ class Cuts:
         self._line_ends = np.flatnonzero(self._bytes == _LF)
         self._delimiter = ord(delimiter)
         self._quote = ord(quote) if quote else None
-        self._quotes = np.flatnonzero(self._bytes == self._quote) if self._quote else np.array([], np.int64)
+        self._quotes = (
+            np.flatnonzero(self._bytes == self._quote) if self._quote else np.array([], np.int64)
+        )
 
     def run(self, start: int, *, max_bytes: int, max_lines: int) -> Run:
         """The well quoted records from `start` on, up to one that is not, is too large, or has no end.

@@ -178,11 +178,7 @@ class _Reader:
             return
         others = np.flatnonzero(odd & ~blank)
         block = self._split(_joined(content, starts, ends, others))
-        if (
-            self._splitter.open_lines
-            or len(block.documents) != len(others)
-            or rows + len(others) != (~blank).sum()
-        ):
+        if self._splitter.open_lines or len(block.documents) != len(others) or rows + len(others) != (~blank).sum():
             raise RuntimeError("records that end with their line were cut differently")
         order = np.argsort(np.concatenate([np.flatnonzero(~(odd | blank)), others]), kind="stable")
         yield pa.concat_tables([good, block.table()], promote_options="default").take(pa.array(order))
@@ -195,9 +191,7 @@ class _Reader:
             return "skip"
 
         if not content:
-            return _Parsed(
-                pa.table({name: pa.array([], pa.string()) for name in names}), np.array([], np.int64)
-            )
+            return _Parsed(pa.table({name: pa.array([], pa.string()) for name in names}), np.array([], np.int64))
         table = pv.read_csv(
             pa.BufferReader(pa.py_buffer(content)),
             read_options=pv.ReadOptions(
@@ -235,9 +229,7 @@ def _odd(content: bytes, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     odd |= bytes_[starts - starts[0]] == _BOM[0]
     if not _is_text(whole):
         beyond = np.unique(np.searchsorted(ends, np.flatnonzero(bytes_ > 127) + starts[0], side="right"))
-        odd[
-            [record for record in beyond if not _is_text(memoryview(content)[starts[record] : ends[record]])]
-        ] = True
+        odd[[record for record in beyond if not _is_text(memoryview(content)[starts[record] : ends[record]])]] = True
     return odd
 
 
@@ -257,9 +249,6 @@ def _joined(content: bytes, starts: np.ndarray, ends: np.ndarray, records: np.nd
         return memoryview(b"")
     view = memoryview(content)
     last = np.flatnonzero(np.diff(records) != 1)  # of each run of neighbours
-    firsts, lasts = (
-        records[np.concatenate([[0], last + 1])],
-        records[np.concatenate([last, [len(records) - 1]])],
-    )
+    firsts, lasts = records[np.concatenate([[0], last + 1])], records[np.concatenate([last, [len(records) - 1]])]
     runs = [view[starts[first] : ends[end]] for first, end in zip(firsts, lasts, strict=True)]
     return runs[0] if len(runs) == 1 else memoryview(b"".join(runs))

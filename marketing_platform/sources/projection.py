@@ -76,9 +76,8 @@ def _texts(raw: pa.Table, spec: SourceSpec) -> pa.Table:
     elif pc.all(in_columns).as_py():
         found = _from_columns(raw, wanted)
     else:
-        parts = (
-            _from_columns(raw.filter(in_columns), wanted),
-            _from_documents(raw.filter(pc.invert(in_columns)), wanted),
+        parts = _from_columns(raw.filter(in_columns), wanted), _from_documents(
+            raw.filter(pc.invert(in_columns)), wanted
         )
         found = pa.concat_tables(parts).sort_by("ordinal")
     columns = [_present(column, spec.nulls) for column in found.columns[1:]]

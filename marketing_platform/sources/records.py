@@ -112,7 +112,9 @@ def in_chunks(blocks: Iterator[Block | pa.Table], limits: Limits, chunk_rows: in
         yield _numbered(pa.concat_tables(waiting, promote_options="default"), ordinal)
 
 
-def _with_last_record(blocks: Iterator[Block | pa.Table], limits: Limits) -> Iterator[Block | pa.Table]:
+def _with_last_record(
+    blocks: Iterator[Block | pa.Table], limits: Limits
+) -> Iterator[Block | pa.Table]:
     try:
         yield from blocks
     except Unreadable as end:

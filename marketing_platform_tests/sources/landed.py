@@ -30,11 +30,7 @@ def raw(content: bytes, spec: SourceSpec, *, chunk_rows: int = 100, max_cell_byt
     assert ordinals == list(range(len(ordinals)))
     for chunk in chunks:
         chunk.validate(full=True)
-    return (
-        pa.concat_tables(map(written_out, chunks))
-        if chunks
-        else pa.table({"ordinal": [], "document": [], "defect": []})
-    )
+    return pa.concat_tables(map(written_out, chunks)) if chunks else pa.table({"ordinal": [], "document": [], "defect": []})
 
 
 def records(

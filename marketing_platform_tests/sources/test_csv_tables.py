@@ -23,16 +23,7 @@ from marketing_platform_tests.sources.landed import raw, source
 HEADER = b"id,user,text\n"
 MARKS = [b'"', b'""', b",", b"\n", b"\r\n", b'","', b'\n"', b'"\n', b'",', b',"']
 ODD = [b"\r", b"\0", b"\xff", b"\xed\xa0\x80", b"\xc3", b" ", b"\xef\xbb\xbf"]
-PLAIN = [
-    b"a",
-    b"1",
-    "é".encode(),
-    "🙂".encode(),
-    b"1,u,hi\n",
-    b'1,"u","h,i"\n',
-    b'2,u,"a\nb"\n',
-    b'3,u,"a ""b"""\n',
-]
+PLAIN = [b"a", b"1", "é".encode(), "🙂".encode(), b"1,u,hi\n", b'1,"u","h,i"\n', b'2,u,"a\nb"\n', b'3,u,"a ""b"""\n']
 CONTENT = st.one_of(
     st.lists(st.sampled_from([*MARKS, *PLAIN]), max_size=40).map(b"".join),
     st.lists(st.sampled_from([*MARKS, *PLAIN, *ODD]), max_size=40).map(b"".join),
