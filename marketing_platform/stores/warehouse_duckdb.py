@@ -69,9 +69,7 @@ class _ParquetPartWriter:
             self._file.write_table(rows, row_group_size=_ROW_GROUP)
 
     def _opened(self, first: pa.Table) -> pq.ParquetWriter:
-        return pq.ParquetWriter(
-            self._path, self._schema, compression="zstd", use_dictionary=_repeating(first)
-        )
+        return pq.ParquetWriter(self._path, self._schema, compression="zstd", use_dictionary=_repeating(first))
 
     @property
     def stored(self) -> StoredTable:

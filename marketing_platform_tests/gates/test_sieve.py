@@ -23,44 +23,24 @@ from marketing_platform_tests.gates.conftest import typed
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TOMORROW = NOW + timedelta(days=1)
-TEXTS = [
-    "",
-    " ",
-    "message",
-    "view",
-    "Email",
-    "email",
-    "app",
-    "GBP",
-    "GBP\n",
-    "gbp",
-    "a@b.co",
-    "a@b",
-    "é@ü.de",
-]
+TEXTS = ["", " ", "message", "view", "Email", "email", "app", "GBP", "GBP\n", "gbp", "a@b.co", "a@b", "é@ü.de"]
 TEXTS += ["x" * 255 + end for end in ("", "x", "xx", "é", "éé")]
 MOMENT = timedelta(microseconds=1)
 START = datetime(2000, 1, 1, tzinfo=UTC)
 VALUES: Mapping[ColumnType, st.SearchStrategy[Any]] = {
     ColumnType.STRING: st.sampled_from(TEXTS),
     ColumnType.INTEGER: st.sampled_from([-(2**63), -1, 0, 1, 5, 6, 2**53 + 1, 2**63 - 1]),
-    ColumnType.NUMBER: st.sampled_from(
-        [-1e300, -1e-12, -0.0, 0.0, 0.5, 1.0, 1.0000000000000002, float("nan")]
-    ),
+    ColumnType.NUMBER: st.sampled_from([-1e300, -1e-12, -0.0, 0.0, 0.5, 1.0, 1.0000000000000002, float("nan")]),
     ColumnType.MONEY: st.sampled_from([Decimal(0), Decimal("-0.000001"), Decimal("999999999999.999999")]),
     ColumnType.BOOLEAN: st.booleans(),
-    ColumnType.DATE: st.sampled_from(
-        [date(1999, 12, 31), date(2000, 1, 1), date(2026, 6, 2), date(2026, 6, 3)]
-    ),
+    ColumnType.DATE: st.sampled_from([date(1999, 12, 31), date(2000, 1, 1), date(2026, 6, 2), date(2026, 6, 3)]),
     ColumnType.TIMESTAMP: st.sampled_from([START - MOMENT, START, NOW, TOMORROW, TOMORROW + MOMENT]),
 }
 
 
 def chunks(table: str) -> st.SearchStrategy[pa.Table]:
     cells = {c.name: st.none() | VALUES[c.type] for c in catalog.table(table).columns}
-    return st.lists(st.fixed_dictionaries(cells), min_size=1, max_size=12).map(
-        lambda rows: typed(table, rows)
-    )
+    return st.lists(st.fixed_dictionaries(cells), min_size=1, max_size=12).map(lambda rows: typed(table, rows))
 
 
 def rule(kind: str, **kwargs: Any) -> Rule:
@@ -76,9 +56,7 @@ def refused(suites: Suites, table: str, chunk: pa.Table, *, by_library_alone: bo
 @pytest.mark.parametrize("table", catalog.tables())
 @settings(max_examples=12, deadline=None)
 @given(data=st.data())
-def test_the_same_rows_are_refused_as_by_the_library_alone(
-    suites: Suites, table: str, data: st.DataObject
-) -> None:
+def test_the_same_rows_are_refused_as_by_the_library_alone(suites: Suites, table: str, data: st.DataObject) -> None:
     chunk = data.draw(chunks(table))
     expected = refused(suites, table, chunk, by_library_alone=True)
     assert refused(suites, table, chunk, by_library_alone=False) == expected
