@@ -100,6 +100,12 @@ class Settings(BaseSettings):
         le=32_768,
         description="Length of a provider's vectors; 768 for Gemini, the model's own unless given.",
     )
+    encoder_device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="Where `minilm` runs: on a GPU in fp16 if there is one and the extra `torch` is "
+        "installed, else on the cores in int8. Their vectors differ: where only the runs have a GPU, "
+        "the API has no live path.",
+    )
     similar_users: int = Field(20, ge=1, le=200, description="Neighbours kept per user.")
     recommendations: int = Field(10, ge=1, le=100, description="Items kept per user.")
     tuning_seconds: float = Field(

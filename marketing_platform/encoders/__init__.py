@@ -8,6 +8,7 @@ for belongs to `recommenders`; where they are searched, to `stores`. Nothing her
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from marketing_platform.encoders.cache import EmbeddingCache, EncodeStats, encode_cached
 from marketing_platform.encoders.protocol import Encoder
@@ -25,7 +26,7 @@ def configured_encoder(settings: Settings, *, live: bool = False) -> Encoder:
     MARKETING_ENCODER_ variable is wrong.
     """
     if settings.encoder == "minilm":
-        return open_encoder(settings.data_dir / "models")
+        return open_encoder(settings.data_dir / "models", device=settings.encoder_device)
     # Clients of providers need not be installed where the encoder runs in this process.
     from marketing_platform.encoders.provider_settings import ProviderSettings
     from marketing_platform.encoders.remote import RemoteEncoder
@@ -48,14 +49,20 @@ def configured_encoder(settings: Settings, *, live: bool = False) -> Encoder:
     return RemoteEncoder(endpoint, provider, live=live)
 
 
-def open_encoder(models_dir: Path, *, workers: int | None = None) -> Encoder:
-    """The encoder that needs nobody else, all-MiniLM-L6-v2 in int8; safe to share between threads.
+def open_encoder(
+    models_dir: Path, *, device: Literal["auto", "cpu", "cuda"] = "cpu", workers: int | None = None
+) -> Encoder:
+    """The encoder that needs nobody else, all-MiniLM-L6-v2; safe to share between threads.
 
-    The model file is built below `models_dir` the first time, which takes a second or two. It encodes on
-    so many cores; on all of them unless given.
-    Raises EncoderUnavailable when the package with the weights is not installed.
+    On a GPU in fp16, where one is asked for or (`auto`) there is one and PyTorch beside it; on cores in int8,
+    on so many of them as `workers` says or else on all. The two have different names, because their vectors
+    differ. The file for cores is built below `models_dir` the first time, which takes a second or two. Raises
+    EncoderUnavailable when the package with the weights, or what a GPU needs, is not there.
     """
     # onnxruntime is loaded when an encoder is opened, not when a module that may need one is.
-    from marketing_platform.encoders.minilm import MiniLM
+    from marketing_platform.encoders.minilm import MiniLM, OnnxNetwork, weights_dir
+    from marketing_platform.encoders.minilm_cuda import CudaNetwork, cuda_is_there
 
-    return MiniLM(models_dir, workers=workers)
+    if device == "cuda" or (device == "auto" and cuda_is_there()):
+        return MiniLM(CudaNetwork(weights_dir()))
+    return MiniLM(OnnxNetwork(models_dir, workers=workers))

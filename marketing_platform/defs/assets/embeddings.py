@@ -32,6 +32,7 @@ from marketing_platform.encoders.messages import (
     TEXTS,
     TOLD,
     UNDESCRIBED,
+    VECTORS,
     WRITTEN,
     rows_of,
     text_table,
@@ -208,9 +209,7 @@ def user_vectors(
     model, dim = _made_by(context, "text_embeddings")
     if (before := reusable(context, model=model)) is not None:
         return before
-    texts = stores.warehouse.query(
-        Select("SELECT text, text_embedding FROM text_embeddings", [text_embeddings.ref])
-    )
+    texts = stores.warehouse.query(Select(VECTORS, [text_embeddings.ref]))
     context.add_output_metadata({"model": model, "dim": dim})
     # Messages are many: of each only two numbers are kept.
     said: list[tuple[pa.Array, np.ndarray, np.ndarray]] = [

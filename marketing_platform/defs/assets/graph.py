@@ -16,7 +16,7 @@ from marketing_platform.defs.io_managers import (
     reusable,
 )
 from marketing_platform.defs.pools import stored_in
-from marketing_platform.encoders.messages import WRITTEN, rows_of, vector_matrix
+from marketing_platform.encoders.messages import VECTORS, WRITTEN, rows_of, vector_matrix
 from marketing_platform.errors import UnknownName
 from marketing_platform.graph import project_graph
 from marketing_platform.graph.changes import graph_changes
@@ -52,9 +52,7 @@ def interests_of_messages(
     """How many messages of each user are about each interest, by what their vectors lie near to."""
     if (before := reusable(context)) is not None:
         return before
-    said = stores.warehouse.query(
-        Select("SELECT text, text_embedding FROM text_embeddings", [text_embeddings.ref])
-    )
+    said = stores.warehouse.query(Select(VECTORS, [text_embeddings.ref]))
     dim = int(str(latest_metadata(context.instance, "text_embeddings")["dim"].value))
     vectors = vector_matrix(said["text_embedding"], dim=dim)
 
