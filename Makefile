@@ -15,7 +15,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 VENV = $(PYTHON) -m venv .venv
 endif
 
-.PHONY: demo env test test-long test-servers test-kill abuse fuzz up check lock bench-pipeline bench-servers bench-analytics bench-dashboard bench-recommenders bench-serving bench-content crowd reference screenshots clean
+.PHONY: demo env test test-long test-servers test-kill abuse fuzz up check lock bench-pipeline bench-scale bench-shops bench-lookups bench-servers bench-analytics bench-dashboard bench-recommenders bench-serving bench-content crowd reference screenshots clean
 
 demo: .venv/.installed
 	@$(BIN)/marketing-platform demo
@@ -62,6 +62,18 @@ check: .venv/.installed-dev
 
 bench-pipeline: .venv/.installed-torch
 	@$(BIN)/python -m benchmarks.pipeline
+
+# Full runs over 100,000, 1 and 10 million events, 1 % more after each, and how stages grow; hours, and room on disk.
+bench-scale: .venv/.installed-dev
+	@$(BIN)/python -m benchmarks.scale
+
+# Real shops through their declared sources to a release; `SHOPS=--completejourney FOLDER` adds another one.
+bench-shops: .venv/.installed-dev
+	@$(BIN)/python -m benchmarks.shops $(SHOPS)
+
+# Answers of the API for 10,000 and for 1,000,000 users; 20 GB on disk.
+bench-lookups: .venv/.installed-dev
+	@$(BIN)/python -m benchmarks.lookups
 
 # Writing to servers beside their bare clients; starts and ends the servers.
 bench-servers: .venv/.installed-dev

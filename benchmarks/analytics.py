@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import analytics_clients, analytics_data
+from benchmarks.page import Section, prose, wanted, write
+from benchmarks.page import table as page_table
 from benchmarks.pairs import Figures, timed_in_turns
 from marketing_platform.analytics.kpis import Period, Question, answer, coverage_of, load_registry
 from marketing_platform.settings import PROJECT_DIR
@@ -121,6 +123,27 @@ def _check(ours: list[Any], theirs: list[Any]) -> None:
         assert all(abs(a - float(b)) < 1e-9 * abs(a) for a, b in zip(mine[2:], other[2:], strict=True))
 
 
+def section(
+    compared_at: Sequence[Figures], seen: analytics_clients.Seen | None, rounds: int
+) -> tuple[str, ...]:
+    """What the page says: both engines, then the clients unless they were left out."""
+    told = f"""The engine and SQL written by hand for the same question, over the same Parquet file, rows in
+        order of days, in one process, in turns; the best of {rounds} rounds. The question is
+        {compared_at[0].what}, which is nearly all rows; a short period, which rows in order of days are meant
+        for, was not measured."""
+    lines = [
+        [
+            f"{one.amount:,}",
+            f"{one.seconds * 1e3:.0f} ms",
+            f"{one.reference_seconds * 1e3:.0f} ms",
+            f"{one.ratio:.2f}",
+        ]
+        for one in compared_at
+    ]
+    engines = prose(told), page_table(("rows", "engine", "SQL by hand", "times"), lines)
+    return engines if seen is None else (*engines, *seen.section())
+
+
 def main() -> None:
     """Run what is asked for and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -128,12 +151,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--clients", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md as well")
     options = parser.parse_args()
+    load, compared_at, seen = wanted(), list[Figures](), None
     result: dict[str, float | None] = {}
     table = Table("rows", "question", "engine, ms", "by hand, ms", "ratio")
     for rows in options.rows:
         with TemporaryDirectory(prefix="bench-analytics-") as folder:
             figures = compared(Path(folder), rows, options.rounds)
+        compared_at.append(figures)
         result[f"{figures.key.replace('kpi_', 'kpi_ratio_')}"] = round(figures.ratio, 3)
         table.add_row(
             f"{rows:,}",
@@ -148,6 +174,8 @@ def main() -> None:
             seen = analytics_clients.measured(Path(folder), options.clients, options.seconds)
         console.print(seen.told())
         result["clients_p95_s"] = round(seen.at(0.95), 3)
+    if options.write_docs:
+        write(Section.FIGURES, *section(compared_at, seen, options.rounds), load=load)
     print(json.dumps(result))
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks import analytics_data
+from benchmarks.page import prose, table
 from marketing_platform.cli.processes import api_command, free_port, running, wait_for
 from marketing_platform.errors import MarketingPlatformError
 from marketing_platform.releases.manifest import TableEntry
@@ -69,6 +70,20 @@ class Seen:
             f" {self.at(0.5):.3f} s (half), {self.at(0.95):.3f} s (95 %), {max(self.seconds):.3f} s (all);"
             f" statuses {dict(self.statuses)}"
         )
+
+    def section(self) -> tuple[str, str]:
+        """The same as paragraph and table."""
+        told = f"""Then {self.clients} clients of one API process over {ROWS:,} rows. Each has a key of its
+            own and looks at a dashboard: five requests at once, {_READS[0]:.0f} to {_READS[1]:.0f} seconds of
+            reading, another period or filter; {len(self.views):,} different questions, nothing asked before
+            them. Any answer but 200 fails the run."""
+        figures = [
+            f"{len(self.seconds):,}",
+            f"{self.ended - self.started:.0f} s",
+            *(f"{seconds:.2f} s" for seconds in (self.at(0.5), self.at(0.95), max(self.seconds))),
+        ]
+        head = ("requests", "in", "half within", "95 % within", "all within")
+        return prose(told), table(head, [figures])
 
 
 def measured(folder: Path, clients: int, seconds: float) -> Seen:

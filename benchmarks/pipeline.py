@@ -3,7 +3,7 @@
 For each size it lands the project's own sample events in a temporary data folder and runs the pipeline
 in a fresh process, lands 1 % more and runs again, and compares the encoder with plain
 `SentenceTransformer.encode`. Prints a table per stage and, as its last line, one JSON object.
-Measuring one run is the business of `pipeline_run.py`, comparing encoders that of `embedding.py`,
+Measuring one run is the business of `runs.py`, comparing encoders that of `embedding.py`,
 tables and the page that of `pipeline_page.py`.
 """
 
@@ -12,59 +12,25 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from benchmarks.embedding import EmbeddingFigures, compare
-from benchmarks.pipeline_page import stage_table, write_page
-from benchmarks.pipeline_run import Stage
+from benchmarks.pipeline_page import stage_table, write_section
+from benchmarks.runs import Run, console, run
+from benchmarks.scale_world import EVENTS_PER_USER
 from marketing_platform.encoders import open_encoder
 from marketing_platform.sample import write_events
 from marketing_platform.sample.world import DAYS, FIRST_DAY
 
-# As in real conversations: 29,422 events of 1,000 users.
-EVENTS_PER_USER = 29
 DELTA_SHARE = 0.01
 _DELTA_DAYS = 2
 _COMPARED_TEXTS = 3_000
-_EMBEDDING = "text_embeddings"
-
-console = Console(stderr=True)
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of the pipeline in a process of its own; `seconds` is all of it, start-up included."""
-
-    seconds: float
-    cpu_seconds: float
-    peak_mb: float
-    rows_landed: int
-    stages: tuple[Stage, ...]
-    totals: dict[str, int]
-
-    @property
-    def rows_per_s(self) -> float:
-        """Rows landed by this run over its seconds."""
-        return self.rows_landed / self.seconds
-
-    @property
-    def share_outside_embedding(self) -> float:
-        """Part of the time in which no text was encoded; texts are encoded by one step."""
-        embedding = sum(stage.seconds for stage in self.stages if stage.stage == _EMBEDDING)
-        return 1 - embedding / self.seconds
 
 
 @dataclass(frozen=True)
@@ -75,7 +41,6 @@ class Size:
     users: int
     full: Run
     delta: Run
-    load: float  # of the machine before the runs: processes that wanted a core, mean of a minute
 
     @property
     def delta_share(self) -> float:
@@ -92,7 +57,6 @@ def measure(events: int, folder: Path) -> Size:
     """Both runs, in a new data folder below `folder`."""
     data_dir = folder / f"events-{events}"
     users = max(1, events // EVENTS_PER_USER)
-    load = os.getloadavg()[0]
     # The model file is part of an installation, not of a run.
     (data_dir / "models").parent.mkdir(parents=True)
     (data_dir / "models").symlink_to(folder / "models", target_is_directory=True)
@@ -107,41 +71,7 @@ def measure(events: int, folder: Path) -> Size:
         first_day=FIRST_DAY + timedelta(DAYS),
         days=_DELTA_DAYS,
     )
-    return Size(events, users, full, run(data_dir, f"{more:,} more"), load)
-
-
-def run(data_dir: Path, title: str) -> Run:
-    """Run the pipeline once over what is landed, showing how far it is."""
-    started = time.time()
-    command = [sys.executable, "-m", "benchmarks.pipeline_run", str(data_dir), str(started)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        lines = (json.loads(line) for line in process.stdout or ())
-        result = _follow(lines, title)
-    seconds = time.time() - started
-    if process.returncode or not result:
-        raise SystemExit(f"the run over {title} failed; its error is above")
-    return Run(
-        seconds=seconds,
-        cpu_seconds=result["cpu_seconds"],
-        peak_mb=result["peak_mb"],
-        rows_landed=result["rows_landed"],
-        stages=tuple(Stage(**stage) for stage in result["stages"]),
-        totals=result["totals"],
-    )
-
-
-def _follow(lines: Iterator[dict[str, Any]], title: str) -> dict[str, Any]:
-    """Show each step as it starts; returns the last line, which holds the figures."""
-    last: dict[str, Any] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(title, total=None)
-        for last in lines:
-            if "step" in last:
-                bar.update(
-                    task, description=f"{title}: {last['step']}", completed=last["done"], total=last["steps"]
-                )
-    return last if "stages" in last else {}
+    return Size(events, users, full, run(data_dir, f"{more:,} more"))
 
 
 def sample_texts(folder: Path, count: int) -> list[str]:
@@ -174,7 +104,7 @@ def document(sizes: list[Size], embedding: EmbeddingFigures) -> dict[str, Any]:
                 "share_outside_embedding": round(size.full.share_outside_embedding, 4),
                 "rows_per_s": round(size.full.rows_per_s, 1),
                 "peak_mb": round(size.full.peak_mb),
-                "load": round(size.load, 2),
+                "load": round(size.full.load, 2),
             }
             for size in sizes
         ],
@@ -217,7 +147,7 @@ def main() -> None:
             print(f"\n{size.events:,} events, {size.users:,} users\n\n{stage_table(size)}")
         print()
     if given.write_docs:
-        write_page(sizes, embedding)
+        write_section(sizes, embedding)
     print(json.dumps(document(sizes, embedding)))
 
 

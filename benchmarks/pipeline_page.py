@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.embedding import EmbeddingFigures
+from benchmarks.page import Section, write
 
 if TYPE_CHECKING:
     from benchmarks.pipeline import Size
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
-# From here on the page is written by others: `servers_page.py` and `recommenders_page.py`.
-SERVERS_SECTION = "## Servers beside their bare clients"
 # Steps that take less are added up.
 _WORTH_A_LINE = 0.01
 
-_INTRODUCTION = """# Benchmarks
-
-Written by `python -m benchmarks.pipeline --write-docs`; `make bench-pipeline` prints the same
-figures for your machine. The input is the project's own sample: users, campaigns and one CSV of
-events, a third of them messages, 29 events per user. The full run starts from an empty data folder,
-embeddings included; the second run takes 1 % more events of the same users, two days later. Each is a
-process of its own, and its seconds count everything: interpreter, imports, Dagster, reading, checks,
-embeddings, graph, answers, release.
+_INTRODUCTION = """
+The input is the project's own sample: users, campaigns and one CSV of events, a third of them messages, 29
+events per user. The full run starts from an empty data folder, embeddings included; the second run takes 1 %
+more events of the same users, two days later. Each is a process of its own, and its seconds count
+everything: interpreter, imports, Dagster, reading, checks, embeddings, graph, answers, release. The load is
+the number of processes that wanted a core before the run began.
 """
 
 _LEGEND = """
@@ -36,39 +29,15 @@ stages before it left behind. Stages below {share:.0%} of the full run are added
 """
 
 
-def write_page(sizes: Sequence[Size], embedding: EmbeddingFigures) -> None:
-    """Write docs/benchmarks.md anew, all but the sections of others."""
-    parts = [
+def write_section(sizes: Sequence[Size], embedding: EmbeddingFigures) -> None:
+    """Write the section of the page anew."""
+    write(
+        Section.PIPELINE,
         _INTRODUCTION,
-        f"{machine()} The load is the number of processes that wanted a core"
-        " before the run began; what is not near zero means that other work took part of the machine.\n",
         _overview(sizes),
         _embedding(embedding),
-        *(f"## {size.events:,} events\n\n{stage_table(size)}\n" for size in sizes),
-        _LEGEND.strip().format(share=_WORTH_A_LINE) + "\n",
-        _sections_of_others(PAGE.read_text(encoding="utf-8")),
-    ]
-    PAGE.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
-
-
-def with_section(page: str, heading: str, text: str) -> str:
-    """The page with `text` under the heading, instead of what it says there or as its end."""
-    before, _, rest = f"{page.rstrip()}\n".partition(f"{heading}\n")
-    _, following, after = rest.partition("\n## ")
-    return f"{before.rstrip()}\n\n{heading}\n\n{text.strip()}\n{following}{after}"
-
-
-def _sections_of_others(page: str) -> str:
-    _, heading, section = page.partition(SERVERS_SECTION)
-    return heading + section
-
-
-def machine() -> str:
-    """What was measured on, as a sentence."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (
-        f"Measured on {cores} cores ({platform.machine()}, {platform.system()}),"
-        f" Python {platform.python_version()}."
+        *(f"### {size.events:,} events\n\n{stage_table(size)}" for size in sizes),
+        _LEGEND.format(share=_WORTH_A_LINE),
     )
 
 
@@ -110,7 +79,7 @@ def _overview(sizes: Sequence[Size]) -> str:
         *(
             f"| {size.events:,} | {size.users:,} | {size.full.seconds:,.1f} s | {size.full.rows_per_s:,.0f}"
             f" | {size.full.share_outside_embedding:.1%} | {size.full.peak_mb:,.0f}"
-            f" | {size.delta.seconds:,.1f} s | {size.delta_share:.1%} | {size.load:.1f} |"
+            f" | {size.delta.seconds:,.1f} s | {size.delta_share:.1%} | {size.full.load:.1f} |"
             for size in sizes
         ),
         "",

@@ -4,76 +4,58 @@
 publishes it like `marketing-platform run`, and writes one JSON object per line: each step that
 begins, and at the end everything. STARTED is when the caller started it (seconds since the epoch),
 so that the interpreter and the imports count as a stage, too. What is landed and what the figures
-mean is decided in `pipeline.py`.
+mean is decided in `pipeline.py` and `scale.py`; memory and disk are read in `resources.py`.
 """
 
 from __future__ import annotations
 
 import json
-import resource
+import os
 import sys
-import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.resources import Memory, disk_mb, peak_of_all_mb
+
 START_UP = "start-up"
 LANDING = "landing"
 BETWEEN = "between steps"
-_SAMPLE_SECONDS = 0.02
 
 
 @dataclass
 class Stage:
-    """A part of the run; memory is the largest the process resided in meanwhile."""
+    """A part of the run.
+
+    `peak_mb` is the largest that any one process resided in meanwhile, `together_mb` all of them at one time;
+    `grew_mb` is by how much the data folder grew.
+    """
 
     stage: str
     seconds: float
+    cpu_seconds: float
     peak_mb: float
+    together_mb: float
+    grew_mb: float
     rows: int | None = None
-
-
-class Memory:
-    """Samples what the process resides in; `peak` is the largest since the last `reset`, in MB."""
-
-    def __init__(self) -> None:
-        self._peak = 0.0
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def reset(self) -> None:
-        self._peak = _resident_mb()
-
-    @property
-    def peak(self) -> float:
-        self._look()
-        return self._peak
-
-    def _watch(self) -> None:
-        while True:
-            self._look()
-            time.sleep(_SAMPLE_SECONDS)
-
-    def _look(self) -> None:
-        self._peak = max(self._peak, _resident_mb())
 
 
 class Stopwatch:
     """Turns the progress of the pipeline into stages: one per step, the time between steps as one more."""
 
-    def __init__(self, started: float) -> None:
+    def __init__(self, started: float, data_dir: Path) -> None:
         self._memory = Memory()
-        self._since = started
+        self._data_dir = data_dir
+        self._since, self._cpu_since = started, 0.0
+        self._disk = sum(disk_mb(data_dir).values())
         self._step: str | None = None
-        self._between = 0.0
+        self._between = Stage(BETWEEN, 0.0, 0.0, 0.0, 0.0, 0.0)
         self.stages: list[Stage] = []
 
     def lap(self, stage: str) -> None:
         """Everything since the last lap was `stage`."""
-        now = time.time()
-        self.stages.append(Stage(stage, now - self._since, self._memory.peak))
-        self._since = now
-        self._memory.reset()
+        self.stages.append(self._noted(stage))
 
     def hear(self, progress: Any) -> None:
         """A step began (it has a name) or ended."""
@@ -88,22 +70,44 @@ class Stopwatch:
     def finish(self) -> None:
         """Book the time between steps."""
         self._pause()
-        self.stages.append(Stage(BETWEEN, self._between, self._memory.peak))
+        self.stages.append(self._between)
 
     def _pause(self) -> None:
-        now = time.time()
-        self._between += now - self._since
-        self._since = now
+        now, total = self._noted(BETWEEN), self._between
+        self._between = Stage(
+            BETWEEN,
+            total.seconds + now.seconds,
+            total.cpu_seconds + now.cpu_seconds,
+            max(total.peak_mb, now.peak_mb),
+            max(total.together_mb, now.together_mb),
+            total.grew_mb + now.grew_mb,
+        )
+
+    def _noted(self, stage: str) -> Stage:
+        now, cpu = time.time(), _cpu_seconds()
+        disk = sum(disk_mb(self._data_dir).values())
+        noted = Stage(
+            stage,
+            now - self._since,
+            cpu - self._cpu_since,
+            self._memory.peak,
+            self._memory.together,
+            disk - self._disk,
+        )
+        # Looking at the disk is no part of the run.
+        self._since, self._cpu_since, self._disk = time.time(), _cpu_seconds(), disk
         self._memory.reset()
+        return noted
 
 
 def main() -> None:
     """Run once and report; ends with the same error as the command line when a run fails."""
-    watch = Stopwatch(float(sys.argv[2]))
+    data_dir = Path(sys.argv[1])
+    watch = Stopwatch(float(sys.argv[2]), data_dir)
     from marketing_platform.defs.execution import Pipeline, open_instance
     from marketing_platform.settings import Settings
 
-    settings = Settings(data_dir=Path(sys.argv[1]))
+    settings = Settings(data_dir=data_dir)
     with open_instance(settings) as instance:
         pipeline = Pipeline(settings, instance, watch.hear)
         watch.lap(START_UP)
@@ -117,13 +121,13 @@ def main() -> None:
         for stage in watch.stages:
             stage.rows = landed if stage.stage in _OF_BATCHES else _rows(instance, stage.stage)
         totals = pipeline.shelf.load(str(pipeline.shelf.current())).totals.model_dump()
-    usage = resource.getrusage(resource.RUSAGE_SELF)
     _tell(
         stages=[asdict(stage) for stage in watch.stages],
         rows_landed=landed,
         totals=totals,
-        peak_mb=max(stage.peak_mb for stage in watch.stages),
-        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        peak_mb=max(peak_of_all_mb(), *(stage.peak_mb for stage in watch.stages)),
+        cpu_seconds=_cpu_seconds(),
+        disk_mb=disk_mb(data_dir),
     )
 
 
@@ -140,12 +144,10 @@ def _rows(instance: Any, step: str) -> int | None:
     return int(rows.value) if rows else None
 
 
-def _resident_mb() -> float:
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except FileNotFoundError:  # no Linux: the largest so far is all there is, in bytes on macOS
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
-    return pages * resource.getpagesize() / (1 << 20)
+def _cpu_seconds() -> float:
+    """Of this process and the children it waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _tell(**line: Any) -> None:

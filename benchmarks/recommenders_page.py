@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.pipeline_page import PAGE, machine, with_section
+from benchmarks.page import Section, write
 from marketing_platform.recommenders.evaluation.comparison import Judged
 from marketing_platform.recommenders.families.limits import EASE_DENSE_ITEMS, too_large
 
-SECTION = "## Recommenders"
 K = 10
 # Ferrari Dacrema et al., TOIS 2021, additional material, table 46: P@10, R@10, NDCG@10.
 PUBLISHED = {
@@ -24,12 +23,7 @@ PUBLISHED = {
     "slim": (0.3770, 0.2441, 0.2957),
 }
 
-_INTRODUCTION = """
-Written by `python -m benchmarks.recommenders --write-docs`; `make bench-recommenders` prints the same
-figures for your machine. {machine} The load, the number of
-processes that wanted a core before the run, was {load:.1f}.
-Where it is not near zero, other work stretches the seconds; CPU seconds say what was computed.
-"""
+_INTRODUCTION = "Where other work stretches the seconds, CPU seconds say what was computed."
 
 
 @dataclass(frozen=True)
@@ -74,15 +68,8 @@ def write_section(
     judged: Sequence[Judged], scaled: Sequence[AtScale], similar: SimilarUsers | None, *, load: float
 ) -> None:
     """Write the section anew, and leave the rest of the page as it is."""
-    parts = [
-        _INTRODUCTION.format(machine=machine(), load=load),
-        movielens_table(judged),
-        scale_table(scaled),
-        str(similar or ""),
-    ]
-    page = PAGE.read_text(encoding="utf-8")
-    section = "\n\n".join(part.strip() for part in parts if part)
-    PAGE.write_text(with_section(page, SECTION, section), encoding="utf-8")
+    parts = (movielens_table(judged), scale_table(scaled), str(similar or ""))
+    write(Section.RECOMMENDERS, _INTRODUCTION, *parts, load=load)
 
 
 def movielens_table(rows: Sequence[Judged]) -> str:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.page import Section, write
 from benchmarks.pairs import Figures
-from benchmarks.pipeline_page import PAGE, SERVERS_SECTION, machine, with_section
 from benchmarks.servers_kafka import ReleaseFigures
 
 _INTRODUCTION = """
-Written by `python -m benchmarks.servers --write-docs`; `make bench-servers` prints the same figures for
-your machine. Server, platform and bare client share it and take turns; each line is the best of the
-rounds. The bare client does what a script would: no batch that becomes visible as a whole, no old version
-that goes on being read, no fingerprint. {machine}
+Server, platform and bare client share the machine and take turns; each line is the best of the rounds. The
+bare client does what a script would: no batch that becomes visible as a whole, no old version that goes on
+being read, no fingerprint.
 """
 
 
 def write_section(figures: Sequence[Figures], released: ReleaseFigures | None) -> None:
     """Write the section anew, and leave the rest of the page as it is."""
-    text = f"{_INTRODUCTION.format(machine=machine())}\n{table(figures)}\n\n{told(released)}"
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(with_section(page, SERVERS_SECTION, text), encoding="utf-8")
+    write(Section.SERVERS, _INTRODUCTION, table(figures), told(released))
 
 
 def told(released: ReleaseFigures | None) -> str:

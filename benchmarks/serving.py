@@ -29,6 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.load import Load, put_on
+from benchmarks.page import Section, prose, table, wanted, write
 from marketing_platform.access import Scope
 from marketing_platform.access.api_settings import api_secret
 from marketing_platform.access.issuing import issue
@@ -50,6 +51,7 @@ _CHUNK = 5_000
 _CONNECTIONS = 100
 _SAMPLE = 101  # users whose answers tell how long one typically is
 _NO_LIMIT = 1_000_000_000
+_COLUMNS = ("", "requests/s", "p50 ms", "p99 ms", "failed in all")
 
 console = Console(stderr=True)
 
@@ -59,7 +61,7 @@ class Shelf:
     """A data folder whose releases know many users."""
 
     settings: Settings
-    releases: tuple[str, str]  # the second is current
+    releases: Sequence[str]  # the last is current
     users: Sequence[str]
 
 
@@ -72,15 +74,19 @@ class Round:
     swapping: Load
 
 
-def multiplied(settings: Settings, users: int) -> Shelf:
-    """One real release, and two more in which its users stand for `users` users with answers of their own."""
+def released(settings: Settings) -> None:
+    """A real release, of the sample."""
     write_sample(settings.landing_dir)
     run_pipeline(settings, quiet=True)
+
+
+def multiplied(settings: Settings, users: int, *, releases: int = 2) -> Shelf:
+    """More releases after the first one, in which its users stand for `users` with answers of their own."""
     shelf, stores = open_records(settings).shelf, open_stores(settings)
     made = shelf.load(shelf.current() or "")
     known, names = _users(stores, made), [f"u-{number:06d}" for number in range(users)]
-    first, second = (_publish(shelf, stores, made, number, names, known) for number in (1, 2))
-    return Shelf(settings, (first, second), names)
+    published = [_publish(shelf, stores, made, number + 1, names, known) for number in range(releases)]
+    return Shelf(settings, published, names)
 
 
 def _users(stores: Stores, made: Manifest) -> list[str]:
@@ -213,23 +219,44 @@ def _asked(port: int, shelf: Shelf, key: str, seconds: float) -> Load:
     return put_on(port, shelf.users, key=key, connections=_CONNECTIONS, seconds=seconds)
 
 
-def _table(found: Sequence[Round]) -> Table:
-    table = Table(title=f"Recommendations, one worker, {_CONNECTIONS} connections", title_justify="left")
-    for column in ("median round", "requests/s", "p50 ms", "p99 ms", "failed in all"):
-        table.add_column(column, justify="right" if column != "median round" else "left")
-    for name, loads in (
-        ("bare route", [each.bare for each in found]),
-        ("API", [each.api for each in found]),
-        ("API, releases swapping", [each.swapping for each in found]),
-    ):
-        table.add_row(
+def _rows(found: Sequence[Round]) -> list[list[str]]:
+    return [
+        [
             name,
             f"{median(load.per_s for load in loads):,.0f}",
             f"{median(load.p50_ms for load in loads):.1f}",
             f"{median(load.p99_ms for load in loads):.1f}",
             str(sum(load.failed for load in loads)),
+        ]
+        for name, loads in (
+            ("bare route, the same bytes", [each.bare for each in found]),
+            ("API, everything on", [each.api for each in found]),
+            ("API, releases swapping", [each.swapping for each in found]),
         )
-    return table
+    ]
+
+
+def _ratios(found: Sequence[Round]) -> dict[str, float]:
+    """The median of the rounds' own ratios."""
+    return {
+        "throughput_ratio": round(median(each.api.per_s / each.bare.per_s for each in found), 3),
+        "p99_ratio": round(median(each.api.p99_ms / each.bare.p99_ms for each in found), 3),
+        "swap_failed": sum(each.swapping.failed for each in found),
+        "swap_p99_ratio": round(median(each.swapping.p99_ms / each.api.p99_ms for each in found), 3),
+    }
+
+
+def section(found: Sequence[Round], users: int) -> tuple[str, str, str]:
+    """What the page says: how it was measured, a table, the ratios."""
+    ratios = _ratios(found)
+    told = f"""One worker each, {_CONNECTIONS} connections, random users of {users:,}, `wrk` on the same
+        machine. The bare route is FastAPI's and returns the same bytes without any of the rest; the API has
+        keys, limits, log, metrics and request ids on. They take turns, {len(found)} rounds; each line is the
+        median round. In the last line a new release is published and rolled back all the while."""
+    compared = f"""Ratios of the same round, the median of the rounds: requests/s
+        {ratios["throughput_ratio"]:.3f}, p99 {ratios["p99_ratio"]:.3f}; p99 while releases swap beside p99
+        without, {ratios["swap_p99_ratio"]:.3f}."""
+    return prose(told), table(_COLUMNS, _rows(found)), prose(compared)
 
 
 def main() -> None:
@@ -238,25 +265,24 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=100_000, help="users of the releases (100000)")
     parser.add_argument("--rounds", type=int, default=7, help="turns of each (7)")
     parser.add_argument("--seconds", type=float, default=5, help="of each turn (5)")
+    parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md as well")
     given = parser.parse_args()
+    load = wanted()
     with tempfile.TemporaryDirectory(prefix="bench-serving-") as folder:
         settings = Settings(data_dir=Path(folder))  # pyright: ignore[reportCallIssue]
         console.log("making a release")
+        released(settings)
         shelf = multiplied(settings, given.users)
         found = measured(
             shelf, key_of(settings, Scope.READ_RECOMMENDATIONS), rounds=given.rounds, seconds=given.seconds
         )
-    console.print(_table(found))
-    print(
-        json.dumps(
-            {
-                "throughput_ratio": round(median(each.api.per_s / each.bare.per_s for each in found), 3),
-                "p99_ratio": round(median(each.api.p99_ms / each.bare.p99_ms for each in found), 3),
-                "swap_failed": sum(each.swapping.failed for each in found),
-                "swap_p99_ratio": round(median(each.swapping.p99_ms / each.api.p99_ms for each in found), 3),
-            }
-        )
-    )
+    shown = Table(*_COLUMNS, title=f"Recommendations, one worker, {_CONNECTIONS} connections")
+    for row in _rows(found):
+        shown.add_row(*row)
+    console.print(shown)
+    if given.write_docs:
+        write(Section.SERVING, *section(found, given.users), load=load)
+    print(json.dumps(_ratios(found)))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,9 @@ MarketingPlatformError
 ├── ChangedWhileRead     an object was replaced or removed before it could be kept
 ├── StreamBroken         a stream does not go on where what landed from it ends
 ├── EncoderUnavailable   the language model is not installed, or its provider does not do what is asked
+├── ComputeUnavailable   Spark is not installed, cannot be started or reached, or a job of it failed
 ├── StoreUnavailable     a datastore does not answer
+├── CostRefused          a query would read more than may be billed; nothing was read
 ├── StoreFull            no space is left where the embedded stores write
 └── StoreBusy            another process holds a store that only one may write
 """
@@ -141,8 +143,16 @@ class EncoderUnavailable(MarketingPlatformError):
     """The language model is not installed, or its provider does not do what is asked."""
 
 
+class ComputeUnavailable(MarketingPlatformError):
+    """Spark is not installed, cannot be started or reached, or a job of it failed; nothing was stored."""
+
+
 class StoreUnavailable(MarketingPlatformError):
     """A datastore does not answer."""
+
+
+class CostRefused(MarketingPlatformError):
+    """A query would read more bytes than may be billed; nothing was read, stored or billed."""
 
 
 class StoreFull(MarketingPlatformError):

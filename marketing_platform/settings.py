@@ -27,6 +27,10 @@ class Settings(BaseSettings):
     warehouse: Literal["postgres", "bigquery"] = Field(
         "postgres", description="Which warehouse the servers profile uses."
     )
+    compute: Literal["duckdb", "spark"] = Field(
+        "duckdb",
+        description="What computes tables, validates, encodes and prepares to learn: this process, or Spark.",
+    )
     data_dir: Path = Field(
         Path(".data"), description="Everything the embedded stores write lies below this folder."
     )

@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from marketing_platform.errors import (
+    CostRefused,
     EncoderUnavailable,
     MarketingPlatformError,
     StoreBusy,
@@ -312,6 +313,9 @@ def _methods(request: Request) -> set[str]:
 
 def _meaning(error: MarketingPlatformError) -> ApiError:
     if isinstance(error, StoreUnavailable | StoreBusy | StoreFull):
+        return ApiError("store_unavailable")
+    if isinstance(error, CostRefused):
+        _log.warning("a query would have cost too much", reason=str(error))
         return ApiError("store_unavailable")
     if isinstance(error, EncoderUnavailable):
         _log.warning("encoder unavailable", reason=str(error))

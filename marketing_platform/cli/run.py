@@ -8,24 +8,18 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 
 from marketing_platform.cli.options import DataDir, InputDir, SourcesDir, settings_of
 from marketing_platform.cli.output import JsonOption, console, emit_json, emit_table, progress_console
+from marketing_platform.cli.run_progress import showing
 from marketing_platform.ingestion.replay import ReplayFrom
 from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings
 from marketing_platform.stores.full_disk import telling_full_disk
 
 if TYPE_CHECKING:
-    from marketing_platform.defs.execution import OnProgress, Pipeline
+    from marketing_platform.defs.execution import Pipeline
+    from marketing_platform.defs.progress import OnProgress
 
 _SHOWN = 5  # names listed before "…"
 _TOTALS = ("rows_landed", "rows_valid", "rows_quarantined", "users", "campaigns", "vectors", "edges")
@@ -42,12 +36,15 @@ def run(
     Landing the same bytes twice changes nothing. A batch that fails its gate is held and named;
     the others go on. When nothing changed, the release that serves stays.
 
+    What goes on is shown on stderr, with the time that is left by what the steps took in the run
+    before; under --json with one JSON object per step.
+
     Ends with one JSON object under --json: release_id, rows_landed, rows_valid,
     rows_quarantined, users, campaigns, vectors, edges, seconds. Exit code 1: a run failed (the
     release before goes on serving), or there is no release because no batch was admitted.
     """
     settings = settings_of(data_dir, input_dir, sources_dir)
-    summary = run_pipeline(settings, quiet=json)
+    summary = run_pipeline(settings, quiet=json, lines=json)
     if json:
         emit_json(summary)
     else:
@@ -57,9 +54,16 @@ def run(
 
 
 def run_pipeline(
-    settings: Settings, *, quiet: bool, replay: str | None = None, source: ReplayFrom = ReplayFrom.OBJECT
+    settings: Settings,
+    *,
+    quiet: bool,
+    lines: bool = False,
+    replay: str | None = None,
+    source: ReplayFrom = ReplayFrom.OBJECT,
 ) -> dict[str, Any]:
     """Take, ingest and publish (with `replay` also judge that batch again); returns the figures.
+
+    How far it is shows as a bar on a terminal, unless `quiet`; or as `lines` for machines.
 
     Raises RunFailed when batches could not be judged, after everything else was published, or when
     no release could be made; StoreFull when the disk under the embedded stores is.
@@ -68,7 +72,7 @@ def run_pipeline(
 
     started = time.monotonic()
     full_disk = telling_full_disk(settings.data_dir) if settings.profile == "embedded" else nullcontext()
-    with full_disk, _progress(quiet) as on_progress, _pipeline(settings, on_progress) as pipeline:
+    with full_disk, showing(quiet, lines) as on_progress, _pipeline(settings, on_progress) as pipeline:
         taken = pipeline.take()
         _tell("no source declares", taken.unmatched)
         _tell("still being written; taken next time:", taken.unsettled)
@@ -135,29 +139,3 @@ def _pipeline(settings: Settings, on_progress: OnProgress) -> Generator[Pipeline
 
     with open_instance(settings) as instance:
         yield Pipeline(settings, instance, on_progress)
-
-
-@contextmanager
-def _progress(quiet: bool) -> Generator[OnProgress]:
-    if quiet or not progress_console.is_terminal:
-        yield lambda _: None
-        return
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=progress_console) as bar:
-        tasks: dict[str, Any] = {}
-
-        def show(progress: Any) -> None:
-            task = tasks.get(progress.job)
-            if task is None:
-                task = tasks[progress.job] = bar.add_task(progress.job, total=progress.steps)
-            bar.update(task, completed=progress.done)
-            if progress.step:
-                bar.update(task, description=f"{progress.job}: {progress.step}")
-
-        yield show

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -15,10 +15,11 @@ import dagster as dg
 
 from marketing_platform.automations.found import blocked
 from marketing_platform.defs.failures import ended_at, what_failed
-from marketing_platform.defs.jobs import ERASE, INGEST, PUBLISH, REPLAY, batch_ranges
+from marketing_platform.defs.jobs import ERASE, INGEST, PUBLISH, REPLAY, batch_ranges, batches_of
 from marketing_platform.defs.launcher import PROCESS, fail_orphans, this_process
 from marketing_platform.defs.partitions import BATCHES
 from marketing_platform.defs.pools import limit_pools
+from marketing_platform.defs.progress import Before, Listener, OnProgress, before
 from marketing_platform.errors import MarketingPlatformError, StoreUnavailable
 from marketing_platform.ingestion.landing import Taken, take_landed
 from marketing_platform.releases.records import open_records
@@ -33,19 +34,6 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 class RunFailed(MarketingPlatformError):
     """A run did not succeed; the message says which steps or checks failed and why."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is."""
-
-    job: str
-    done: int
-    steps: int
-    step: str | None  # the step that just started
-
-
-OnProgress = Callable[[Progress], None]
 
 
 @contextmanager
@@ -156,8 +144,8 @@ class Pipeline:
     def _execute(self, job_name: str, tags: dict[str, str]) -> None:
         job = self._resolved().resolve_job_def(job_name)
         run_id = str(uuid4())
-        steps = len(job.get_subset().graph.nodes)
-        progress = _Listener(job_name, steps, self._on_progress)
+        steps = [node.name for node in job.get_subset().graph.nodes]
+        progress = Listener(job_name, steps, self._before(job_name, tags), self._on_progress)
         self._instance.add_event_listener(run_id, progress.hear)
         result = job.execute_in_process(
             instance=self._instance,
@@ -173,6 +161,24 @@ class Pipeline:
             listed = "\n".join(f"  - {failure}" for failure in failures)
             raise RunFailed(f"run {run_id} failed:\n{listed}")
 
+    def _before(self, job: str, tags: Mapping[str, str]) -> Before | None:
+        """What the last such run took, and how much more there is to do: bytes to read, or rows to serve."""
+        found = before(self._instance, job)
+        if found is None:
+            return None
+        run, known = found
+        if job == PUBLISH:
+            made = (manifest for manifest in self.shelf.list() if manifest.run_id == run.run_id)
+            then = next((manifest.totals.rows_valid for manifest in made), 0)
+            now = sum(batch.rows_valid for batch in self.ledger.admitted())
+        else:
+            partitions = self._instance.get_dynamic_partitions(str(BATCHES.name))
+            sizes = {batch.batch_id: batch.size for batch in self.ledger.batches()}
+            then, now = (
+                sum(sizes.get(batch, 0) for batch in batches_of(of, partitions)) for of in (run.tags, tags)
+            )
+        return replace(known, more=now / then) if now and then else known
+
     def _tell_blocked(self, run_id: str, failures: Sequence[str]) -> None:
         """What cannot be kept now is told by the daemon's failure sensor, which sees this run as well."""
         with suppress(StoreUnavailable):
@@ -186,21 +192,3 @@ class Pipeline:
 
             self._definitions = build_definitions(self._settings, stores=self._stores)
         return self._definitions
-
-
-class _Listener:
-    def __init__(self, job: str, steps: int, on_progress: OnProgress) -> None:
-        self._job = job
-        self._steps = steps
-        self._done = 0
-        self._on_progress = on_progress
-
-    def hear(self, entry: dg.EventLogEntry) -> None:
-        event = entry.dagster_event
-        if event is None:
-            return
-        if event.event_type is dg.DagsterEventType.STEP_START:
-            self._on_progress(Progress(self._job, self._done, self._steps, event.step_key))
-        elif event.is_step_success or event.is_step_failure or event.is_step_skipped:
-            self._done += 1
-            self._on_progress(Progress(self._job, self._done, self._steps, None))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from marketing_platform.analytics.enrichment import ENRICHED_EVENTS
+from marketing_platform.compute import without_jobs
 from marketing_platform.defs.io_managers import latest_name, latest_sets
 from marketing_platform.errors import UnknownName
 from marketing_platform.ingestion.erasing import Landed, erase_rows
@@ -68,7 +69,7 @@ def erase_users_op(
         if sends := mail.forget(one.user_id):
             erasures.note(one.erasure_id, "mail", "sends", records=sends, now=now)
     erased = erase_rows(
-        Landed(stores.objects, stores.documents, stores.warehouse, ledger),
+        Landed(stores.objects, stores.documents, without_jobs(stores.warehouse), ledger),
         erasures,
         now=now,
         chunk_rows=settings.chunk_rows,

@@ -9,6 +9,7 @@ import dagster as dg
 from marketing_platform.defs.assets.emails import EMAILS
 from marketing_platform.defs.assets.tuning import TUNING
 from marketing_platform.defs.housekeeping import collect_old_releases, erase_users
+from marketing_platform.defs.step_plan import step_plan
 from marketing_platform.recommenders.item_kinds import KINDS
 
 INGEST = "ingest"
@@ -31,8 +32,9 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition | dg.JobDefinition]:
     `erase` forgets users, `send_emails` sends campaigns.
 
     Ingestion is a run of its own so that a batch that is held makes no release: what serves is
-    what served before.
+    what served before. How large the pods of runs are is said by `step_plan.yaml`.
     """
+    pod = step_plan().run_tags
     batches = dg.AssetSelection.assets("raw_records", "validated_records", "quarantined_records")
     sent = dg.AssetSelection.assets(EMAILS)
     searched = dg.AssetSelection.assets(*(TUNING.format(kind.words.noun) for kind in KINDS))
@@ -40,38 +42,41 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition | dg.JobDefinition]:
         dg.define_asset_job(
             INGEST,
             selection=batches,
+            tags=pod(INGEST),
             description="New batches: kept, typed, judged, admitted or held.",
         ),
         dg.define_asset_job(
             REPLAY,
             selection=dg.AssetSelection.assets("validated_records", "quarantined_records"),
+            tags=pod(REPLAY),
             description="Batches judged again from their raw records; what landed is not read.",
         ),
         dg.define_asset_job(
             PUBLISH,
             selection=dg.AssetSelection.all() - batches - searched - sent,
-            tags={_ALONE: PUBLISH},
+            tags={_ALONE: PUBLISH, **pod(PUBLISH)},
             description="Everything that follows the admitted batches, up to a release.",
         ),
         dg.define_asset_job(
             TUNE,
             selection=searched,
+            tags=pod(TUNE),
             description="Parameters of the recommenders, which the next release uses.",
         ),
         dg.define_asset_job(
             SEND,
             selection=sent,
-            tags={_ALONE: SEND},
+            tags={_ALONE: SEND, **pod(SEND)},
             description="Sends the scheduled campaigns from the release that serves.",
         ),
         collect_old_releases.to_job(
             name=COLLECT,
-            tags={_ALONE: PUBLISH},  # nor while a candidate is being built
+            tags={_ALONE: PUBLISH, **pod(COLLECT)},  # nor while a candidate is being built
             description="Deletes releases that nobody needs and what only they needed.",
         ),
         erase_users.to_job(
             name=ERASE,
-            tags={_ALONE: PUBLISH},  # a candidate is built of the rows that it takes away
+            tags={_ALONE: PUBLISH, **pod(ERASE)},  # a candidate is built of the rows that it takes away
             description="Takes the rows of erased users out of everything that was landed.",
         ),
     ]

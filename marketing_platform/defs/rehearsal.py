@@ -116,7 +116,7 @@ class _LosingDocuments(_Instead):
         super().__init__(real)
         self._count = count
 
-    def read_raw(self, batch_id: str, *, chunk_rows: int) -> Iterator[pa.Table]:
+    def read_compact(self, batch_id: str, *, chunk_rows: int) -> Iterator[pa.Table]:
         records = pa.concat_tables(self._real.read_raw(batch_id, chunk_rows=chunk_rows))
         yield records.slice(0, records.num_rows - self._count)
 

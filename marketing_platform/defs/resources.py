@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from marketing_platform.compute import Compute, Here, OnSpark
 from marketing_platform.defs.io_managers import (
     AnswersIOManager,
     DocumentsIOManager,
@@ -18,22 +20,33 @@ from marketing_platform.defs.io_managers import (
     WarehouseIOManager,
 )
 from marketing_platform.defs.jobs import INGEST, REPLAY
+from marketing_platform.defs.spark import launch
 from marketing_platform.encoders import configured_encoder
 from marketing_platform.releases.records import open_records
 from marketing_platform.releases.writer import LockSession
 from marketing_platform.settings import Settings
-from marketing_platform.stores.registry import Stores, open_stores
+from marketing_platform.stores.registry import Stores, from_environment, open_stores
+from marketing_platform.stores.spark_settings import SparkSettings
+
+
+def _compute(settings: Settings) -> Compute:
+    if settings.compute == "duckdb":
+        return Here()
+    spark = from_environment(SparkSettings)
+    return OnSpark(settings, lambda job: launch(job, spark))
 
 
 def build_resources(settings: Settings, *, stores: Stores | None = None) -> dict[str, Any]:
     """Every resource by key, for the profile of the settings."""
     duckdb = DuckDBResource(database=":memory:", connection_config={"memory_limit": settings.duckdb_memory})
     stores = stores or open_stores(settings, connect=duckdb.get_connection)
+    compute = _compute(settings)
+    stores = replace(stores, warehouse=compute.warehouse(stores.warehouse))
     records = open_records(settings)
 
     @dg.resource(description="The encoder of messages; loaded when first asked for.")
     def encoder():
-        return configured_encoder(settings)
+        return compute.encoder(lambda: configured_encoder(settings))
 
     @dg.resource(description="Held by the run that writes; where servers allow it, ingesting runs share it.")
     def writer(context: dg.InitResourceContext) -> Generator[LockSession]:
@@ -45,6 +58,7 @@ def build_resources(settings: Settings, *, stores: Stores | None = None) -> dict
         "settings": settings,
         "duckdb": duckdb,
         "stores": stores,
+        "compute": compute,
         "ledger": records.ledger,
         "shelf": records.shelf,
         "notices": records.notices,

@@ -48,13 +48,14 @@ def configured_encoder(settings: Settings, *, live: bool = False) -> Encoder:
     return RemoteEncoder(endpoint, provider, live=live)
 
 
-def open_encoder(models_dir: Path) -> Encoder:
+def open_encoder(models_dir: Path, *, workers: int | None = None) -> Encoder:
     """The encoder that needs nobody else, all-MiniLM-L6-v2 in int8; safe to share between threads.
 
-    The model file is built below `models_dir` the first time, which takes a second or two.
+    The model file is built below `models_dir` the first time, which takes a second or two. It encodes on
+    so many cores; on all of them unless given.
     Raises EncoderUnavailable when the package with the weights is not installed.
     """
     # onnxruntime is loaded when an encoder is opened, not when a module that may need one is.
     from marketing_platform.encoders.minilm import MiniLM
 
-    return MiniLM(models_dir)
+    return MiniLM(models_dir, workers=workers)

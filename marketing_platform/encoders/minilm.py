@@ -41,11 +41,11 @@ class MiniLM:
     name = f"{MODEL}-{VERSION}"
     dim = DIM
 
-    def __init__(self, models_dir: Path) -> None:
+    def __init__(self, models_dir: Path, *, workers: int | None = None) -> None:
         weights = weights_dir()
         self._tokenizer = _tokenizer(weights / "tokenizer.json")
         self._session = _session(_built_model(weights / "model.safetensors", models_dir))
-        self._workers = cores()
+        self._workers = workers or cores()
 
     def encode(
         self, texts: Sequence[str], *, arrived: Callable[[np.ndarray, np.ndarray], None] | None = None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 from marketing_platform.catalog.model import ROW_ORDINAL
 from marketing_platform.errors import ExpectationError
 from marketing_platform.gates.engine import Judge, Outcome
+from marketing_platform.gates.sieve import left_over
 from marketing_platform.gates.suites import Rule, Suites
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ PROBLEMS_SCHEMA = pa.schema(
 
 
 class RowGate:
-    """The row rules of all tables, ready for any number of chunks."""
+    """The row rules of all tables, ready for any number of chunks, in any number of threads."""
 
     def __init__(self, suites: Suites, *, now: datetime | None = None):
         """`now` is the moment that "in the future" is measured from: give the time of landing, so
@@ -48,21 +50,28 @@ class RowGate:
         """
         self._suites = suites
         self._judges: dict[str, Judge] = {}
+        self._alone = Lock()  # a judge serves one thread at a time
         self._parameters = {"tomorrow": (now or datetime.now(UTC)) + timedelta(days=1)}
+
+    def doubtful(self, table_name: str, rows: pa.Table) -> pa.Table:
+        """The rows that may break a rule; a rule says of the others for certain that they do not."""
+        left = left_over(self._suites.row_rules(table_name), rows, self._parameters)
+        return rows if left is None else rows.filter(left)
 
     def problems(self, table_name: str, rows: pa.Table) -> pa.Table:
         """Every broken rule of every row (PROBLEMS_SCHEMA), in order of the rules.
 
-        `rows` is a chunk of the canonical table. Raises ExpectationError when a rule could not be
+        `rows` are of the canonical table. Raises ExpectationError when a rule could not be
         evaluated: such a chunk is neither valid nor quarantined.
         """
         rules = self._suites.row_rules(table_name)
+        rows = self.doubtful(table_name, rows).combine_chunks()
         if not rules or not rows.num_rows:
             return PROBLEMS_SCHEMA.empty_table()
-        if table_name not in self._judges:
-            self._judges[table_name] = Judge(rules)
-        rows = rows.combine_chunks()
-        outcomes = self._judges[table_name].outcomes(_frame(rows, rules), self._parameters)
+        with self._alone:
+            if table_name not in self._judges:
+                self._judges[table_name] = Judge(rules)
+            outcomes = self._judges[table_name].outcomes(_frame(rows, rules), self._parameters)
         return pa.concat_tables(_problems(rule, outcomes[rule.rule], rows) for rule in rules)
 
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from marketing_platform.catalog.model import ROW_ORDINAL
 from marketing_platform.stores.protocols import QUARANTINE_SCHEMA
+from marketing_platform.stores.raw_chunks import written_out
 
 UNREADABLE = "unreadable"
 _CELL = [ROW_ORDINAL, "table", "column"]
@@ -41,7 +42,7 @@ class Split:
 def split(
     raw: pa.Table, tables: Mapping[str, pa.Table], *, typing_problems: pa.Table, rule_problems: pa.Table
 ) -> Split:
-    """Divide a chunk `raw` (RAW_SCHEMA, ordinals unique) and the rows projected from it.
+    """Divide a chunk `raw` (`stores/raw_chunks.py`, ordinals unique) and the rows projected from it.
 
     Both problem tables have at least row_ordinal, table, column, reason. A record is quarantined
     when it has a defect or any problem, with all its reasons sorted and each said once. A rule's
@@ -55,7 +56,7 @@ def split(
         name: rows.filter(pc.invert(pc.is_in(rows[ROW_ORDINAL], value_set=bad)))
         for name, rows in tables.items()
     }
-    quarantine = _quarantine(raw.filter(refused), complaints)
+    quarantine = _quarantine(written_out(raw.filter(refused)), complaints)
     return Split(
         tables=valid,
         quarantine=quarantine,

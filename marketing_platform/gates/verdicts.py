@@ -10,8 +10,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
+
 from marketing_platform.gates.engine import Judge, Outcome
+from marketing_platform.gates.sieve import left_over
 from marketing_platform.gates.suites import Rule, Suites
+
+_PASSED = Outcome(passed=True, failing=(), error=None)
 
 
 @dataclass(frozen=True)
@@ -62,14 +67,24 @@ def judge_batch(suites: Suites, profile: Mapping[str, Any]) -> list[Verdict]:
 
 def _judge(rules: Iterable[Rule], profile: Mapping[str, Any]) -> list[Verdict]:
     """Raises ExpectationError unless every rule gets its verdict; one that cannot be evaluated fails."""
-    import pandas as pd
-
     rules = tuple(rules)
     named = dict.fromkeys(column for rule in rules for column in rule.columns)
     # A figure that the profile lacks stays away: the rule then fails as one that cannot be evaluated.
     figures = {column: [_number(profile[column])] for column in named if column in profile}
-    outcomes = Judge(rules).outcomes(pd.DataFrame(figures, index=pd.RangeIndex(1)), {})
-    return [_verdict(rule, outcomes[rule.rule], profile) for rule in rules]
+    doubtful = [rule for rule in rules if _doubtful(rule, pa.table(figures))]
+    outcomes = _outcomes(doubtful, figures) if doubtful else {}
+    return [_verdict(rule, outcomes.get(rule.rule, _PASSED), profile) for rule in rules]
+
+
+def _doubtful(rule: Rule, figures: pa.Table) -> bool:
+    left = left_over([rule], figures, {}) if figures.num_rows else None
+    return left is None or bool(left[0].as_py())
+
+
+def _outcomes(rules: Iterable[Rule], figures: Mapping[str, list[Any]]) -> dict[str, Outcome]:
+    import pandas as pd
+
+    return Judge(rules).outcomes(pd.DataFrame(figures, index=pd.RangeIndex(1)), {})
 
 
 def _number(value: Any) -> Any:

@@ -14,8 +14,8 @@ import numpy as np
 from scipy import sparse
 
 from marketing_platform.recommenders.families import Evidence, Model
-from marketing_platform.recommenders.ranking import Ranked, best_items
-from marketing_platform.recommenders.reasons import Reason, reasons
+from marketing_platform.recommenders.ranking import Ranked, best_items, filled_places
+from marketing_platform.recommenders.reasons import Reasons, reasons
 from marketing_platform.recommenders.training import Matrix, Training
 
 # Users by how many items they took: below `_LIGHT` cold, below `_HEAVY` light.
@@ -77,8 +77,8 @@ class Hybrid:
         """What the scores come from; the same thing may be named by several families."""
         return [one for parts in self._evidence(rows, items).values() for one in parts]
 
-    def reasons(self, rows: np.ndarray, items: np.ndarray) -> list[Reason | None]:
-        """Why each item has a score for the user beside it; None where nothing speaks for it."""
+    def reasons(self, rows: np.ndarray, items: np.ndarray) -> Reasons:
+        """Why each item has a score for the user beside it."""
         return reasons(self._evidence(rows, items), items)
 
     def _evidence(self, rows: np.ndarray, items: np.ndarray) -> dict[str, list[Evidence]]:
@@ -109,11 +109,12 @@ def _filled(lists: Sequence[Ranked]) -> Shortlist:
     items, scores = lists[0].items.copy(), lists[0].scores.copy()
     origin = np.zeros(items.shape, np.int8)
     for number, further in enumerate(lists[1:], start=1):
-        for row in np.flatnonzero((items < 0).any(axis=1)):
-            free = np.flatnonzero(items[row] < 0)
-            offered = (further.items[row] >= 0) & ~np.isin(further.items[row], items[row])
-            taken = np.flatnonzero(offered)[: len(free)]
-            places = free[: len(taken)]
-            items[row, places], scores[row, places] = further.items[row, taken], further.scores[row, taken]
-            origin[row, places] = number
+        short = np.flatnonzero((items < 0).any(axis=1))
+        own, others = items[short], further.items[short]
+        first = np.arange(len(short))[:, None] * (int(max(own.max(initial=0), others.max(initial=0))) + 1)
+        offered = (others >= 0) & ~np.isin(others + first, (own + first)[own >= 0])
+        at, place, source = filled_places(own < 0, offered)
+        row = short[at]
+        items[row, place], scores[row, place] = others[at, source], further.scores[row, source]
+        origin[row, place] = number
     return Shortlist(Ranked(items, scores), origin)

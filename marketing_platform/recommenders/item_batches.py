@@ -8,32 +8,32 @@ stored here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
 import numpy as np
-import orjson
 import pyarrow as pa
 from scipy import sparse
 
-from marketing_platform.recommenders.answers import ANSWER_SCHEMA, FIGURE_DIGITS
-from marketing_platform.recommenders.explanations import Explainer, Explanation
-from marketing_platform.recommenders.families.item_weights import row_of
+from marketing_platform.recommenders.answers import ANSWER_SCHEMA, ItemStrategy
+from marketing_platform.recommenders.explanations import EVERYONE, Explained, Explainer
 from marketing_platform.recommenders.feedback import ToldByUsers
 from marketing_platform.recommenders.hybrid import FALLBACKS, Hybrid
+from marketing_platform.recommenders.interactions import Entries
 from marketing_platform.recommenders.item_training import Items
-from marketing_platform.recommenders.reasons import Reason
+from marketing_platform.recommenders.json_columns import Text, encoded, figures, flags, joined, objects
+from marketing_platform.recommenders.prepared import stored_lists
+from marketing_platform.recommenders.ranking import filled_places
+from marketing_platform.recommenders.reasons import Reasons
 from marketing_platform.recommenders.rules import Candidates, Facts, Rule, Ruled, apply
 from marketing_platform.recommenders.rules.spec import Exclude
+from marketing_platform.recommenders.training import Matrix
 
-# By number of the user in the block and place in the list.
-Whys = Mapping[tuple[int, int], Reason | None]
-
-_BLOCK_USERS = 1_000
+_BLOCK_USERS = 2_000
 # Candidates per item shown, so that rules leave enough.
 _CANDIDATES = 5
-# What an item comes from, by its tier.
-_HYBRID, _TIERS = "hybrid", (*FALLBACKS, "catalogue")
+# What an item comes from, by its tier beyond the hybrid's: numbers in EVERYONE.
+_TIERS = tuple(map(EVERYONE.index, (*FALLBACKS, "catalogue")))
 
 
 def repeats_allowed(rules: Sequence[Rule]) -> bool:
@@ -48,18 +48,34 @@ def recommend_items(
     told: ToldByUsers | None = None,
     *,
     limit: int,
+    shown: int,
     today: date,
     fill: bool = True,
+    strategy: ItemStrategy = "hybrid",
     say: Callable[[str], None] = lambda _text: None,
 ) -> Iterator[pa.Table]:
-    """The answer for every user as rows of ANSWER_SCHEMA, in order of user.
+    """The stored list (`prepared.py`) of every user as rows of ANSWER_SCHEMA, in order of user.
 
-    Answers are ProductRecommendationsAnswer or RankedCampaignsAnswer, by the kind of items. A list
-    is empty only when there are no items or the rules leave none, or when it is not to be filled (`fill`)
-    with what is the same for everybody. `say` hears in the end what the rules kept out, and which of
-    them cannot do anything. Raises InputError when a rule asks for something that the tables do not say.
+    Lists are ProductRecommendationsAnswer or RankedCampaignsAnswer, by the kind of items. One is empty
+    only when there are no items or the rules leave none, or when it is not to be filled (`fill`) with
+    what is the same for everybody.
+
+    Args:
+        items: What is known.
+        hybrid: What ranks.
+        rules: What marketers declare.
+        told: What users did with what was shown to them; needed by frequency caps.
+        limit: Items of a list, with spares.
+        shown: How many of them are shown when nothing is dropped.
+        today: For rules about dates.
+        fill: Whether the catalogue follows where too little is known.
+        strategy: What a list is called whose items are personal.
+        say: Hears in the end what the rules kept out, and which of them cannot do anything.
+
+    Raises:
+        InputError: A rule asks for something that the tables do not say.
     """
-    writer = _Writer(items, hybrid)
+    writer = _Writer(items, hybrid, shown=shown, strategy=strategy)
     removed: Counter[str] = Counter()
     notes: dict[str, None] = {}
     for start in range(0, len(items.training.users), _BLOCK_USERS):
@@ -68,9 +84,7 @@ def recommend_items(
         ruled = apply(rules, offered, facts_of(items, rows, today, told), limit=limit)
         removed.update(ruled.removed)
         notes.update(dict.fromkeys(ruled.notes))
-        answers = writer.answers(rows, ruled)
-        keys = [str(user) for user in items.training.users[rows]]
-        yield pa.table({"key": keys, "answer": answers}, schema=ANSWER_SCHEMA)
+        yield writer.lists(rows, ruled)
     for label, times in removed.items():
         say(f"rule {label!r} kept out {times:,} candidates")
     for note in notes:
@@ -86,13 +100,12 @@ def _candidates(
         rows, k=min(limit * _CANDIDATES, len(training.items)), leave_out=None if repeats else training.taken
     )
     places, tiers = found.ranked.items, found.origin
-    catalogue = np.arange(len(training.items))
-    for at in np.flatnonzero((places < 0).any(axis=1)) if fill else ():
-        free = np.flatnonzero(places[at] < 0)
-        own = np.zeros(0, np.int64) if repeats else row_of(training.taken, rows[at])[0]
-        others = np.setdiff1d(catalogue, np.concatenate([places[at], own]))[: len(free)]
-        places[at, free[: len(others)]] = others
-        tiers[at, free[: len(others)]] = len(_TIERS)
+    if fill:
+        short = np.flatnonzero((places < 0).any(axis=1))
+        own = training.taken[rows[short]]
+        at, place, item = _from_catalogue(places[short], None if repeats else own, len(training.items))
+        places[short[at], place] = item
+        tiers[short[at], place] = len(_TIERS)
     return Candidates(
         users=training.users[rows],
         items=training.items,
@@ -101,6 +114,21 @@ def _candidates(
         tiers=tiers,
         popular=np.argsort(-training.popularity, kind="stable"),
     )
+
+
+def _from_catalogue(
+    places: np.ndarray, own: Matrix | None, items: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The first items that are neither listed nor a user's own, for free places: row, place and item."""
+    # No more items can be in the way than are listed and owned, so that the others need not be looked at.
+    most = 0 if own is None else int(np.diff(own.indptr).max(initial=0))
+    looked_at = min(items, 2 * places.shape[1] + most)
+    offered = np.ones((len(places), looked_at), bool)
+    row, place = np.nonzero((places >= 0) & (places < looked_at))
+    offered[row, places[row, place]] = False
+    if own is not None:
+        offered[own[:, :looked_at].nonzero()] = False
+    return filled_places(places < 0, offered)
 
 
 def facts_of(items: Items, rows: np.ndarray, today: date, told: ToldByUsers | None = None) -> Facts:
@@ -121,54 +149,71 @@ def facts_of(items: Items, rows: np.ndarray, today: date, told: ToldByUsers | No
 
 
 class _Writer:
-    """Writes answers as JSON without a model in between, which would cost several times as much."""
+    """Writes stored lists as columns of JSON: what all of them say is encoded once."""
 
-    def __init__(self, items: Items, hybrid: Hybrid) -> None:
-        self._items = items
-        self._training = items.training
+    def __init__(self, items: Items, hybrid: Hybrid, *, shown: int, strategy: ItemStrategy) -> None:
+        self._kind = items.kind
         self._hybrid = hybrid
+        self._shown = shown
+        self._strategy = strategy
         self._explainer = Explainer(items)
+        self._taken = Entries(items.training.taken)
+        self._users = pa.array(items.training.users, pa.string())
+        self._names = encoded(items.names)
+        self._categories = encoded(items.category_of.values())
 
-    def answers(self, rows: np.ndarray, ruled: Ruled) -> list[bytes]:
-        """The whole answers for the users in `rows`, those whom the rules were applied to."""
-        at, place = np.nonzero((ruled.items >= 0) & (ruled.tiers == 0) & ~np.asarray(ruled.holdout)[:, None])
-        told = self._hybrid.reasons(rows[at], ruled.items[at, place])
-        whys = dict(zip(zip(at.tolist(), place.tolist(), strict=True), told, strict=True))
-        return [self._answer(int(row), ruled, number, whys) for number, row in enumerate(rows)]
+    def lists(self, rows: np.ndarray, ruled: Ruled) -> pa.Table:
+        """The lists of the users in `rows`, those whom the rules were applied to, as ANSWER_SCHEMA."""
+        at, place = np.nonzero(ruled.items >= 0)
+        user, item = rows[at], ruled.items[at, place]
+        why, found = self._reasons(user, item, ruled.tiers[at, place], ruled.holdout[at])
+        explained = self._explainer.explained(user, item, why, found)
+        ids = self._explainer.item_ids.take(pa.array(item))
+        applied, number = np.unique(ruled.applied[at, place], return_inverse=True)
+        listed = joined(
+            *objects(
+                {
+                    self._kind.id_column: ids,
+                    "name": self._names.take(pa.array(item)),
+                    "score": figures(ruled.scores[at, place]),
+                    self._kind.already: flags(self._taken.at(user, item)[1]),
+                    "reason": explained.reason,
+                    "rules": encoded(map(ruled.labels_of, applied.tolist())).take(pa.array(number)),
+                    "contributions": explained.contributions,
+                    "path": explained.path,
+                }
+            )
+        )
+        head = {
+            "user_id": self._explainer.user_ids.take(pa.array(rows)),
+            "strategy": self._strategies(at, explained, len(rows)),
+        }
+        lists = stored_lists(
+            head,
+            shown=self._shown,
+            ids=ids,
+            categories=self._categories.take(pa.array(item)),
+            items=listed,
+            sizes=np.bincount(at, minlength=len(rows)),
+        )
+        return pa.table({"key": self._users.take(pa.array(rows)), "answer": lists}, schema=ANSWER_SCHEMA)
 
-    def _answer(self, row: int, ruled: Ruled, at: int, whys: Whys) -> bytes:
-        kind, own = self._items.kind, row_of(self._training.taken, row)[0]
-        places = np.flatnonzero(ruled.items[at] >= 0).tolist()
-        found = [self._explained(row, ruled, at, place, whys) for place in places]
-        items = [
-            {
-                kind.id_column: str(self._training.items[item]),
-                "name": self._items.names[item],
-                "score": round(float(ruled.scores[at, place]), FIGURE_DIGITS),
-                kind.already: bool((own == item).any()),
-                "reason": why.reason,
-                "rules": ruled.applied_to(at, place),
-                "contributions": why.contributions,
-                "path": [step.__dict__ for step in why.path],
-            }
-            for place, item, why in zip(places, ruled.items[at, places].tolist(), found, strict=True)
-        ]
-        user = str(self._training.users[row])
-        return orjson.dumps({"user_id": user, "strategy": _strategy(found), "items": items})
+    def _reasons(
+        self, users: np.ndarray, items: np.ndarray, tiers: np.ndarray, holdout: np.ndarray
+    ) -> tuple[np.ndarray, Reasons]:
+        """Why each item is listed, as `Explainer.explained` asks for it."""
+        why = np.where(holdout, EVERYONE.index("holdout"), np.array([-1, *_TIERS])[tiers])
+        asked = np.flatnonzero(why < 0)
+        why[asked] = EVERYONE.index("rules")  # pinned, where no family knows why
+        found = self._hybrid.reasons(users[asked], items[asked])
+        why[asked[found.main.pair]] = len(EVERYONE) + np.arange(len(found.main.pair))
+        return why, found
 
-    def _explained(self, row: int, ruled: Ruled, at: int, place: int, whys: Whys) -> Explanation:
-        item, tier = int(ruled.items[at, place]), int(ruled.tiers[at, place])
-        if ruled.holdout[at]:
-            return self._explainer.of_everyone(item, "holdout")
-        if tier:
-            return self._explainer.of_everyone(item, _TIERS[tier - 1])
-        if why := whys[at, place]:
-            return self._explainer.of_reason(row, item, why)
-        return self._explainer.of_everyone(item, "rules")  # pinned, and no family knows why
-
-
-def _strategy(found: Sequence[Explanation]) -> str:
-    if any(why.personal for why in found):
-        return _HYBRID
-    named = (why.contributions[0]["recommender"] for why in found)
-    return next((name for name in named if name != "rules"), _HYBRID)
+    def _strategies(self, at: np.ndarray, explained: Explained, users: int) -> Text:
+        """What lists are called: after what is personal in them, or else after the first of the rest."""
+        names = (*explained.recommenders, self._strategy)
+        found = np.full(users, len(names) - 1)
+        told = np.flatnonzero(explained.recommender != EVERYONE.index("rules"))[::-1]
+        found[at[told]] = explained.recommender[told]  # the first is written last
+        found[at[explained.personal]] = len(names) - 1
+        return encoded(names).take(pa.array(found))

@@ -12,7 +12,7 @@ from typing import Literal
 
 from marketing_platform.analytics.aggregates import with_engagement_weights
 from marketing_platform.catalog import table
-from marketing_platform.encoders.messages import CAMPAIGN_TEXT, PRODUCT_TEXT
+from marketing_platform.encoders.messages import CAMPAIGN_TEXT, PRODUCT_TEXT, SAID
 from marketing_platform.recommenders.rules.spec import Kind
 
 # Oldest first: the latest statement about an interest counts.
@@ -69,6 +69,11 @@ class ItemKind:
     text: str  # SQL: what is written about an item; empty where nothing is
     statements: Mapping[str, str]  # by kind of node: user_id, node, name, category, weight, known_at, by age
     words: Words
+
+    @property
+    def large(self) -> tuple[str, ...]:
+        """The queries whose work grows with the history, and not only with the items."""
+        return (self.takings, SAID, *self.statements.values())
 
     @property
     def listed(self) -> str:

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 
 from marketing_platform.recommenders.answers import ANSWER_SCHEMA
+from marketing_platform.recommenders.json_columns import Text, arrays, joined, objects, runs, taken
 
 # Stored beyond what is shown, to move up for what is dropped when the answer leaves.
 SPARES = 5
@@ -89,12 +91,35 @@ class StoredList:
         return (self.text if end < 0 else self.text[:end]).replace(b"\n", b",")
 
 
+def stored_lists(
+    head: Mapping[str, Text], *, shown: int, ids: Text, categories: Text, items: Text, sizes: np.ndarray
+) -> pa.BinaryArray:
+    """Lists of many users in the form in which spares can stand behind what is shown.
+
+    Args:
+        head: By name the fields of each answer before its items, as JSON.
+        shown: How many items of a list are shown.
+        ids: Of the items of all lists, one list after the other, as JSON.
+        categories: Of the same.
+        items: The same as JSON objects.
+        sizes: How many items each list has.
+    """
+    told = {
+        "head": objects(head),
+        "shown": str(shown),
+        "ids": arrays(ids, sizes),
+        "categories": arrays(categories, sizes),
+    }
+    # JSON writes the end of a line within a text as \n, so that lines end where items do.
+    ends = taken([pa.array(["", "\n"])], (sizes > 0).astype(np.int64))
+    return joined(objects(told), ends, runs(items, sizes, "\n")).cast(pa.binary())
+
+
 def with_spares(
     chunks: Iterable[pa.Table],
     *,
     shown: int,
     categories: Mapping[str, str | None],
-    strategy: str | None = None,
 ) -> Iterator[pa.Table]:
     """Answers as rows of ANSWER_SCHEMA, in the form in which spares can stand behind what is shown.
 
@@ -102,23 +127,20 @@ def with_spares(
         chunks: Answers that are one JSON document each, of more items than are shown.
         shown: How many of them are.
         categories: By id of the item.
-        strategy: What a list is called whose items are personal, where it is not of the hybrid.
     """
     for chunk in chunks:
-        answers = [_stored(answer, shown, categories, strategy) for answer in chunk["answer"].to_pylist()]
+        answers = [_stored(answer, shown, categories) for answer in chunk["answer"].to_pylist()]
         yield pa.table({"key": chunk["key"], "answer": answers}, schema=ANSWER_SCHEMA)
 
 
-def _stored(answer: bytes, shown: int, categories: Mapping[str, str | None], strategy: str | None) -> bytes:
+def _stored(answer: bytes, shown: int, categories: Mapping[str, str | None]) -> bytes:
     read = StoredList.read(answer)
-    renamed = {"strategy": strategy} if strategy and read.head["strategy"] == "hybrid" else {}
     told = {
-        "head": {**read.head, **renamed},
+        "head": read.head,
         "shown": shown,
         "ids": read.ids,
         "categories": [categories.get(item) for item in read.ids],
     }
-    # JSON writes the end of a line within a text as \n, so that lines end where items do.
     return b"\n".join([orjson.dumps(told), *read.items])
 
 

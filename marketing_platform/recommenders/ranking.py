@@ -52,6 +52,27 @@ def best_items(
     )
 
 
+def filled_places(free: np.ndarray, offered: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which free places of each row (bool, rows x places) take which of what is offered, both in order.
+
+    `offered` is bool, rows x others. Returns rows, places and columns of `offered`.
+    """
+    row, place = np.nonzero(free)
+    giver, column = np.nonzero(offered)
+    number, given = rank_within(row, len(free)), rank_within(giver, len(free))
+    source = np.full((len(free), int(number.max(initial=-1)) + 1), -1, np.int64)
+    wanted = given < source.shape[1]
+    source[giver[wanted], given[wanted]] = column[wanted]
+    found = source[row, number]
+    return row[found >= 0], place[found >= 0], found[found >= 0]
+
+
+def rank_within(groups: np.ndarray, number: int) -> np.ndarray:
+    """0, 1, 2, … within each of `number` groups; the groups ascend."""
+    sizes = np.bincount(groups, minlength=number)
+    return np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+
+
 def blocks_of(rows: np.ndarray, items: int) -> Iterator[np.ndarray]:
     """The rows in portions whose scores fit."""
     size = max(1, _BLOCK_BYTES // max(1, items * 4))
@@ -77,8 +98,7 @@ def _best_of_block(
         row, column, value = _best_of_array(_array(scores), width, left_out, wanted)
     order = np.lexsort((column, -value, row))
     row, column, value = row[order], column[order], value[order]
-    sizes = np.bincount(row, minlength=len(rows))
-    place = np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    place = rank_within(row, len(rows))
     kept = place < width
     best[row[kept], place[kept]] = column[kept]
     of_best[row[kept], place[kept]] = value[kept]

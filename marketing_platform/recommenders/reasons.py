@@ -1,13 +1,13 @@
 """What the hybrid's scores come from, ready to be told: the families, their largest causes, the main one.
 
-For many users and items at once. Evidence comes from the families; the words are `explanations.py`'s.
+For many users and items at once, as arrays: there are some ten causes for each item of each user.
+Evidence comes from the families; the words are `explanations.py`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -21,33 +21,50 @@ Kinds = Sequence[tuple[CauseKind, str]]
 _NAMED = 3
 
 
-class Cause(NamedTuple):
-    """One thing behind a score: without it the score would be lower by that share, above 0."""
+@dataclass(frozen=True)
+class Sources:
+    """The parts of families in scores: arrays of one length, by pair and share, the largest first."""
 
-    kind: CauseKind
-    # Row of the user, column of the item, or number of the node; None for a taste and for everyone.
-    place: int | None
-    share: float
-    of: str = ""  # the kind of node, as `Training.links` names it
-
-
-class Source(NamedTuple):
-    """The part of one family in a score."""
-
-    family: str
-    share: float  # of the score; the shares of an item add up to 1
-    causes: list[Cause]  # the largest first
+    pair: np.ndarray  # place of the user and item that were asked about
+    family: np.ndarray  # number in `Reasons.families`
+    share: np.ndarray  # of the score; the shares of a pair add up to 1
+    named: np.ndarray  # how many causes are named
 
 
-class Reason(NamedTuple):
-    """Why one item is where it is for one user."""
+@dataclass(frozen=True)
+class Causes:
+    """What is named of each source, the largest first: arrays of one length, in order of the sources."""
 
-    sources: list[Source]  # the largest share first
-    main: Cause  # the largest cause, over all families that name it
-    family: str  # the one with the largest share that names it
-    alike: int  # causes of its kind, itself among them
-    others: int  # of them those that are neither itself nor the item
-    personal: bool  # whether any cause is about the user
+    kind: np.ndarray  # number in `Reasons.kinds`
+    # Row of the user, column of the item, number of the node; NOWHERE for a taste and for everyone.
+    place: np.ndarray
+    share: np.ndarray  # of the score of the pair: without the cause it would be lower by that, above 0
+
+
+@dataclass(frozen=True)
+class Mains:
+    """The largest cause of each pair over all families that name it: arrays of one length, by pair."""
+
+    pair: np.ndarray  # those that anything speaks for
+    item: np.ndarray
+    kind: np.ndarray
+    place: np.ndarray
+    share: np.ndarray
+    family: np.ndarray  # the one with the largest share that names it
+    alike: np.ndarray  # causes of its kind, itself among them
+    others: np.ndarray  # of them those that are neither itself nor the item
+    personal: np.ndarray  # bool: whether any cause is about the user
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Why items have scores for the users beside them; without evidence there is nothing of a pair."""
+
+    families: Sequence[str]
+    kinds: Kinds
+    sources: Sources
+    causes: Causes
+    main: Mains
 
 
 @dataclass(frozen=True)
@@ -61,22 +78,13 @@ class _Entries:
     weight: np.ndarray
 
 
-def reasons(found: Mapping[str, Sequence[Evidence]], items: np.ndarray) -> list[Reason | None]:
-    """Per pair asked about, from the evidence of each family in units of the score; None without any.
-
-    `items` are the items of the pairs.
-    """
+def reasons(found: Mapping[str, Sequence[Evidence]], items: np.ndarray) -> Reasons:
+    """From the evidence of each family in units of the score; `items` are those of the pairs."""
     families = sorted(found)
     kinds: Kinds = sorted({(one.kind, one.of) for parts in found.values() for one in parts})
     entries = _entries(found, families, kinds)
-    told: list[Reason | None] = [None] * len(items)
-    if not len(entries.pair):
-        return told
-    sources = _sources(entries, families, kinds, len(items))
-    main = _main_causes(entries, families, kinds, items)
-    for pair, cause, family, alike, others, personal in main:
-        told[pair] = Reason(sources[pair], cause, family, alike, others, personal)
-    return told
+    sources, causes = _sources(entries, len(families), len(items))
+    return Reasons(families, kinds, sources, causes, _main_causes(entries, len(families), kinds, items))
 
 
 def _entries(found: Mapping[str, Sequence[Evidence]], families: Sequence[str], kinds: Kinds) -> _Entries:
@@ -96,67 +104,67 @@ def _entries(found: Mapping[str, Sequence[Evidence]], families: Sequence[str], k
     )
 
 
-def _sources(entries: _Entries, families: Sequence[str], kinds: Kinds, pairs: int) -> list[list[Source]]:
-    part = entries.pair * len(families) + entries.family
-    weights = np.bincount(part, entries.weight, pairs * len(families))
-    totals = weights.reshape(pairs, -1).sum(axis=1)
-    order = np.lexsort((entries.place, entries.kind, -entries.weight, part))
-    named = order[_ranks(part[order]) < _NAMED]
-    shares = entries.weight[named] / totals[entries.pair[named]]
-    causes: dict[int, list[Cause]] = {}
-    told = _causes(kinds, entries.kind[named], entries.place[named], shares)
-    for at, cause in zip(part[named].tolist(), told, strict=True):
-        causes.setdefault(at, []).append(cause)
+def _sources(entries: _Entries, families: int, pairs: int) -> tuple[Sources, Causes]:
+    part = entries.pair * families + entries.family
+    weights = np.bincount(part, entries.weight, pairs * families)
+    totals = weights.reshape(pairs, families).sum(axis=1)
     present = np.flatnonzero(weights > 0)
-    pair, family = np.divmod(present, len(families))
+    pair, family = np.divmod(present, max(families, 1))
     share = weights[present] / totals[pair]
     order = np.lexsort((family, -share, pair))
-    found: list[list[Source]] = [[] for _ in range(pairs)]
-    for at, one, number, of_all in zip(
-        present[order].tolist(),
-        pair[order].tolist(),
-        family[order].tolist(),
-        share[order].tolist(),
-        strict=True,
-    ):
-        found[one].append(Source(families[int(number)], of_all, causes[at]))
-    return found
+    place_of = np.empty(pairs * families, np.int64)
+    place_of[present[order]] = np.arange(len(order))
+    source = place_of[part]
+    largest = np.lexsort((entries.place, entries.kind, -entries.weight, source))
+    named = largest[_ranks(source[largest]) < _NAMED]
+    counts = np.bincount(source[named], minlength=len(order))
+    shares = entries.weight[named] / totals[entries.pair[named]]
+    return (
+        Sources(pair[order], family[order], share[order], counts),
+        Causes(entries.kind[named], entries.place[named], shares),
+    )
 
 
-def _main_causes(
-    entries: _Entries, families: Sequence[str], kinds: Kinds, items: np.ndarray
-) -> list[tuple[int, Cause, str, int, int, bool]]:
+def _main_causes(entries: _Entries, families: int, kinds: Kinds, items: np.ndarray) -> Mains:
     """Per pair that has any: the largest cause, who names it, and how many are like it."""
-    places = int(entries.place.max()) + 2
+    places = int(entries.place.max(initial=NOWHERE)) + 2
     # The same thing in several families is one cause.
     keys, same = np.unique(
         (entries.pair * len(kinds) + entries.kind) * places + entries.place - NOWHERE, return_inverse=True
     )
-    weight = np.bincount(same, entries.weight)
+    weight = np.bincount(same, entries.weight, len(keys))
     group, place = np.divmod(keys, places)
     place += NOWHERE
-    pair, kind = np.divmod(group, len(kinds))
-    order = np.lexsort((np.arange(len(keys)), -weight, pair))
-    largest = order[_ranks(pair[order]) == 0]
+    pair, kind = np.divmod(group, max(len(kinds), 1))
+    largest = _first_largest(pair, weight)
     pairs = pair[largest]
     total = np.bincount(pair, weight, len(items))
     alike = np.bincount(group, minlength=len(items) * len(kinds))
     of_kind = alike[group[largest]]
     itself = np.zeros(len(items) * len(kinds), bool)
     itself[group[place == items[pair]]] = True
-    others = of_kind - 1 - (itself[group[largest]] & (place[largest] != items[pairs]))
-    about = np.asarray([one != "everyone" for one, _ in kinds])
-    personal = np.bincount(pair, about[kind], len(items)) > 0
-    shares = weight[largest] / total[pairs]
-    namers = _namers(entries, same, largest, len(families), len(items))
-    causes = _causes(kinds, kind[largest], place[largest], shares)
-    columns = (pairs, namers[pairs], of_kind, others, personal[pairs])
-    return [
-        (one, cause, families[int(namer)], count, rest, about_user)
-        for cause, one, namer, count, rest, about_user in zip(
-            causes, *(column.tolist() for column in columns), strict=True
-        )
-    ]
+    about = np.asarray([one != "everyone" for one, _ in kinds], bool)
+    return Mains(
+        pair=pairs,
+        item=items[pairs],
+        kind=kind[largest],
+        place=place[largest],
+        share=weight[largest] / total[pairs],
+        family=_namers(entries, same, largest, families, len(items))[pairs],
+        alike=of_kind,
+        others=of_kind - 1 - (itself[group[largest]] & (place[largest] != items[pairs])),
+        personal=np.bincount(pair, about[kind], len(items))[pairs] > 0,
+    )
+
+
+def _first_largest(groups: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The place of the first of the largest values of each group, where equal ones stand together."""
+    if not len(groups):
+        return np.zeros(0, np.int64)
+    starts = _starts(groups)
+    sizes = np.diff(np.append(starts, len(groups)))
+    is_largest = np.flatnonzero(values == np.repeat(np.maximum.reduceat(values, starts), sizes))
+    return is_largest[_starts(groups[is_largest])]
 
 
 def _namers(
@@ -165,7 +173,7 @@ def _namers(
     """Per pair the family of the largest part among those that name its main cause."""
     part = entries.pair * families + entries.family
     weights = np.bincount(part, entries.weight, pairs * families)
-    names = np.zeros(int(same.max()) + 1, bool)
+    names = np.zeros(int(same.max(initial=-1)) + 1, bool)
     names[largest] = True
     naming = np.flatnonzero(names[same])
     order = naming[np.lexsort((entries.family[naming], -weights[part[naming]], entries.pair[naming]))]
@@ -175,14 +183,14 @@ def _namers(
     return namers
 
 
-def _causes(kinds: Kinds, kind: np.ndarray, place: np.ndarray, share: np.ndarray) -> Iterator[Cause]:
-    """A column at a time: there are some ten causes for each item of each user."""
-    places = [None if at == NOWHERE else at for at in place.tolist()]
-    names, of = ([kinds[one][part] for one in kind.tolist()] for part in (0, 1))
-    return map(Cause._make, zip(names, places, share.tolist(), of, strict=True))
-
-
 def _ranks(ordered: np.ndarray) -> np.ndarray:
     """How many equal numbers stand before each, in an array where equal ones stand together."""
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    starts = _starts(ordered)
     return np.arange(len(ordered)) - np.repeat(starts, np.diff(np.append(starts, len(ordered))))
+
+
+def _starts(ordered: np.ndarray) -> np.ndarray:
+    """Where each run of equal numbers begins."""
+    if not len(ordered):
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))

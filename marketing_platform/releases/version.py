@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from marketing_platform import __version__
@@ -12,13 +14,14 @@ from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.settings import PROJECT_DIR, Settings
 
+# Another version of these may come to other figures, be it in the last digit.
+_COMPUTING = ("duckdb", "numpy", "onnxruntime", "pyarrow", "scipy")
+
 
 def code_version(settings: Settings) -> str:
     """The package's version and a hash over its code, its declarations and the choice of encoder."""
-    digest = hashlib.sha256()
-    package = PROJECT_DIR / "marketing_platform"
+    digest = hashlib.sha256(package_version().encode())
     for folder, patterns in (
-        (package, ("*.py", "*.yaml", "*.sql")),
         (settings.sources_dir, ("*.yaml",)),
         (settings.expectations_dir, ("*.json", "*.yaml")),
         (settings.rules_dir, ("*.yaml",)),
@@ -28,10 +31,30 @@ def code_version(settings: Settings) -> str:
         (settings.boards_dir, ("images.yaml",)),
         (settings.experiments_dir, ("*.yaml",)),
     ):
-        for path in sorted(path for pattern in patterns for path in folder.rglob(pattern)):
-            digest.update(str(path.relative_to(folder)).encode() + b"\0" + Path(path).read_bytes() + b"\0")
+        digest.update(_written(folder, patterns))
     digest.update(repr((settings.encoder, settings.encoder_model, settings.encoder_dimensions)).encode())
     return f"{__version__}+{digest.hexdigest()[:12]}"
+
+
+@cache
+def package_version() -> str:
+    """A hash over the package's code, what is declared in it, and the libraries that compute."""
+    content = _written(PROJECT_DIR / "marketing_platform", ("*.py", "*.yaml", "*.sql"))
+    libraries = [f"{name} {version(name)}" for name in _COMPUTING]
+    return hashlib.sha256(content + "\n".join(libraries).encode()).hexdigest()[:12]
+
+
+def declared_version(folder: Path) -> str:
+    """A hash over the YAML files of a folder and below."""
+    return hashlib.sha256(_written(folder, ("*.yaml",))).hexdigest()[:12]
+
+
+def _written(folder: Path, patterns: Iterable[str]) -> bytes:
+    """What stands in the files of a folder and below, with their names."""
+    paths = sorted(path for pattern in patterns for path in folder.rglob(pattern))
+    return b"".join(
+        str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0" for path in paths
+    )
 
 
 def made_before(shelf: ReleaseShelf, ledger: Ledger, settings: Settings) -> Manifest | None:

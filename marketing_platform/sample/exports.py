@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from marketing_platform.sample.flaws import Columns, Flaw, plant
+from marketing_platform.sample.flaws import EVERY, Columns, Flaw, plant
 from marketing_platform.sample.texts import Texts, compute, joined
 
 
@@ -90,11 +90,13 @@ class JsonLines:
 
 
 class Export:
-    """One text file being written, chunk by chunk."""
+    """One text file being written, chunk by chunk; each `every`-th row gets one of the `flaws`."""
 
-    def __init__(self, root: Path, name: str, layout: Layout, flaws: Sequence[Flaw] = ()) -> None:
+    def __init__(
+        self, root: Path, name: str, layout: Layout, flaws: Sequence[Flaw] = (), every: int = EVERY
+    ) -> None:
         self._path, self._name = root / name, name
-        self._layout, self._flaws = layout, flaws
+        self._layout, self._flaws, self._every = layout, flaws, every
         self._rows = 0
         self._dirty: Counter[str] = Counter()
 
@@ -110,7 +112,9 @@ class Export:
 
     def add(self, columns: Columns) -> None:
         """Append rows; all columns have one length."""
-        spoiled, planted = plant(columns, self._flaws, file=self._name, first_row=self._rows)
+        spoiled, planted = plant(
+            columns, self._flaws, file=self._name, first_row=self._rows, every=self._every
+        )
         rows = self._layout.rows(spoiled)
         # The texts of an Arrow array lie behind each other: its buffer is the file's content.
         content = memoryview(rows.buffers()[2] or b"")

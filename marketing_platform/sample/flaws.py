@@ -1,6 +1,6 @@
 """The errors real exports have, planted at known rows; what they are called is what quarantine says.
 
-Every `EVERY`-th row of a file gets one of the flaws of its kind, in turn: about 1 % of the rows, and the
+Every `EVERY`-th row of a file (unless told) gets one of the flaws of its kind, in turn: about 1 %, and the
 same rows however a file is cut into chunks. Which flaw comes first depends on the file's name, so that
 short files do not all show the same ones.
 """
@@ -81,14 +81,14 @@ MICROSOFT = (
 
 
 def plant(
-    columns: Columns, flaws: Sequence[Flaw], *, file: str, first_row: int
+    columns: Columns, flaws: Sequence[Flaw], *, file: str, first_row: int, every: int = EVERY
 ) -> tuple[Columns, Counter[str]]:
     """`columns` with their share of `flaws`, and how many of each; `first_row` is the first row's number."""
     if not flaws or not columns:
         return columns, Counter()
     rows = first_row + np.arange(len(next(iter(columns.values()))))
-    hit = rows % EVERY == _FIRST
-    turn = (rows // EVERY + zlib.crc32(file.encode())) % len(flaws)
+    hit = rows % every == _FIRST
+    turn = (rows // every + zlib.crc32(file.encode())) % len(flaws)
     spoiled = dict(columns)
     planted: Counter[str] = Counter()
     for number, flaw in enumerate(flaws):

@@ -46,7 +46,8 @@ def cell(column: Column, spec: ColumnSpec, texts: Mapping[str, str], timezone: s
     # `otherwise: missing` makes a text that the map lacks a missing one; else it stays there to be blamed.
     present = replaced if spec.otherwise == "missing" else text
     may_fail = column.type is not ColumnType.STRING or spec.otherwise == "unreadable"
-    return Cell(present, _typed(column.type, spec, replaced, timezone), may_fail)
+    count = None if spec.per is None else texts[spec.per]
+    return Cell(present, _typed(column.type, spec, replaced, count, timezone), may_fail)
 
 
 def quoted(text: str) -> str:
@@ -72,7 +73,7 @@ def _mapped(spec: ColumnSpec, text: str) -> str:
     return f"(CASE {text} {cases} ELSE {text if spec.otherwise == 'keep' else 'NULL'} END)"
 
 
-def _typed(kind: ColumnType, spec: ColumnSpec, text: str, timezone: str) -> str:
+def _typed(kind: ColumnType, spec: ColumnSpec, text: str, count: str | None, timezone: str) -> str:
     match kind:
         case ColumnType.STRING:
             value = text
@@ -83,7 +84,7 @@ def _typed(kind: ColumnType, spec: ColumnSpec, text: str, timezone: str) -> str:
             number = f"TRY_CAST({_number(spec, text)} AS DOUBLE)"
             value = f"(CASE WHEN isfinite({number}) THEN {number} END)"
         case ColumnType.MONEY:
-            value = _money(spec, text)
+            value = _money(spec, text) if count is None else _each(spec, _money(spec, text), count)
         case ColumnType.BOOLEAN:
             word = f"lower({text})"
             value = f"(CASE WHEN {word} IN {_TRUE} THEN true WHEN {word} IN {_FALSE} THEN false END)"
@@ -121,6 +122,12 @@ def _money(spec: ColumnSpec, text: str) -> str:
     # A product of decimals is exact; a division would go through binary fractions.
     share = f"CAST({1 / _PARTS[spec.unit]:.6f} AS DECIMAL(7, 6))"
     return f"TRY_CAST(TRY_CAST({number} AS DECIMAL(30, 6)) * {share} AS DECIMAL(18, 6))"
+
+
+def _each(spec: ColumnSpec, amount: str, count: str) -> str:
+    """The amount of one unit, to the millionth; NULL for no unit or an unreadable number of them."""
+    units = f"NULLIF(TRY_CAST({_number(spec, count)} AS DOUBLE), 0)"
+    return f"TRY_CAST({amount} / {units} AS DECIMAL(18, 6))"
 
 
 def _iso_day(text: str) -> str:

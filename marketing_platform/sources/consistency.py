@@ -73,6 +73,8 @@ def _misfits(path: tuple[str, ...], column: Column, spec: ColumnSpec) -> Iterato
     if kind not in _NUMERIC and (spec.thousands is not None or spec.decimal != "."):
         key = "thousands" if spec.thousands is not None else "decimal"
         yield Problem((*path, key), f"no {key} separator for {kind}", "one")
+    if spec.per is not None and kind is not ColumnType.MONEY:
+        yield Problem((*path, "per"), f"this only for money, not for {kind}", repr(spec.per))
     if spec.drop_decimal_zeros and kind is not ColumnType.STRING:
         yield Problem((*path, "drop_decimal_zeros"), f"this only for string, not for {kind}", "true")
 

@@ -30,7 +30,11 @@ def csv_blocks(
     Raises:
         Unreadable: No header, a header without one of `fields`, or as `text_lines`.
     """
-    splitter = _Splitter(layout, fields, limits)
+    yield from with_splitter(pieces, Splitter(layout, fields, limits))
+
+
+def with_splitter(pieces: Iterator[Lines | LongLine], splitter: Splitter) -> Iterator[Block]:
+    """What a splitter that may have taken lines before makes of the rest; raises as `csv_blocks`."""
     try:
         for piece in pieces:
             if isinstance(piece, LongLine):
@@ -50,8 +54,8 @@ class _Break:
     open: bool  # it would go on behind the window
 
 
-class _Splitter:
-    """Cuts lines into records; keeps the lines of a record that has not ended yet."""
+class Splitter:
+    """Cuts lines into records; keeps the lines of a record that has not ended yet (`open_lines`)."""
 
     def __init__(self, layout: CsvFormat, fields: Sequence[str], limits: Limits) -> None:
         self.open_lines: list[str] = []
@@ -70,6 +74,11 @@ class _Splitter:
         }
         # The module's own limit is one for the whole process; lines are bounded before they get here.
         csv.field_size_limit(max(csv.field_size_limit(), 1 << 30))
+
+    @property
+    def names(self) -> list[str] | None:
+        """The fields of a record; None before the header was taken."""
+        return self._names
 
     def take(self, lines: list[str], *, careful: bool) -> Block:
         """The records that end within these lines."""

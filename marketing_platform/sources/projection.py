@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
@@ -20,6 +19,8 @@ from marketing_platform.catalog import Table, TableKind, table
 from marketing_platform.catalog.model import BATCH_ID, ROW_ORDINAL
 from marketing_platform.sources.cells import BLANKS, Cell, cell, quoted
 from marketing_platform.sources.spec import SourceSpec, TableSpec
+from marketing_platform.stores.raw_chunks import FIELDS
+from marketing_platform.stores.warehouse_duckdb import in_memory
 
 # What went wrong in which record; a defect of the whole record names no table and no column.
 PROBLEMS_SCHEMA = pa.schema(
@@ -44,17 +45,17 @@ class Projection:
 
 
 def project(raw: pa.Table, spec: SourceSpec, batch_id: str) -> Projection:
-    """The rows that the records of `raw` (RAW_SCHEMA) give to the tables of `spec`.
+    """The rows that the records of `raw`, in either form of `stores/raw_chunks.py`, give to `spec`'s tables.
 
     A cell that cannot be read is null in its row and has a problem `<column> unreadable`; the row is
     there all the same. A record with a defect gives no row and one problem with the defect as reason.
     """
     whole = pc.is_null(raw["defect"])
-    texts = _texts(raw.filter(whole), spec)
     defects = raw.filter(pc.invert(whole))
+    texts = _texts(raw.filter(whole) if len(defects) else raw, spec)
     tables: dict[str, pa.Table] = {}
     problems = [_defect_problems(defects)]
-    with duckdb.connect() as engine:
+    with in_memory() as engine:
         engine.execute(f"SET TimeZone = {quoted(spec.timezone)}")
         engine.register("records", texts)
         for name, table_spec in spec.tables.items():
@@ -68,11 +69,43 @@ def project(raw: pa.Table, spec: SourceSpec, batch_id: str) -> Projection:
 
 def _texts(raw: pa.Table, spec: SourceSpec) -> pa.Table:
     """The fields that some column reads, trimmed, as `t0`, `t1`, …, with the ordinals as `ordinal`."""
-    fields = pa.schema([(name, pa.string()) for name in spec.fields or ("_none",)])
+    wanted = spec.fields or ("_none",)
+    in_columns = raw["document"].is_null()
+    if FIELDS not in raw.column_names:
+        found = _from_documents(raw, wanted)
+    elif pc.all(in_columns).as_py():
+        found = _from_columns(raw, wanted)
+    else:
+        parts = _from_columns(raw.filter(in_columns), wanted), _from_documents(
+            raw.filter(pc.invert(in_columns)), wanted
+        )
+        found = pa.concat_tables(parts).sort_by("ordinal")
+    columns = [_present(column, spec.nulls) for column in found.columns[1:]]
+    return pa.table(
+        [found["ordinal"], *columns], names=["ordinal", *(f"t{index}" for index in range(len(columns)))]
+    )
+
+
+def _from_columns(raw: pa.Table, wanted: Sequence[str]) -> pa.Table:
+    held: pa.StructType = raw.schema.field(FIELDS).type
+    places = [held.get_field_index(name) for name in wanted]
+    columns = [
+        pc.struct_field(raw[FIELDS], [place]) if place >= 0 else pa.nulls(len(raw), pa.string())
+        for place in places
+    ]
+    return pa.table([raw["ordinal"], *columns], schema=_wanted(wanted))
+
+
+def _from_documents(raw: pa.Table, wanted: Sequence[str]) -> pa.Table:
+    schema = _wanted(wanted)
+    fields = schema.remove(0)
     found = _parsed(raw["document"], fields) if raw.num_rows else fields.empty_table()
-    columns = [_present(column, spec.nulls) for column in found.columns]
-    names = [f"t{index}" for index in range(len(columns))]
-    return pa.table([raw["ordinal"], *columns], names=["ordinal", *names])
+    return pa.table([raw["ordinal"], *found.columns], schema=schema)
+
+
+def _wanted(names: Sequence[str]) -> pa.Schema:
+    # By place: a field may be called like anything.
+    return pa.schema([("ordinal", pa.int64()), *((name, pa.string()) for name in names)])
 
 
 def _present(column: pa.ChunkedArray, nulls: Sequence[str]) -> pa.ChunkedArray:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from marketing_platform.sources.csv_records import csv_blocks
+from marketing_platform.sources.csv_tables import csv_tables, cut_by_bytes
 from marketing_platform.sources.json_records import json_blocks, ndjson_blocks
 from marketing_platform.sources.parquet_records import parquet_blocks
 from marketing_platform.sources.records import Block, Limits, in_chunks
@@ -18,7 +19,7 @@ from marketing_platform.sources.text import text_lines, text_pieces
 def read_rows(
     stream: BinaryIO, spec: SourceSpec, *, chunk_rows: int, max_cell_bytes: int
 ) -> Iterator[pa.Table]:
-    """Every record of a landed object exactly once, as tables of `RAW_SCHEMA`.
+    """Every record of a landed object exactly once, as chunks in either form of `stores/raw_chunks.py`.
 
     Ordinals count from 0 without gaps. Content never raises: a record that cannot be split into its
     fields has a `defect` and its raw text in the document, and where an object cannot be read on, one
@@ -36,10 +37,12 @@ def read_rows(
     return in_chunks(_blocks(stream, spec, limits), limits, chunk_rows)
 
 
-def _blocks(stream: BinaryIO, spec: SourceSpec, limits: Limits) -> Iterator[Block]:
+def _blocks(stream: BinaryIO, spec: SourceSpec, limits: Limits) -> Iterator[Block | pa.Table]:
     layout = spec.format
     if isinstance(layout, ParquetFormat):
         return parquet_blocks(stream, spec.fields, limits)
+    if isinstance(layout, CsvFormat) and cut_by_bytes(layout):
+        return csv_tables(stream, layout, spec.fields, limits)
     pieces = text_pieces(stream, encoding=layout.encoding, compression=layout.compression)
     lines = text_lines(pieces, encoding=layout.encoding, max_cell_bytes=limits.max_cell_bytes)
     if isinstance(layout, CsvFormat):

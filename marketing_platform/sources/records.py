@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,6 +35,14 @@ class Block:
         """Append a defective record."""
         self.defects[len(self.documents)] = defect
         self.documents.append(document)
+
+    def table(self) -> pa.Table:
+        """The records as a chunk without ordinals."""
+        rows = len(self.documents)
+        text = pa.array(self.documents, pa.binary()).cast(pa.string())
+        defects = [self.defects.get(at) for at in range(rows)] if self.defects else None
+        reasons = pa.nulls(rows, pa.string()) if defects is None else pa.array(defects, pa.string())
+        return pa.table({"document": text, "defect": reasons})
 
 
 @dataclass(frozen=True)
@@ -80,27 +88,33 @@ class Limits:
         block.add_defect(orjson.dumps(document), f"record larger than {line.limit} bytes")
 
 
-def in_chunks(blocks: Iterator[Block], limits: Limits, chunk_rows: int) -> Iterator[pa.Table]:
-    """The records as tables of RAW_SCHEMA, numbered from 0; what ends them early becomes the last one."""
-    documents: list[bytes] = []
-    defects: dict[int, str] = {}
-    size = 0
-    ordinal = 0
+def in_chunks(blocks: Iterator[Block | pa.Table], limits: Limits, chunk_rows: int) -> Iterator[pa.Table]:
+    """The records as chunks (`stores/raw_chunks.py`), numbered from 0; what ends them early becomes the last.
+
+    A table among the blocks is a chunk without ordinals.
+    """
+    waiting: list[pa.Table] = []
+    rows = size = ordinal = 0
     for block in _with_last_record(blocks, limits):
-        defects |= {len(documents) + position: defect for position, defect in block.defects.items()}
-        documents += block.documents
-        size += sum(map(len, block.documents))
-        while len(documents) >= chunk_rows or (documents and size >= CHUNK_BYTES):
-            yield _table(documents[:chunk_rows], defects, ordinal)
-            ordinal += min(chunk_rows, len(documents))
-            documents = documents[chunk_rows:]
-            defects = {at - chunk_rows: defect for at, defect in defects.items() if at >= chunk_rows}
-            size = sum(map(len, documents))
-    if documents:
-        yield _table(documents, defects, ordinal)
+        records = block.table() if isinstance(block, Block) else block
+        if records.num_rows:
+            waiting.append(records)
+        rows += records.num_rows
+        size += records.nbytes
+        while rows >= chunk_rows or (rows and size >= CHUNK_BYTES):
+            whole = pa.concat_tables(waiting, promote_options="default")
+            yield _numbered(whole.slice(0, chunk_rows), ordinal)
+            ordinal += min(chunk_rows, rows)
+            rest = whole.slice(chunk_rows)
+            rows, size = rest.num_rows, rest.nbytes
+            waiting = [rest] if rows else []
+    if rows:
+        yield _numbered(pa.concat_tables(waiting, promote_options="default"), ordinal)
 
 
-def _with_last_record(blocks: Iterator[Block], limits: Limits) -> Iterator[Block]:
+def _with_last_record(
+    blocks: Iterator[Block | pa.Table], limits: Limits
+) -> Iterator[Block | pa.Table]:
     try:
         yield from blocks
     except Unreadable as end:
@@ -109,12 +123,6 @@ def _with_last_record(blocks: Iterator[Block], limits: Limits) -> Iterator[Block
         yield last
 
 
-def _table(documents: Sequence[bytes], defects: dict[int, str], first: int) -> pa.Table:
-    rows = len(documents)
-    text = pa.array(documents, pa.binary()).cast(pa.string())
-    if any(at < rows for at in defects):
-        reasons = pa.array([defects.get(at) for at in range(rows)], pa.string())
-    else:
-        reasons = pa.nulls(rows, pa.string())
-    ordinals = pa.array(np.arange(first, first + rows, dtype=np.int64))
-    return pa.Table.from_arrays([ordinals, text, reasons], schema=RAW_SCHEMA)
+def _numbered(records: pa.Table, first: int) -> pa.Table:
+    ordinals = pa.array(np.arange(first, first + records.num_rows, dtype=np.int64))
+    return records.combine_chunks().add_column(0, RAW_SCHEMA.field("ordinal"), ordinals)

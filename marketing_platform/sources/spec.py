@@ -166,6 +166,7 @@ class ColumnSpec(Declared):
     unit: Literal["micros", "cents", "seconds", "milliseconds"] | None = None
     decimal: Literal[".", ","] = "."
     thousands: OneCharacter | None = None
+    per: str | None = Field(None, min_length=1)
     drop_decimal_zeros: bool = False
     map: Mapping[Text, Text] | None = None
     otherwise: Literal["keep", "missing", "unreadable"] = "keep"
@@ -184,6 +185,8 @@ class ColumnSpec(Declared):
             raise ValueError("a template with at least one {field} (use `constant` for fixed text)")
         if self.otherwise != "keep" and self.map is None:
             raise ValueError("`otherwise` only together with `map`")
+        if self.per is not None and self.field is None:
+            raise ValueError("`per` only together with `field`")
         if self.thousands == self.decimal:
             raise ValueError("thousands and decimal separators that differ")
         return self
@@ -193,7 +196,7 @@ class ColumnSpec(Declared):
         """The record's fields that this column reads."""
         if self.template is not None:
             return tuple(dict.fromkeys(PLACEHOLDER.findall(self.template)))
-        return (self.field,) if self.field is not None else ()
+        return tuple(name for name in (self.field, self.per) if name is not None)
 
 
 class TableSpec(Declared):

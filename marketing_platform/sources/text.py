@@ -101,18 +101,23 @@ def text_pieces(stream: BinaryIO, *, encoding: str, compression: str) -> Iterato
     Raises:
         Unreadable: The compressed data is cut off or corrupt; everything before it has been given.
     """
-    decoder = codecs.getincrementaldecoder(encoding)(_KEEP_BYTES)
     at_start = True
+    for text in decoded(byte_pieces(stream, compression), encoding):
+        piece, at_start = text.removeprefix("\ufeff") if at_start else text, False
+        if piece:
+            yield piece
+
+
+def decoded(pieces: Iterator[bytes], encoding: str) -> Iterator[str]:
+    """As `text_pieces`, from bytes that are decompressed; a byte order mark stays."""
+    decoder = codecs.getincrementaldecoder(encoding)(_KEEP_BYTES)
     failure: Unreadable | None = None
-    pieces = _byte_pieces(stream, compression)
     while True:
         try:
             piece = next(pieces, None)
         except Unreadable as error:
             failure, piece = error, None
         text = _decode(decoder, piece or b"", final=piece is None)
-        if at_start and text:
-            text, at_start = text.removeprefix("\ufeff"), False
         if text:
             yield text
         if failure is not None:
@@ -129,7 +134,8 @@ def _decode(decoder: codecs.IncrementalDecoder, piece: bytes, *, final: bool) ->
         raise Unreadable(f"no text in the declared encoding ({error})") from None
 
 
-def _byte_pieces(stream: BinaryIO, compression: str) -> Iterator[bytes]:
+def byte_pieces(stream: BinaryIO, compression: str) -> Iterator[bytes]:
+    """The decompressed bytes, in pieces of about PIECE_BYTES; raises as `text_pieces`."""
     first = stream.read(PIECE_BYTES)
     if compression == "gzip" or (compression == "auto" and first.startswith(_GZIP_MAGIC)):
         yield from _gunzip(stream, first)
@@ -190,7 +196,7 @@ def text_lines(pieces: Iterator[str], *, encoding: str, max_cell_bytes: int) -> 
                 # Nothing but one endless line so far.
                 pending = ""
                 text = yield from _long_line(text, pieces, encoding, limit)
-            lines = io.StringIO(text, newline="").readlines()
+            lines = _cut(text)
             # A CR at the end of a piece may be half of a CRLF.
             pending = lines.pop() if lines and not lines[-1].endswith("\n") else ""
             if lines:
@@ -199,6 +205,18 @@ def text_lines(pieces: Iterator[str], *, encoding: str, max_cell_bytes: int) -> 
         raise Unreadable(error.reason, pending + error.rest) from None
     if pending:
         yield Lines([pending], _needs_care(pending, [pending], max_cell_bytes))
+
+
+def whole_lines(content: bytes | memoryview, *, max_cell_bytes: int) -> Lines:
+    """UTF-8 that ends with a line end, cut as `text_lines` cuts it."""
+    text = str(content, "utf-8", _KEEP_BYTES)
+    lines = _cut(text)
+    return Lines(lines, _needs_care(text, lines, max_cell_bytes))
+
+
+def _cut(text: str) -> list[str]:
+    """Its lines with their ends: LF, CRLF or CR."""
+    return io.StringIO(text, newline="").readlines()
 
 
 def line_limit(max_cell_bytes: int) -> int:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import TimeoutError as JobTimeout
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -22,13 +23,28 @@ from google.cloud.bigquery.format_options import ParquetOptions
 from google.cloud.bigquery.retry import DEFAULT_RETRY
 from requests import RequestException
 
-from marketing_platform.errors import StoreUnavailable
+from marketing_platform.errors import CostRefused, StoreUnavailable
 from marketing_platform.stores.bigquery_rows import parameters
 from marketing_platform.stores.bigquery_settings import BigQuerySettings
 from marketing_platform.stores.google_credentials import credentials_of
 
 _SCOPES = ("https://www.googleapis.com/auth/bigquery",)
 _FAILURES = (GoogleAPICallError, GoogleAuthError, JobTimeout, RequestException, RetryError)
+# How BigQuery says that a query met `maximum_bytes_billed`, with status 400 or 500.
+_OVER_THE_LIMIT = "exceeded limit for bytes billed"
+
+
+@dataclass
+class Bill:
+    """What the statements behind one stored part were estimated to read, and what was billed for them."""
+
+    estimated: int = 0  # bytes
+    billed: int = 0  # bytes; per statement at least 10 MB for each table, says Google's reference
+
+    @property
+    def cost(self) -> dict[str, int]:
+        """As a stored table tells it."""
+        return {"bytes_estimated": self.estimated, "bytes_billed": self.billed}
 
 
 class BigQueryJobs:
@@ -67,30 +83,52 @@ class BigQueryJobs:
 
     @contextmanager
     def reaching(self) -> Generator[None]:
-        """Failures inside the block become StoreUnavailable."""
+        """Failures inside the block become StoreUnavailable, or CostRefused where the limit was met."""
         try:
             yield
-        except BadRequest:
+        except BadRequest as error:
+            if _OVER_THE_LIMIT in str(error):
+                raise self._refused(_cause(error)) from error
             raise  # a statement that is wrong stays wrong
         except _FAILURES as error:
+            if _OVER_THE_LIMIT in str(error):
+                raise self._refused(_cause(error)) from error
             raise StoreUnavailable(
                 f"{self.settings.where} does not do what it is asked: {_cause(error)}. Nothing half-written"
                 " is visible; see that it can be reached, that the account has the roles BigQuery Job User"
                 " and BigQuery Data Editor, and the MARKETING_BIGQUERY_ settings are right, then run again"
             ) from error
 
-    def run(self, sql: str, values: Mapping[str, Any] | None = None) -> QueryJob:
-        """Run a statement that stores something; returns the finished job."""
-        job = self._begun(sql, values or {}, self.settings.write_seconds)
+    def run(self, sql: str, values: Mapping[str, Any] | None = None, *, bill: Bill | None = None) -> None:
+        """Run a statement that stores something, to its end.
+
+        With a bill, it is asked first what the statement would read.
+
+        Raises:
+            CostRefused: That is more than may be billed; the statement was not run.
+        """
+        values = values or {}
+        self._estimated(sql, values, bill)
+        job = self._begun(sql, values, self.settings.write_seconds)
         self._await(job, self.settings.write_seconds)
-        return job
+        _add(job, bill)
 
     def rows(
-        self, sql: str, values: Mapping[str, Any], *, page_rows: int | None = None
+        self,
+        sql: str,
+        values: Mapping[str, Any],
+        *,
+        page_rows: int | None = None,
+        bill: Bill | None = None,
     ) -> Iterator[pa.Table]:
-        """Run a query and stream its rows, a page at a time; at least one table, which may be empty."""
+        """Run a query and stream its rows, a page at a time; at least one table, which may be empty.
+
+        A bill is what it is to `run`.
+        """
+        self._estimated(sql, values, bill)
         job = self._begun(sql, values, self.settings.read_seconds)
         found = self._await(job, self.settings.read_seconds, page_rows)
+        _add(job, bill)
         # The REST answers keep the order of the rows and reach the emulator; the Storage Read API, which
         # is faster for millions of rows, is a package more.
         pages = found.to_arrow_iterable(timeout=self.settings.request_seconds)
@@ -123,6 +161,22 @@ class BigQueryJobs:
         job = self.client.load_table_from_uri(uri, table, job_config=config, **self._placed, **self.patience)
         self._await(job, self.settings.write_seconds)
         return int(job.output_rows or 0)
+
+    def _estimated(self, sql: str, values: Mapping[str, Any], bill: Bill | None) -> None:
+        """Add to a bill what a statement would read; one that would read too much is not even tried."""
+        if bill is None:
+            return
+        estimated = self.estimate(sql, values)
+        if estimated > self.settings.maximum_bytes_billed:
+            raise self._refused(f"a statement would read {estimated:,} bytes")
+        bill.estimated += estimated
+
+    def _refused(self, why: str) -> CostRefused:
+        return CostRefused(
+            f"{self.settings.where}: {why}. MARKETING_BIGQUERY_MAXIMUM_BYTES_BILLED allows"
+            f" {self.settings.maximum_bytes_billed:,} for each; nothing was read or billed. Raise it if the"
+            " tables have grown as they should, then run again"
+        )
 
     @property
     def _placed(self) -> dict[str, str]:
@@ -169,6 +223,11 @@ class BigQueryJobs:
 
 
 _ANY = pa.null()
+
+
+def _add(job: QueryJob, bill: Bill | None) -> None:
+    if bill is not None:
+        bill.billed += int(job.total_bytes_billed or 0)  # none where nobody bills: the emulator
 
 
 def _cause(error: Exception) -> str:

@@ -28,6 +28,7 @@ from marketing_platform.errors import StoreUnavailable, UnknownBatch
 from marketing_platform.stores.mongo_sessions import Document, MongoSession, ids_below
 from marketing_platform.stores.mongo_settings import MongoSettings
 from marketing_platform.stores.protocols import QUARANTINE_SCHEMA, RAW_SCHEMA
+from marketing_platform.stores.raw_chunks import written_out
 
 _RAW = "raw_records"
 _QUARANTINE = "quarantined_records"
@@ -44,11 +45,15 @@ class MongoDocuments:
     def write_raw(self, batch_id: str, chunks: Iterable[pa.Table], *, ingested_at: datetime) -> int:
         """Replace the raw records of a batch; returns how many there are now."""
         batch = {"batch": _short(batch_id), "ingested_at": ingested_at}
-        return self._write(_RAW, batch_id, chunks, "defect", batch)
+        return self._write(_RAW, batch_id, map(written_out, chunks), "defect", batch)
 
     def read_raw(self, batch_id: str, *, chunk_rows: int) -> Iterator[pa.Table]:
         """The raw records of a batch, in order of ordinal."""
         return self._read(_RAW, batch_id, RAW_SCHEMA, chunk_rows, None)
+
+    def read_compact(self, batch_id: str, *, chunk_rows: int) -> Iterator[pa.Table]:
+        """As `read_raw`: a document is all there is of a record."""
+        return self.read_raw(batch_id, chunk_rows=chunk_rows)
 
     def count_raw(self, batch_id: str) -> int:
         """How many raw records of a batch are kept; 0 for an unknown one."""

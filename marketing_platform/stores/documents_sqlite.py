@@ -1,7 +1,8 @@
-"""Raw and quarantined records as JSON documents in one SQLite file.
+"""Raw and quarantined records in one SQLite file: raw ones in compressed blocks, refused ones a row each.
 
 Each batch is written in one transaction: a process that dies while writing leaves the batch as
-it was. Batch ids are long, so rows carry a small number for them.
+it was. Batch ids are long, so rows carry a small number for them. A block is one chunk as it came,
+an Arrow stream compressed by zstd: a tenth of what a row per record takes, in bytes and in time.
 """
 
 from __future__ import annotations
@@ -10,26 +11,28 @@ import sqlite3
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from marketing_platform.stores.protocols import QUARANTINE_SCHEMA, RAW_SCHEMA
+from marketing_platform.stores.protocols import QUARANTINE_SCHEMA
+from marketing_platform.stores.raw_chunks import written_out
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS batches (
     number INTEGER PRIMARY KEY, batch_id TEXT UNIQUE NOT NULL, ingested_at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS raw (
-    batch INTEGER NOT NULL, ordinal INTEGER NOT NULL, document TEXT NOT NULL, defect TEXT,
-    PRIMARY KEY (batch, ordinal)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS raw_blocks (
+    batch INTEGER NOT NULL, first INTEGER NOT NULL, rows INTEGER NOT NULL, content BLOB NOT NULL,
+    PRIMARY KEY (batch, first));
 CREATE TABLE IF NOT EXISTS quarantined (
     batch INTEGER NOT NULL, ordinal INTEGER NOT NULL, document TEXT NOT NULL, reasons TEXT NOT NULL,
     PRIMARY KEY (batch, ordinal)) WITHOUT ROWID;
-CREATE VIEW IF NOT EXISTS raw_records AS
-    SELECT batch_id, ordinal, ingested_at, document, defect FROM raw JOIN batches ON batch = number;
 CREATE VIEW IF NOT EXISTS quarantined_records AS
     SELECT batch_id, ordinal, ingested_at, document, reasons FROM quarantined JOIN batches ON batch = number;
 """
+_QUARANTINE_CHUNK = 10_000
 
 
 class SqliteDocuments:
@@ -42,47 +45,63 @@ class SqliteDocuments:
         """Replace the raw records of a batch; returns how many there are now."""
         with self._transaction() as connection:
             number = self._number(connection, batch_id, ingested_at)
-            return _replace(connection, "raw", number, "defect", chunks)
+            connection.execute("DELETE FROM raw_blocks WHERE batch = ?", (number,))
+            written = 0
+            for chunk in chunks:
+                if chunk.num_rows:
+                    block = (number, chunk["ordinal"][0].as_py(), chunk.num_rows, _packed(chunk))
+                    connection.execute("INSERT INTO raw_blocks VALUES (?, ?, ?, ?)", block)
+                    written += chunk.num_rows
+            return written
 
     def read_raw(self, batch_id: str, *, chunk_rows: int) -> Iterator[pa.Table]:
         """The raw records of a batch, in order of ordinal."""
-        statement = (
-            "SELECT ordinal, document, defect FROM raw"
-            " WHERE batch = (SELECT number FROM batches WHERE batch_id = ?) ORDER BY ordinal"
-        )
-        yield from self._read(statement, (batch_id,), RAW_SCHEMA, chunk_rows)
+        return map(written_out, self.read_compact(batch_id, chunk_rows=chunk_rows))
+
+    def read_compact(self, batch_id: str, *, chunk_rows: int) -> Iterator[pa.Table]:
+        """The raw records of a batch as they were given, but in chunks of at most `chunk_rows`."""
+        for (content,) in self._ask(
+            "SELECT content FROM raw_blocks"
+            " WHERE batch = (SELECT number FROM batches WHERE batch_id = ?) ORDER BY first",
+            batch_id,
+        ):
+            block = pa.ipc.open_stream(content).read_all()
+            for start in range(0, block.num_rows, chunk_rows):
+                yield block.slice(start, chunk_rows)
 
     def count_raw(self, batch_id: str) -> int:
         """How many raw records of a batch are kept; 0 for an unknown one."""
-        if not self._path.exists():
-            return 0
-        with closing(sqlite3.connect(self._path, timeout=60)) as connection:
-            counted = connection.execute(
-                "SELECT count(*) FROM raw WHERE batch = (SELECT number FROM batches WHERE batch_id = ?)",
-                (batch_id,),
-            )
-            return int(counted.fetchone()[0])
+        counted = self._ask(
+            "SELECT coalesce(sum(rows), 0) FROM raw_blocks"
+            " WHERE batch = (SELECT number FROM batches WHERE batch_id = ?)",
+            batch_id,
+        )
+        return sum(int(rows) for (rows,) in counted)
 
     def write_quarantine(self, batch_id: str, chunks: Iterable[pa.Table]) -> int:
         """Replace the quarantined records of a batch; returns how many there are now."""
         with self._transaction() as connection:
             number = self._number(connection, batch_id, None)
-            return _replace(connection, "quarantined", number, "reasons", chunks)
+            return _refuse(connection, number, chunks)
 
     def read_quarantine(self, batch_id: str, *, limit: int | None = None) -> Iterator[pa.Table]:
         """The quarantined records of a batch, in order of ordinal, at most `limit`."""
-        statement = (
+        rows = self._ask(
             "SELECT ordinal, document, reasons FROM quarantined"
-            " WHERE batch = (SELECT number FROM batches WHERE batch_id = ?) ORDER BY ordinal LIMIT ?"
+            " WHERE batch = (SELECT number FROM batches WHERE batch_id = ?) ORDER BY ordinal LIMIT ?",
+            batch_id,
+            -1 if limit is None else limit,
         )
-        yield from self._read(
-            statement, (batch_id, -1 if limit is None else limit), QUARANTINE_SCHEMA, 10_000
-        )
+        while chunk := list(islice(rows, _QUARANTINE_CHUNK)):
+            columns = zip(zip(*chunk, strict=True), QUARANTINE_SCHEMA, strict=True)
+            yield pa.table(
+                [pa.array(column, field.type) for column, field in columns], schema=QUARANTINE_SCHEMA
+            )
 
     def drop(self, batch_id: str) -> None:
         """Forget a batch's records."""
         with self._transaction() as connection:
-            for table in ("raw", "quarantined"):
+            for table in ("raw_blocks", "quarantined"):
                 connection.execute(
                     f"DELETE FROM {table} WHERE batch = (SELECT number FROM batches WHERE batch_id = ?)",  # noqa: S608
                     (batch_id,),
@@ -116,29 +135,30 @@ class SqliteDocuments:
             raise KeyError(f"batch {batch_id!r} has no raw records")
         return int(row[0])
 
-    def _read(
-        self, statement: str, parameters: tuple[object, ...], schema: pa.Schema, chunk_rows: int
-    ) -> Iterator[pa.Table]:
+    def _ask(self, statement: str, *parameters: object) -> Iterator[tuple[Any, ...]]:
         if not self._path.exists():
             return
         with closing(sqlite3.connect(self._path, timeout=60)) as connection:
-            cursor = connection.execute(statement, parameters)
-            while rows := cursor.fetchmany(chunk_rows):
-                columns = zip(*rows, strict=True)
-                yield pa.table(
-                    [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)],
-                    schema=schema,
-                )
+            yield from connection.execute(statement, parameters)
 
 
-def _replace(
-    connection: sqlite3.Connection, table: str, batch: int, last_column: str, chunks: Iterable[pa.Table]
-) -> int:
-    connection.execute(f"DELETE FROM {table} WHERE batch = ?", (batch,))  # noqa: S608 -- our own names
-    insert = f"INSERT INTO {table} (batch, ordinal, document, {last_column}) VALUES ({batch}, ?, ?, ?)"  # noqa: S608
+def _packed(chunk: pa.Table) -> memoryview:
+    sink = pa.BufferOutputStream()
+    # The fastest level; the ones above save a few percent.
+    options = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1), use_threads=False)
+    with pa.ipc.new_stream(sink, chunk.schema, options=options) as writer:
+        writer.write_table(chunk.combine_chunks())
+    return memoryview(sink.getvalue())
+
+
+def _refuse(connection: sqlite3.Connection, batch: int, chunks: Iterable[pa.Table]) -> int:
+    connection.execute("DELETE FROM quarantined WHERE batch = ?", (batch,))
     written = 0
     for chunk in chunks:
-        columns = (chunk[name].to_pylist() for name in ("ordinal", "document", last_column))
-        connection.executemany(insert, zip(*columns, strict=True))
+        columns = (chunk[name].to_pylist() for name in QUARANTINE_SCHEMA.names)
+        connection.executemany(
+            f"INSERT INTO quarantined VALUES ({batch}, ?, ?, ?)",  # noqa: S608 -- a number of ours
+            zip(*columns, strict=True),
+        )
         written += chunk.num_rows
     return written

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from pymilvus import CollectionSchema
 
 BATCH_ROWS = 2_000  # larger ones are not faster, only bigger
+RECORD = "record_id"
+USER = "user_id"
 VECTOR = "text_embedding"
-_COLUMNS = ["record_id", "user_id", VECTOR]
+_COLUMNS = [RECORD, USER, VECTOR]
 _LONGEST_TEXT = 65_535  # bytes; Milvus allows no more in a VARCHAR
 
 
@@ -27,8 +29,8 @@ def collection_schema(dim: int) -> CollectionSchema:
     from pymilvus import DataType, MilvusClient
 
     schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
-    schema.add_field("record_id", DataType.VARCHAR, is_primary=True, max_length=_LONGEST_TEXT)
-    schema.add_field("user_id", DataType.VARCHAR, max_length=_LONGEST_TEXT)
+    schema.add_field(RECORD, DataType.VARCHAR, is_primary=True, max_length=_LONGEST_TEXT)
+    schema.add_field(USER, DataType.VARCHAR, max_length=_LONGEST_TEXT)
     schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=dim)
     return schema
 
@@ -39,11 +41,13 @@ def batches(chunks: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
         yield from chunk.select(_COLUMNS).to_batches(max_chunksize=BATCH_ROWS)
 
 
-def checked_rows(batch: pa.RecordBatch, dim: int) -> list[dict[str, Any]]:
-    """Rows to insert; ValueError for a missing id or a vector that is zero, not finite or not `dim` long."""
-    ids = batch["record_id"].to_pylist()
-    users = batch["user_id"].to_pylist()
-    if None in ids or None in users:
+def checked(batch: pa.RecordBatch, dim: int) -> np.ndarray:
+    """The vectors of a batch, rows x `dim`.
+
+    ValueError for a missing id or a vector that is zero, not finite or not `dim` long.
+    """
+    ids = batch[RECORD]
+    if ids.null_count or batch[USER].null_count:
         raise ValueError("a vector needs both record_id and user_id; leave records without a user out")
     vectors = batch[VECTOR].flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
     if vectors.size != len(ids) * dim:
@@ -51,11 +55,30 @@ def checked_rows(batch: pa.RecordBatch, dim: int) -> list[dict[str, Any]]:
             f"text_embedding must have {dim} numbers in every row, found {vectors.size} in {len(ids)} rows"
         )
     vectors = vectors.reshape(len(ids), dim)
-    refuse_directionless(vectors, lambda row: f"record {ids[row]!r}")
+    refuse_directionless(vectors, lambda row: f"record {ids[row].as_py()!r}")
+    return vectors
+
+
+def checked_rows(batch: pa.RecordBatch, dim: int) -> list[dict[str, Any]]:
+    """Rows to insert; refuses what `checked` does."""
+    vectors = checked(batch, dim)
     return [
-        {"record_id": record, "user_id": user, VECTOR: vector}
-        for record, user, vector in zip(ids, users, vectors, strict=True)
+        {RECORD: record, USER: user, VECTOR: vector}
+        for record, user, vector in zip(
+            batch[RECORD].to_pylist(), batch[USER].to_pylist(), vectors, strict=True
+        )
     ]
+
+
+def record_batch(ids: pa.Array, users: pa.Array, vectors: np.ndarray) -> pa.RecordBatch:
+    """The three columns as Milvus Lite keeps them in files; `vectors` are rows x dim."""
+    flat = pa.array(np.ascontiguousarray(vectors).reshape(-1))
+    columns = {
+        RECORD: ids.cast(pa.string()),
+        USER: users.cast(pa.string()),
+        VECTOR: pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
+    }
+    return pa.record_batch(columns)
 
 
 def refuse_directionless(vectors: np.ndarray, called: Callable[[int], str]) -> None:

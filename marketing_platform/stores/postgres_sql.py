@@ -16,6 +16,7 @@ from sqlglot import exp
 from marketing_platform.stores.sql_rewrites import (
     Rewrite,
     Translated,
+    as_double,
     latest,
     look_up,
     name_subquery,
@@ -56,9 +57,7 @@ def _arg_max(node: exp.Expr) -> exp.Expr:
 
 
 def _average(node: exp.Expr) -> exp.Expr:
-    if isinstance(node, exp.Avg) and not isinstance(node.this, exp.Cast):
-        return exp.Avg(this=exp.cast(node.this.copy(), "DOUBLE"))
-    return node
+    return exp.Avg(this=as_double(node.this)) if isinstance(node, exp.Avg) else node
 
 
 def _zero_vector(node: exp.Expr) -> exp.Expr:

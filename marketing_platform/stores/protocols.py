@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, BinaryIO, Protocol
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -82,11 +83,18 @@ class Documents(Protocol):
     """Raw records and quarantined records, per batch."""
 
     def write_raw(self, batch_id: str, chunks: Iterable[pa.Table], *, ingested_at: datetime) -> int:
-        """Replace the raw records of a batch by these (RAW_SCHEMA); returns how many. All or nothing."""
+        """Replace the raw records of a batch by these; returns how many. All or nothing.
+
+        Chunks come in order of ordinal, in either form of `raw_chunks.py`.
+        """
         ...
 
     def read_raw(self, batch_id: str, *, chunk_rows: int) -> Iterator[pa.Table]:
         """The raw records in order of ordinal (RAW_SCHEMA)."""
+        ...
+
+    def read_compact(self, batch_id: str, *, chunk_rows: int) -> Iterator[pa.Table]:
+        """The same, each chunk in the form of `raw_chunks.py` that takes the store least."""
         ...
 
     def count_raw(self, batch_id: str) -> int:
@@ -210,6 +218,15 @@ class Warehouse(Protocol):
     def drop(self, part: str) -> None: ...
 
 
+@runtime_checkable
+class FileParts(Protocol):
+    """A warehouse whose parts are Parquet files that other engines may read."""
+
+    def files(self, table: TableRef) -> list[Path]:
+        """The files with the rows of a table; those of older parts may lack columns, which are null there."""
+        ...
+
+
 @dataclass(frozen=True)
 class Neighbour:
     """One search hit."""
@@ -229,14 +246,25 @@ class VectorReader(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class VectorChange:
+    """How a collection of vectors differs from one that is stored; either iterable is read once."""
+
+    base: str  # the name of that one
+    removed: Iterable[pa.Table]  # `record_id`; what `base` does not hold is not missed
+    added: Iterable[pa.Table]  # the columns of a collection; may bring removed ids again
+
+
 class Vectors(Protocol):
     """Collections with `record_id`, `user_id`, `text_embedding` (float32, COSINE)."""
 
-    def write(self, name: str, chunks: Iterable[pa.Table], *, dim: int, base: str | None = None) -> int:
+    def write(
+        self, name: str, chunks: Iterable[pa.Table], *, dim: int, change: VectorChange | None = None
+    ) -> int:
         """Store the collection `name` from tables with those three columns; returns its row count.
 
-        With `base`, the new collection starts as a copy of that one and only the difference is
-        written: ids that are new are inserted, ids that are gone deleted.
+        With `change`, a store that can starts from a collection it holds and writes only what is different;
+        `chunks` are then not read. Both say the same.
         """
         ...
 

@@ -89,3 +89,8 @@ def name_subquery(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Subquery) and isinstance(node.parent, exp.From | exp.Join) and not node.alias:
         node.set("alias", exp.TableAlias(this=exp.to_identifier("unnamed")))  # in place: it may hold others
     return node
+
+
+def as_double(value: exp.Expr) -> exp.Expr:
+    """The value as a double, unless it is cast already."""
+    return value.copy() if isinstance(value, exp.Cast) else exp.cast(value.copy(), "DOUBLE")

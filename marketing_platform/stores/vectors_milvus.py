@@ -23,6 +23,7 @@ import pyarrow as pa
 from marketing_platform.errors import StoreUnavailable
 from marketing_platform.stores.milvus_generations import Generations, new_collection
 from marketing_platform.stores.milvus_rows import (
+    RECORD,
     VECTOR,
     batches,
     checked_rows,
@@ -33,7 +34,7 @@ from marketing_platform.stores.milvus_rows import (
 )
 from marketing_platform.stores.milvus_sessions import connected, reported
 from marketing_platform.stores.milvus_settings import MilvusSettings
-from marketing_platform.stores.protocols import Neighbour
+from marketing_platform.stores.protocols import Neighbour, VectorChange
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -111,8 +112,10 @@ class MilvusVectors:
     def __init__(self, settings: MilvusSettings) -> None:
         self._settings = settings
 
-    def write(self, name: str, chunks: Iterable[pa.Table], *, dim: int, base: str | None = None) -> int:
-        """Store a collection; a server cannot copy one, so that `base` only has to be there.
+    def write(
+        self, name: str, chunks: Iterable[pa.Table], *, dim: int, change: VectorChange | None = None
+    ) -> int:
+        """Store a collection; a server cannot copy one, so that of `change` only the base has to be there.
 
         ValueError for a vector that is zero, not finite or not `dim` long, for a missing id, and for a
         record id that repeats. StoreUnavailable when Milvus is lost on the way: nothing is seen of it, and
@@ -121,8 +124,8 @@ class MilvusVectors:
         collection = new_collection(name)
         with connected(self._settings, patient=True) as client, reported(self._settings, "write"):
             generations = Generations(client, self._settings.write_seconds)
-            if base is not None:
-                generations.shown(base)
+            if change is not None:
+                generations.shown(change.base)
             generations.remove_left_over(idle_seconds=self._settings.keep_dropped_seconds)
             client.create_collection(
                 collection, schema=collection_schema(dim), timeout=self._settings.write_seconds
@@ -174,7 +177,7 @@ class MilvusVectors:
         for batch in batches(chunks):
             rows = checked_rows(batch, dim)
             given += len(rows)
-            ids.update(row["record_id"] for row in rows)
+            ids.update(row[RECORD] for row in rows)
             if len(ids) != given:  # a server keeps both of two equal ids, and finds either
                 raise repeated_ids(given, len(ids))
             client.insert(collection, rows, timeout=self._settings.write_seconds)

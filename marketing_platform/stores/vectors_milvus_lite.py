@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,17 +28,20 @@ import pyarrow.compute as pc
 from pyarrow import feather
 
 from marketing_platform.errors import StoreUnavailable
+from marketing_platform.stores.milvus_lite_files import CollectionFiles
 from marketing_platform.stores.milvus_rows import (
-    BATCH_ROWS,
+    RECORD,
+    USER,
     batches,
-    checked_rows,
+    checked,
     collection_schema,
     neighbour,
+    record_batch,
     refuse_directionless,
     repeated_ids,
 )
 from marketing_platform.stores.named_folders import NamedFolders
-from marketing_platform.stores.protocols import Neighbour
+from marketing_platform.stores.protocols import Neighbour, VectorChange
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -48,14 +51,7 @@ _COLLECTION = "vectors"
 # Beside the collection the ids of its records: Milvus Lite needs seconds to list them.
 _IDS = "record_ids.arrow"
 _NOTHING = pa.chunked_array([], pa.string())
-_FLUSH_ROWS = 20_000  # a flush holds every number as a Python object, 12 KB per row of 384
 _TIMEOUT_SECONDS = 30.0
-_ESCAPES = {
-    "\\": "\\\\",
-    '"': '\\"',
-    "\n": "\\n",
-    "\r": "\\r",
-}  # in string literals of Milvus, backslash first
 _IMMUTABLE = {".parquet", ".idx"}
 
 
@@ -92,23 +88,29 @@ class MilvusLiteVectors:
 
     def __init__(self, root: Path) -> None:
         self._folders = NamedFolders(root, "collection of vectors")
-        # By the hidden folder, which is never changed: to count opens the collection, which takes seconds.
-        self._counted: dict[str, int] = {}
 
-    def write(self, name: str, chunks: Iterable[pa.Table], *, dim: int, base: str | None = None) -> int:
-        """Store a collection; with `base`, insert and delete only what differs from that one.
+    def write(
+        self, name: str, chunks: Iterable[pa.Table], *, dim: int, change: VectorChange | None = None
+    ) -> int:
+        """Store a collection; with `change`, add and remove only what differs from its base.
 
         ValueError for a vector that is zero, not finite or not `dim` long, for a missing id, and
-        for a record id that repeats. A record that `base` already has is taken to be the same.
+        for a record id that repeats.
         """
         with self._folders.replace(name) as folder:
-            known = _NOTHING if base is None else self._clone(base, folder)
-            with _milvus(folder / _DIRECTORY) as client:
-                if base is None:
+            files = folder / _DIRECTORY / "collections" / _COLLECTION
+            if change is None:
+                with _milvus(folder / _DIRECTORY) as client:
                     _create(client, dim)
-                ids = _write(client, chunks, dim, known)
-            feather.write_feather(pa.table({"record_id": ids}), folder / _IDS)
-            self._counted[folder.name] = len(ids)
+                known, added = _NOTHING, chunks
+                collection = CollectionFiles(files)
+            else:
+                known, added = self._clone(change.base, folder), change.added
+                collection = CollectionFiles(files)
+                known = _without(known, change.removed, collection)
+            ids = _with(known, added, collection, dim)
+            collection.commit()
+            feather.write_feather(pa.table({RECORD: ids}), folder / _IDS)
         return len(ids)
 
     def open(self, name: str) -> MilvusLiteReader:
@@ -120,13 +122,9 @@ class MilvusLiteVectors:
         return True
 
     def count(self, name: str) -> int:
-        """How many records `name` holds, counted by Milvus when it was written or else now."""
+        """How many records `name` holds, by the list of their ids: Milvus Lite would read every vector."""
         with self._folders.open(name) as folder:
-            written = folder.path.name
-        if written not in self._counted:
-            with self._opened(name) as client:
-                self._counted[written] = _count(client)
-        return self._counted[written]
+            return len(_ids_in(folder.path))
 
     def names(self) -> list[str]:
         """Every complete collection."""
@@ -153,7 +151,11 @@ class MilvusLiteVectors:
                 copy_function=_link_or_copy,
                 ignore=shutil.ignore_patterns("LOCK", "*.tmp"),
             )
-            return feather.read_table(folder.path / _IDS)["record_id"]
+            return _ids_in(folder.path)
+
+
+def _ids_in(folder: Path) -> pa.ChunkedArray:
+    return feather.read_table(folder / _IDS, memory_map=True)[RECORD]
 
 
 def _link_or_copy(source: str, target: str) -> None:
@@ -198,43 +200,33 @@ def _create(client: MilvusClient, dim: int) -> None:
         client.create_collection(_COLLECTION, schema=collection_schema(dim), timeout=_TIMEOUT_SECONDS)
 
 
-def _write(
-    client: MilvusClient, chunks: Iterable[pa.Table], dim: int, known: pa.ChunkedArray
+def _without(
+    known: pa.ChunkedArray, removed: Iterable[pa.Table], collection: CollectionFiles
 ) -> pa.ChunkedArray:
-    """Bring a collection of the `known` records to exactly the given ones; returns their ids."""
+    """Remove records from a collection of the `known` ones; returns the ids of those that stay."""
+    asked = pa.chunked_array(
+        (chunk.cast(pa.string()) for table in removed for chunk in table[RECORD].chunks), pa.string()
+    )
+    gone = pc.is_in(known, value_set=asked)
+    collection.remove(known.filter(gone))
+    return known.filter(pc.invert(gone))
+
+
+def _with(
+    known: pa.ChunkedArray, added: Iterable[pa.Table], collection: CollectionFiles, dim: int
+) -> pa.ChunkedArray:
+    """Add records to a collection of the `known` ones; returns the ids of all."""
     given: list[pa.Array] = []
-    unflushed = 0
-    with _reported("write"):
-        for batch in batches(chunks):
-            given.append(batch["record_id"].cast(pa.string()))
-            new = batch.filter(pc.invert(pc.is_in(given[-1], value_set=known)))
-            if new.num_rows:
-                client.insert(_COLLECTION, checked_rows(new, dim))
-            unflushed += new.num_rows
-            if unflushed >= _FLUSH_ROWS:
-                client.flush(_COLLECTION)
-                unflushed = 0
-        ids = pa.chunked_array(given, pa.string())
-        gone = known.filter(pc.invert(pc.is_in(known, value_set=ids)))
-        for start in range(0, len(gone), BATCH_ROWS):
-            client.delete(_COLLECTION, filter=_is_one_of(gone[start : start + BATCH_ROWS].to_pylist()))
-        client.flush(_COLLECTION)
-        count = _count(client)
-    if count != len(ids):
-        raise repeated_ids(len(ids), count)
+
+    def noted() -> Iterator[pa.RecordBatch]:
+        for batch in batches(added):
+            rows = record_batch(batch[RECORD], batch[USER], checked(batch, dim))
+            given.append(rows[RECORD])
+            yield rows
+
+    collection.add(noted())
+    ids = pa.chunked_array([*known.chunks, *given], pa.string())
+    distinct = pc.count_distinct(ids).as_py()
+    if distinct != len(ids):
+        raise repeated_ids(len(ids), distinct)
     return ids
-
-
-def _is_one_of(ids: list[str]) -> str:
-    """A filter of quoted ids: `delete(ids=…)` of pymilvus quotes them without escaping."""
-    return f"record_id in [{', '.join(map(_literal, ids))}]"
-
-
-def _literal(text: str) -> str:
-    for character, escaped in _ESCAPES.items():
-        text = text.replace(character, escaped)
-    return f'"{text}"'
-
-
-def _count(client: MilvusClient) -> int:
-    return int(client.get_collection_stats(_COLLECTION)["row_count"])

@@ -25,7 +25,7 @@ from google.cloud.bigquery import SchemaField
 
 from marketing_platform.catalog import tables
 from marketing_platform.errors import StoreUnavailable
-from marketing_platform.stores.bigquery_jobs import BigQueryJobs
+from marketing_platform.stores.bigquery_jobs import BigQueryJobs, Bill
 from marketing_platform.stores.bigquery_parts import STORED_PART, Part, Parts
 from marketing_platform.stores.bigquery_rows import (
     column,
@@ -43,6 +43,8 @@ from marketing_platform.stores.protocols import PartWriter, Select, StoredTable,
 _OWN = (SchemaField(STORED_PART, "STRING"), SchemaField(STORED_ROW, "INT64"))
 # What rows are looked up by; BigQuery clusters by four columns at most.
 _LOOKED_UP_BY = ("user_id", "campaign_id", "product_id")
+# Figures by day have one of these; a question about a month then reads that month, not the years.
+_DAYS = ("day", "date")
 
 
 class BigQueryWarehouse:
@@ -66,22 +68,22 @@ class BigQueryWarehouse:
             with self._staging.uploaded(path) as uri, self._jobs.reaching():
                 table = self._loaded(part, uri, columns, writer.rows)
                 store = self._merge if shared else self._store
-                writer.finished = store(part, schema, table)
+                writer.finished = store(part, schema, table, Bill())
 
     def create(self, part: str, select: Select) -> StoredTable:
         """Let BigQuery store the result of a query."""
         schema = result_schema(select)
-        table = _own_table(part)
+        table, bill = _own_table(part), Bill()
         with self._jobs.reaching():
-            self._parts.make(table, _columns(schema), clustered_by=_clustered(schema))
+            self._parts.make(
+                table, _columns(schema), clustered_by=_clustered(schema), partitioned_by=_day_of(schema)
+            )
             names = ", ".join(f"`{name}`" for name in schema.names)
             values = ", ".join(stored_as(field, f"`{field.name}`") for field in schema)
             sql, bound = self._bound(select)
             statement = f"INSERT INTO {self._parts.qualified(table)} ({names}) SELECT {values} FROM ({sql})"
-            estimated = self._jobs.estimate(statement, bound)
-            job = self._jobs.run(statement, bound)
-            cost = {"bytes_estimated": estimated, "bytes_billed": int(job.total_bytes_billed or 0)}
-            return self._store(part, schema, table, cost)
+            self._jobs.run(statement, bound, bill=bill)
+            return self._store(part, schema, table, bill)
 
     def combine(self, part: str, parts: Sequence[str], schema: pa.Schema) -> StoredTable:
         """List stored parts as one; fingerprints add up because they ignore order."""
@@ -151,38 +153,38 @@ class BigQueryWarehouse:
             )
         return table
 
-    def _store(
-        self, part: str, schema: pa.Schema, table: str, cost: dict[str, int] | None = None
-    ) -> StoredTable:
+    def _store(self, part: str, schema: pa.Schema, table: str, bill: Bill) -> StoredTable:
         """Make a table of its own the part."""
-        rows, fingerprint = self._fingerprint(table, schema)
+        rows, fingerprint = self._fingerprint(table, schema, bill)
         described = Part(part, schema, rows, fingerprint, table)
         self._replace(described)
-        return _stored(described, (part,), cost)
+        return _stored(described, (part,), bill)
 
-    def _merge(self, part: str, schema: pa.Schema, staging: str) -> StoredTable:
+    def _merge(self, part: str, schema: pa.Schema, staging: str, bill: Bill) -> StoredTable:
         """Move staged rows into the table that all parts of this logical name share."""
-        rows, fingerprint = self._fingerprint(staging, schema)
+        rows, fingerprint = self._fingerprint(staging, schema, bill)
         shared = self._shared_table(part, schema)
         key = f"{part}@{fingerprint}"
         if rows:
-            self._jobs.run(self._merge_sql(schema, staging, shared), {"key": key})
+            self._jobs.run(self._merge_sql(schema, staging, shared), {"key": key}, bill=bill)
         described = Part(part, schema, rows, fingerprint, shared, key)
         self._replace(described)
         self._parts.delete(staging)
-        return _stored(described, (part,))
+        return _stored(described, (part,), bill)
 
     def _merge_sql(self, schema: pa.Schema, staging: str, shared: str) -> str:
-        """Rows of a killed attempt with the same content are met again, and not doubled."""
-        names = [f"`{name}`" for name in schema.names]
-        updates = ", ".join(f"{name} = S.{name}" for name in names)
-        values = ", ".join(f"S.{name}" for name in names)
+        """Rows of a killed attempt with the same content are met again, and not doubled.
+
+        They are what they were, so nothing is updated: a MERGE that might would be billed for the whole
+        table, this one for two columns of it.
+        """
+        names = ", ".join(f"`{name}`" for name in schema.names)
+        values = ", ".join(f"S.`{name}`" for name in schema.names)
         # Columns are named: the emulator does not know INSERT ROW.
         return (
             f"MERGE {self._parts.qualified(shared)} AS T USING {self._parts.qualified(staging)} AS S"
             f" ON T.{STORED_PART} = @key AND T.{STORED_ROW} = S.{STORED_ROW}"
-            f" WHEN MATCHED THEN UPDATE SET {updates}"
-            f" WHEN NOT MATCHED THEN INSERT ({STORED_PART}, {STORED_ROW}, {', '.join(names)})"
+            f" WHEN NOT MATCHED THEN INSERT ({STORED_PART}, {STORED_ROW}, {names})"
             f" VALUES (@key, S.{STORED_ROW}, {values})"
         )
 
@@ -217,7 +219,7 @@ class BigQueryWarehouse:
             {"every": f"{part.name}@", "keep": keep or ""},
         )
 
-    def _fingerprint(self, table: str, schema: pa.Schema) -> tuple[int, str]:
+    def _fingerprint(self, table: str, schema: pa.Schema, bill: Bill) -> tuple[int, str]:
         """Rows and the sum of a 64-bit hash per row, so that neither order nor splitting matters.
 
         An INT64 would overflow, so that both halves of the hash are added up apart.
@@ -228,7 +230,7 @@ class BigQueryWarehouse:
             " (SELECT FARM_FINGERPRINT(TO_JSON_STRING(t)) AS h"
             f" FROM (SELECT {columns} FROM {self._parts.qualified(table)}) AS t)"
         )
-        (found,) = pa.concat_tables(self._jobs.rows(asked, {})).to_pylist()
+        (found,) = pa.concat_tables(self._jobs.rows(asked, {}, bill=bill)).to_pylist()
         return int(found["n"]), _hex((int(found["high"] or 0) << 32) + int(found["low"] or 0))
 
     def _bound(self, select: Select) -> tuple[str, dict[str, Any]]:
@@ -279,13 +281,17 @@ def _clustered_fields(columns: Sequence[SchemaField]) -> list[str]:
     return [field.name for field in columns if field.name in _LOOKED_UP_BY and field.field_type == "STRING"]
 
 
+def _day_of(schema: pa.Schema) -> str | None:
+    return next((n for n in _DAYS if n in schema.names and schema.field(n).type == pa.date32()), None)
+
+
 def _own_table(part: str) -> str:
     return f"rows_of_{part}_{uuid.uuid4().hex}"
 
 
-def _stored(part: Part, leaves: tuple[str, ...], cost: dict[str, int] | None = None) -> StoredTable:
+def _stored(part: Part, leaves: tuple[str, ...], bill: Bill | None = None) -> StoredTable:
     ref = TableRef(_logical(part.name), leaves, cast(pa.Schema, part.schema))
-    return StoredTable(ref, part.rows, part.fingerprint, cost or {})
+    return StoredTable(ref, part.rows, part.fingerprint, bill.cost if bill else {})
 
 
 def _logical(part: str) -> str:

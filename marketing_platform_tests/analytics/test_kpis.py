@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -59,6 +60,26 @@ def test_ratios_are_ratios_of_sums(tmp_path: Path) -> None:
         "ctr": 4.0,  # 60 of 1,500
         "cpm": 120.0,
     }
+
+
+def test_the_warehouse_adds_up_and_reads_the_days_asked_about_alone(tmp_path: Path) -> None:
+    """A row comes back for each line that is shown, however many there are below it."""
+    lines = [
+        ad(1 + n % 50, spend=money("1"), clicks=1, country=f"C{n % 3}", campaign=f"c{n}") for n in range(500)
+    ]
+    ask, fetched = asking(tmp_path, ads=lines), dict[str, int]()
+
+    def counting(sql: str, tables: Sequence[str], parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        rows = ask(sql, tables, parameters)
+        fetched[sql] = len(rows)
+        return rows
+
+    found = answer(REGISTRY, Question(("spend", "cpc"), JUNE, by=("country",)), counting)
+    assert len(found.lines) == 3
+    for query in found.queries:
+        assert fetched[query.sql] == 3
+        assert "day BETWEEN $first AND $last" in query.sql
+        assert (query.parameters["first"], query.parameters["last"]) == (JUNE.first, JUNE.last)
 
 
 def test_a_denominator_of_zero_is_no_figure_and_says_why(tmp_path: Path) -> None:

@@ -1,35 +1,53 @@
-"""A release built in two steps is the release built in one."""
+"""A release built in steps is the release built in one, and nothing is computed again without need."""
 
 from __future__ import annotations
 
 import shutil
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from marketing_platform.defs.assets.release import ANSWERS
-from marketing_platform.defs.execution import Pipeline, open_instance
+from marketing_platform.defs.execution import PUBLISH, Pipeline, open_instance
 from marketing_platform.releases.manifest import Manifest
-from marketing_platform.sample import write_events
-from marketing_platform.sample.world import DAYS, FIRST_DAY
+from marketing_platform.sample import write_sample
 from marketing_platform.settings import Settings
 from marketing_platform.stores.registry import open_stores
+from marketing_platform_tests.acceptance.contents import contents
+from marketing_platform_tests.defs.made import computed, kept, latest_run
 
 pytestmark = pytest.mark.long
 
-USERS = 40
-EVENTS = 1_200
+_LAST_MONTH = "events-2026-06.csv"
+_CHANGED = "events-2026-05.csv"
+_LATE, _WITHDRAWN = "late.csv", "withdrawn.csv"
+# What is made of purchases, feedback or exposures alone.
+_WITHOUT_EVENTS = {"buyer_days", "product_pairs", "item_feedback", "experiment_arms"}
 
 
 @pytest.fixture(scope="module")
-def landed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The events of four months, and those of two days more with the same users."""
-    first, more = tmp_path_factory.mktemp("first"), tmp_path_factory.mktemp("more")
-    write_events(first, events=EVENTS, users=USERS)
-    later = FIRST_DAY + timedelta(DAYS)
-    write_events(more, events=60, users=USERS, start=EVENTS, first_day=later, days=2)
-    return first, more
+def steps(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """What lands: most; then a new file and late events; then a changed file, and one that is withdrawn.
+
+    A file is withdrawn by a version of it without rows.
+    """
+    first, second, third = (tmp_path_factory.mktemp(name) for name in ("first", "second", "third"))
+    write_sample(first, users=40, events=900)
+    for step in (second, third):
+        (step / "events").mkdir()
+    events = first / "events"
+    shutil.move(events / _LAST_MONTH, second / "events")
+    early = events / "events-2026-03.csv"
+    header, *rows = early.read_text(encoding="utf-8").splitlines(keepends=True)
+    early.write_text("".join([header, *rows[:-20]]), encoding="utf-8")
+    (second / "events" / _LATE).write_text("".join([header, *rows[-20:]]), encoding="utf-8")
+    gone = [row.replace("e-", "gone-", 1) for row in rows[:15]]
+    (events / _WITHDRAWN).write_text("".join([header, *gone]), encoding="utf-8")
+    (third / "events" / _WITHDRAWN).write_text(header, encoding="utf-8")
+    shutil.copy(events / _CHANGED, third / "events")
+    header, *rows = (events / _CHANGED).read_text(encoding="utf-8").splitlines(keepends=True)
+    other = [row.replace("click", "open").replace("impression", "view") for row in rows[:10]]
+    (events / _CHANGED).write_text("".join([header, *other, *rows[15:]]), encoding="utf-8")
+    return [first, second, third]
 
 
 def release(settings: Settings, *landed: Path) -> Manifest:
@@ -44,50 +62,30 @@ def release(settings: Settings, *landed: Path) -> Manifest:
         return pipeline.shelf.load(str(pipeline.shelf.current()))
 
 
-def answers(settings: Settings, manifest: Manifest) -> dict[tuple[str, str], bytes | None]:
-    """Every stored answer."""
-    stores = open_stores(settings)
-    found: dict[tuple[str, str], bytes | None] = {}
-    for asset, entry in manifest.answers.items():
-        reader = stores.answers.open(entry.name)
-        found |= {(asset, f"u-{number:06}"): reader.get(f"u-{number:06}") for number in range(1, USERS + 1)}
-        reader.close()
-    return found
-
-
-def test_a_delta_ends_where_a_full_run_ends(landed: tuple[Path, Path], tmp_path: Path) -> None:
-    first, more = landed
-    at_once, in_steps = Settings(data_dir=tmp_path / "at-once"), Settings(data_dir=tmp_path / "in-steps")
-    expected = release(at_once, first, more)
+def test_steps_end_where_one_run_ends(steps: list[Path], tmp_path: Path) -> None:
+    at_once = Settings(data_dir=tmp_path / "at-once", settle_seconds=0)
+    in_steps = Settings(data_dir=tmp_path / "in-steps", settle_seconds=0)
+    expected = release(at_once, *steps)
     # Which texts are encoded together changes the eighth digit of their vectors: both take the same ones.
-    for kept in ("embedding_cache", "models"):
-        shutil.copytree(at_once.data_dir / kept, in_steps.data_dir / kept)
-    before = release(in_steps, first)
-    found = release(in_steps, more)
+    for folder in ("embedding_cache", "models"):
+        shutil.copytree(at_once.data_dir / folder, in_steps.data_dir / folder)
+    first, second, third = (release(in_steps, step) for step in steps)
 
-    assert found.previous == before.release_id
-    assert found.totals == expected.totals
-    content = {name: (table.rows, table.fingerprint) for name, table in expected.tables.items()}
-    assert {name: (found.tables[name].rows, found.tables[name].fingerprint) for name in content} == content
-    assert before.tables["events"].rows < found.tables["events"].rows
-    assert [graph.nodes | graph.relations for graph in found.graphs.values()] == [
-        graph.nodes | graph.relations for graph in expected.graphs.values()
-    ]
-    assert {name: entry.rows for name, entry in found.vectors.items()} == {
-        name: entry.rows for name, entry in expected.vectors.items()
+    assert [second.previous, third.previous] == [first.release_id, second.release_id]
+    assert third.totals == expected.totals
+    assert {batch.batch_id for batch in third.batches} == {batch.batch_id for batch in expected.batches}
+    found = contents(open_stores(in_steps), third)
+    assert found == contents(open_stores(at_once), expected)
+    differs = {
+        kind for kind, print_ in contents(open_stores(in_steps), second).items() if found[kind] != print_
     }
-    documents, earlier = (release.documents["enriched_events"] for release in (found, before))
-    assert documents.rows == expected.documents["enriched_events"].rows == found.tables["events"].rows
-    assert set(earlier.sets) < set(documents.sets)  # only new batches were written
-    stored = answers(at_once, expected)
-    given = sum(answer is not None for (asset, _), answer in stored.items() if asset in ANSWERS)
-    assert given == len(ANSWERS) * expected.totals.users
-    assert answers(in_steps, found) == stored
+    assert {"table events", "table daily_activity", "nodes Event", "documents enriched_events"} <= differs
 
-    # A batch without messages: nobody's neighbours are searched again.
-    people = (first / "crm" / "users.csv").read_text(encoding="utf-8").splitlines(keepends=True)
-    (tmp_path / "people" / "crm").mkdir(parents=True)
-    (tmp_path / "people" / "crm" / "users.csv").write_text("".join(people[:-1]), encoding="utf-8")
-    again = release(in_steps, tmp_path / "people")
-    assert again.previous == found.release_id
-    assert again.tables["similar_users"] == found.tables["similar_users"]
+    with open_instance(in_steps) as instance:
+        run = latest_run(instance, PUBLISH)
+        assert kept(instance, run).keys() >= _WITHOUT_EVENTS
+        assert computed(instance, run)["daily_activity"] == "changed: events"
+    for table in _WITHOUT_EVENTS & third.tables.keys():
+        assert third.tables[table] == first.tables[table]
+    documents, earlier = (release.documents["enriched_events"] for release in (third, second))
+    assert len({*earlier.sets} - {*documents.sets}) == 2  # only what changed or was withdrawn

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
+from dagster._config import process_config
 from dagster._core.instance.config import dagster_instance_config_schema
-from dagster_k8s.job import UserDefinedDagsterK8sConfig
+from dagster._core.run_coordinator import QueuedRunCoordinator
+from dagster_k8s import K8sRunLauncher
+from dagster_k8s.container_context import K8sContainerContext
+from dagster_k8s.job import (
+    DagsterK8sJobConfig,
+    UserDefinedDagsterK8sConfig,
+    construct_dagster_k8s_job,
+    get_user_defined_k8s_config,
+)
+from kubernetes.client import ApiClient
 
 from marketing_platform.automations.webhook_settings import WebhookSettings
+from marketing_platform.defs.step_plan import TAG, Size, step_plan
 from marketing_platform_tests.deploy.compose import PROJECT, ours
 from marketing_platform_tests.deploy.variables import known
 
@@ -134,23 +147,65 @@ def test_monitoring_logs_and_retention_are_those_of_the_instance() -> None:
     assert VALUES["telemetry"]["enabled"] is False
 
 
-def test_runs_are_jobs_that_kubernetes_takes() -> None:
+@pytest.mark.parametrize("job", sorted(step_plan().jobs))
+def test_runs_are_jobs_that_kubernetes_takes(job: str) -> None:
+    pod = _pod(step_plan().run_tags(job))
+    (container,) = pod["containers"]
+    planned = json.loads(step_plan().run_tags(job)[TAG])["container_config"]["resources"]
+    assert container["resources"] == planned
+    assert pod["terminationGracePeriodSeconds"] > 0
+
+
+def test_a_run_that_no_job_has_sized_may_be_any_step() -> None:
+    """Somebody materializes a few assets in the UI."""
+    (container,) = _pod({})["containers"]
+    sizes = step_plan().sizes.values()
+    given = Size(
+        cpu=container["resources"]["requests"]["cpu"], memory=container["resources"]["limits"]["memory"]
+    )
+    assert given.mebibytes >= max(size.mebibytes for size in sizes)
+    assert container["resources"]["requests"]["memory"] == container["resources"]["limits"]["memory"]
+
+
+def test_dagster_takes_the_launcher_and_the_queue_as_the_chart_writes_them() -> None:
     launcher = VALUES["runLauncher"]
     assert launcher["type"] == "K8sRunLauncher"
-    asked = {
-        _snake(name): value for name, value in launcher["config"]["k8sRunLauncher"]["runK8sConfig"].items()
+    config = {
+        **_snake_keys(launcher["config"]["k8sRunLauncher"]),
+        # What the chart adds of its own accord.
+        "service_account_name": "dagster",
+        "dagster_home": "/opt/dagster/dagster_home",
+        "instance_config_map": "dagster-instance",
     }
-    config = UserDefinedDagsterK8sConfig.from_dict(asked)
-    container = {"name": "run", "image": "marketing-platform:1", **_camel(config.container_config)}
-    pod = {"restartPolicy": "Never", "containers": [container], **_camel(config.pod_spec_config)}
-    job = {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": "run"},
-        "spec": {**_camel(config.job_spec_config), "template": {"spec": pod}},
-    }
-    kubernetes_validate.validate(job, kubernetes_validate.latest_version(), strict=True)
-    assert container["resources"]["limits"]["memory"]
+    taken = process_config(K8sRunLauncher.config_type(), config)
+    assert taken.success, taken.errors
+    queue = _snake_keys(VALUES["dagsterDaemon"]["runCoordinator"]["config"]["queuedRunCoordinator"])
+    taken = process_config(QueuedRunCoordinator.config_type(), queue)
+    assert taken.success, taken.errors
+    assert VALUES["concurrency"]["pools"]["defaultLimit"] >= 1
+
+
+def _pod(tags: Mapping[str, str]) -> dict[str, Any]:
+    """The pod of a run with these tags, made as Dagster makes it, and valid to Kubernetes."""
+    launched = _snake_keys(VALUES["runLauncher"]["config"]["k8sRunLauncher"])
+    context = K8sContainerContext(
+        image_pull_policy=launched["image_pull_policy"],
+        run_k8s_config=UserDefinedDagsterK8sConfig.from_dict(launched["run_k8s_config"]),
+    ).merge(K8sContainerContext(run_k8s_config=get_user_defined_k8s_config(tags)))
+    config = DagsterK8sJobConfig(
+        job_image="marketing-platform:1",
+        dagster_home="/opt/dagster/dagster_home",
+        instance_config_map="dagster-instance",
+    )
+    job = construct_dagster_k8s_job(
+        config,
+        args=["dagster", "api", "execute_run"],
+        job_name="run",
+        user_defined_k8s_config=context.run_k8s_config,
+    )
+    document = ApiClient().sanitize_for_serialization(job)
+    kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+    return document["spec"]["template"]["spec"]
 
 
 def test_no_password_is_in_the_values() -> None:
@@ -174,13 +229,9 @@ def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
-def _camel(value: Any) -> Any:
-    """Dagster takes snake case, Kubernetes camel case; names of resources are neither."""
-    if isinstance(value, dict):
-        return {_one_camel(name): _camel(inner) for name, inner in value.items()}
-    return [_camel(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _one_camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
+def _snake_keys(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Dagster takes snake case down to where Kubernetes' own words begin, and those as they are, too."""
+    return {
+        _snake(name): _snake_keys(inner) if name == "runK8sConfig" else inner
+        for name, inner in values.items()
+    }

@@ -15,7 +15,8 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud.bigquery import Client, Table
 
 from marketing_platform.catalog import table
-from marketing_platform.errors import StoreUnavailable, UnknownName
+from marketing_platform.errors import CostRefused, StoreUnavailable, UnknownName
+from marketing_platform.stores.bigquery_jobs import BigQueryJobs
 from marketing_platform.stores.bigquery_parts import Parts
 from marketing_platform.stores.bigquery_settings import BigQuerySettings
 from marketing_platform.stores.gcs_settings import GcsSettings
@@ -119,6 +120,51 @@ def test_what_is_computed_has_a_clustered_table_of_its_own_and_says_what_it_cost
     assert made.cost.keys() == {"bytes_estimated", "bytes_billed"}  # 0 in the emulator, which bills nothing
     warehouse.drop("seen__1")
     assert not any(name.startswith("rows_of_seen") for name in held(settings))
+
+
+def test_figures_by_day_are_partitioned_by_month(
+    warehouse: BigQueryWarehouse, settings: BigQuerySettings
+) -> None:
+    ref = store(warehouse, "events__1", events(90)).ref
+    days = "SELECT CAST(timestamp AS DATE) AS day, count(*) AS n FROM events GROUP BY 1"
+    stored = warehouse.create("kpi_daily__1", Select(days, [ref]))
+    own = next(one for name, one in held(settings).items() if name.startswith("rows_of_kpi_daily__1"))
+    assert (own.time_partitioning.type_, own.time_partitioning.field) == ("MONTH", "day")
+    january = "SELECT count(*) AS n FROM kpi_daily WHERE day BETWEEN DATE '2026-01-01' AND DATE '2026-01-31'"
+    assert counted(warehouse, stored, january) == 31
+
+
+def test_every_statement_behind_a_part_is_on_its_bill(
+    warehouse: BigQueryWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def estimate(_: BigQueryJobs, sql: str, __: object) -> int:
+        asked.append(sql.split(maxsplit=1)[0])
+        return 1_000
+
+    monkeypatch.setattr(BigQueryJobs, "estimate", estimate)  # the emulator's own answer is always 0
+    landed = store(warehouse, "events__1", events(3))
+    assert asked == ["SELECT", "MERGE"]  # judged in the staging table, then moved; load jobs cost nothing
+    assert landed.cost == {"bytes_estimated": 2_000, "bytes_billed": 0}
+    asked.clear()
+    made = warehouse.create("seen__1", Select("SELECT user_id FROM events", [landed.ref]))
+    assert asked == ["INSERT", "SELECT"]
+    assert made.cost == {"bytes_estimated": 2_000, "bytes_billed": 0}
+
+
+def test_what_would_read_too_much_is_not_run(
+    settings: BigQuerySettings, bucket: GcsSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = settings.model_copy(update={"maximum_bytes_billed": 1_000})
+    with closing(BigQueryWarehouse(limited, bucket)) as warehouse:
+        ref = store(warehouse, "events__1", events(3)).ref
+        monkeypatch.setattr(BigQueryJobs, "estimate", lambda *_: 1_001)
+        with pytest.raises(
+            CostRefused, match=r"1,001 bytes\. MARKETING_BIGQUERY_MAXIMUM_BYTES_BILLED allows 1,000"
+        ):
+            warehouse.create("seen__1", Select("SELECT user_id FROM events", [ref]))
+        assert warehouse.names() == ["events__1"]
 
 
 def test_writing_a_part_again_never_doubles_it(

@@ -16,7 +16,7 @@ import pytest
 from fastapi.testclient import TestClient
 from structlog.testing import capture_logs
 
-from marketing_platform.defs.execution import Progress
+from marketing_platform.defs.progress import Progress
 from marketing_platform.stores.registry import open_stores
 from marketing_platform_tests.acceptance.installation import Finished, Installation
 from marketing_platform_tests.acceptance.landed import conversation, csv
@@ -75,7 +75,7 @@ class World:
                 stop.stop()
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("marketing_platform.cli.run._progress", lambda _quiet: nullcontext(hear))
+            patch.setattr("marketing_platform.cli.run.showing", lambda *_: nullcontext(hear))
             return self.installation.command("run", "--json")
 
     def ask(self, n: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import orjson
 import pyarrow as pa
 
 from marketing_platform.sources import SourceSpec, read_rows
+from marketing_platform.stores.raw_chunks import written_out
 
 EVENT_COLUMNS = {"event_id": "id", "user_id": "user", "message": "text"}
 
@@ -29,7 +30,7 @@ def raw(content: bytes, spec: SourceSpec, *, chunk_rows: int = 100, max_cell_byt
     assert ordinals == list(range(len(ordinals)))
     for chunk in chunks:
         chunk.validate(full=True)
-    return pa.concat_tables(chunks) if chunks else pa.table({"ordinal": [], "document": [], "defect": []})
+    return pa.concat_tables(map(written_out, chunks)) if chunks else pa.table({"ordinal": [], "document": [], "defect": []})
 
 
 def records(

@@ -145,6 +145,8 @@ class TestDeclarations(DeclarationsContract):
             "quantity: {field: x, drop_decimal_zeros: true}",
             "expected this only for string",
         ),
+        ("order_id: Order", "quantity: {field: x, per: y}", "quantity.per: expected this only for money"),
+        ("constant: GBP", "constant: GBP, per: x", "`per` only together with `field`"),
         ("order_id: Order", "order_id: [a]", "8: tables.purchases.columns.order_id: expected a mapping"),
         (
             "GBP}\n",

@@ -174,6 +174,28 @@ def test_text(text: str, options: dict[str, Any], value: Any) -> None:
     assert _value("events", "event_type", text, options, nulls=["--"]) == value
 
 
+@pytest.mark.parametrize(
+    ("line", "units", "each"),
+    [
+        ("5.97", "3", Decimal("1.99")),
+        ("10", "3", Decimal("3.333333")),
+        ("-4.00", "-2", Decimal("2")),
+        ("28.15", "11260", Decimal("0.0025")),
+        ("", "3", None),
+        ("2.09", "0", "unit_price unreadable"),
+        ("2.09", "", "unit_price unreadable"),
+        ("2.09", "two", "unit_price unreadable"),
+    ],
+)
+def test_what_a_line_costs_per_unit(line: str, units: str, each: Decimal | str | None) -> None:
+    columns = {"quantity": "w", "unit_price": {"field": "v", "per": "w"}}
+    found = _projected([(line, units)], {"purchases": {"columns": columns}})
+    reasons = [
+        problem["reason"] for problem in found.problems.to_pylist() if problem["column"] == "unit_price"
+    ]
+    assert [*reasons, *found.tables["purchases"]["unit_price"].to_pylist()][0] == each
+
+
 def test_constants_and_templates() -> None:
     columns = {
         "order_id": {"template": "{v}/{w}'s"},

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from marketing_platform.errors import UnknownName
-from marketing_platform.stores.protocols import Neighbour, Vectors
+from marketing_platform.stores.protocols import Neighbour, VectorChange, Vectors
 from marketing_platform.stores.vectors_milvus_lite import MilvusLiteVectors
 from marketing_platform_tests.servers.shared import WITH_SERVERS, shared
 from marketing_platform_tests.stores.processes import (
@@ -46,6 +46,10 @@ def records(numbers: Sequence[int], vectors: np.ndarray | None = None) -> pa.Tab
             ),
         }
     )
+
+
+def changed(base: str, *, gone: Sequence[int] = (), new: Sequence[int] = ()) -> VectorChange:
+    return VectorChange(base, [records(gone).select(["record_id"])], [records(new)])
 
 
 def nearest(store: Vectors, name: str, vectors: np.ndarray, limit: int) -> list[list[Neighbour]]:
@@ -106,10 +110,12 @@ class VectorsContract:
         assert store.write(NAME, [records([1, 2])], dim=DIM) == 2
         assert all_ids(store, NAME) == sorted(AWKWARD[1:3])
 
-    def test_a_new_version_starts_from_its_base(self, store: Vectors):
+    def test_a_new_version_is_what_changed_in_its_base(self, store: Vectors):
         store.write("v_1", [records(range(12))], dim=DIM)
-        assert store.write("v_2", [records(range(3, 15))], dim=DIM, base="v_1") == store.count("v_2") == 12
-        assert store.write("v_3", [records(range(2, 14))], dim=DIM, base="v_2") == 12
+        change = changed("v_1", gone=range(3), new=range(12, 15))
+        assert store.write("v_2", [records(range(3, 15))], dim=DIM, change=change) == store.count("v_2") == 12
+        change = changed("v_2", gone=[14], new=[2])
+        assert store.write("v_3", [records(range(2, 14))], dim=DIM, change=change) == 12
         names = [*AWKWARD, *(f"r{number}" for number in range(len(AWKWARD), 15))]
         assert all_ids(store, "v_1") == sorted(names[:12])
         assert all_ids(store, "v_2") == sorted(names[3:])
@@ -119,8 +125,32 @@ class VectorsContract:
 
     def test_a_base_may_be_emptied_and_may_be_empty(self, store: Vectors):
         store.write("v_1", [records([0, 1])], dim=DIM)
-        assert store.write("v_2", [], dim=DIM, base="v_1") == 0
-        assert store.write("v_3", [records([0, 1])], dim=DIM, base="v_2") == 2
+        assert store.write("v_2", [], dim=DIM, change=changed("v_1", gone=[0, 1])) == 0
+        assert all_ids(store, "v_2") == []
+        change = changed("v_2", new=[0, 1])
+        assert store.write("v_3", [records([0, 1])], dim=DIM, change=change) == 2
+
+    def test_a_record_may_say_something_else_in_the_next_version(self, store: Vectors):
+        store.write("v_1", [records([0, 1])], dim=DIM)
+        other = records([0], np.array([axis(7)]))
+        change = VectorChange("v_1", [other.select(["record_id"]), other.select(["record_id"])], [other])
+        assert store.write("v_2", [other, records([1])], dim=DIM, change=change) == 2
+        assert nearest(store, "v_2", axis(7)[None], 1)[0][0].record_id == AWKWARD[0]
+        assert nearest(store, "v_2", axis(0)[None], 1)[0][0].score == pytest.approx(0, abs=1e-6)
+
+    def test_what_the_base_does_not_hold_is_not_missed(self, store: Vectors):
+        store.write("v_1", [records([0])], dim=DIM)
+        change = changed("v_1", gone=[5, 6], new=[1])
+        assert store.write("v_2", [records([0, 1])], dim=DIM, change=change) == 2
+
+    def test_many_small_changes_add_up(self, store: Vectors):
+        store.write("v_0", [records([0, 1])], dim=DIM)
+        for number in range(1, 14):
+            change = changed(f"v_{number - 1}", gone=[number - 1], new=[number + 1])
+            whole = [records([number, number + 1])]
+            assert store.write(f"v_{number}", whole, dim=DIM, change=change) == 2
+        assert store.count("v_13") == 2
+        assert all_ids(store, "v_13") == sorted(records([13, 14])["record_id"].to_pylist())
 
     @pytest.mark.parametrize("value", [0.0, float("nan"), float("inf")])
     def test_a_vector_without_direction_is_refused(self, store: Vectors, value: float):
@@ -135,7 +165,7 @@ class VectorsContract:
         with pytest.raises(ValueError, match="8 numbers"):
             store.write(NAME, [records([0])], dim=8)
         with pytest.raises(UnknownName):
-            store.write(NAME, [records([0])], dim=DIM, base="never_written")
+            store.write(NAME, [records([0])], dim=DIM, change=changed("never_written", new=[0]))
         assert store.names() == []
 
     def test_a_reader_keeps_what_it_opened(self, store: Vectors):

@@ -12,7 +12,9 @@ from marketing_platform.analytics.kpis.forecasts import Forecasts, KpiForecast, 
 from marketing_platform.analytics.kpis.reading import ANOMALIES, FORECASTS
 from marketing_platform.analytics.kpis.watch import load_watch
 from marketing_platform.defs.assets.analytics import asking, report_asset
+from marketing_platform.defs.io_managers import reusable
 from marketing_platform.defs.metadata import Banded, banded, markdown_table
+from marketing_platform.releases.version import declared_version
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import StoredTable
 from marketing_platform.stores.registry import Stores
@@ -29,8 +31,10 @@ def kpi_anomalies(
     kpi_daily: StoredTable,
     buyer_days: StoredTable,
     kpi_coverage: StoredTable,
-) -> dict[str, Any]:
+) -> Any:  # a document
     """The latest days on which a KPI of `kpis/watch.yaml` was far outside its own history."""
+    if (before := reusable(context, kpis=declared_version(settings.kpis_dir))) is not None:
+        return before
     registry = load_registry(settings.kpis_dir)
     ask = asking(stores, (kpi_daily, buyer_days, kpi_coverage))
     found = find_anomalies(registry, load_watch(settings.kpis_dir, registry), ask)
@@ -53,8 +57,10 @@ def kpi_forecasts(
     kpi_daily: StoredTable,
     buyer_days: StoredTable,
     kpi_coverage: StoredTable,
-) -> dict[str, Any]:
+) -> Any:  # a document
     """The 28 days to come of the KPIs that `kpis/watch.yaml` names, by the model that did better before."""
+    if (before := reusable(context, kpis=declared_version(settings.kpis_dir))) is not None:
+        return before
     registry = load_registry(settings.kpis_dir)
     ask = asking(stores, (kpi_daily, buyer_days, kpi_coverage))
     made = make_forecasts(registry, load_watch(settings.kpis_dir, registry), ask)

@@ -7,6 +7,7 @@ import dagster as dg
 import orjson
 import pyarrow as pa
 
+from marketing_platform.compute import Compute
 from marketing_platform.defs.io_managers import RawBatches
 from marketing_platform.defs.metadata import bars, markdown_table
 from marketing_platform.defs.partitions import BATCHES
@@ -117,6 +118,7 @@ def batch_gate(suites: Suites) -> dg.AssetsDefinition:
         ledger: dg.ResourceParam[Ledger],
         notices: dg.ResourceParam[Notices],
         writer: dg.ResourceParam[LockSession],
+        compute: dg.ResourceParam[Compute],
     ):
         specs = {spec.source: spec for spec in load_sources(settings.sources_dir)}
         current = load_suites(settings.expectations_dir)
@@ -131,6 +133,7 @@ def batch_gate(suites: Suites) -> dg.AssetsDefinition:
                 documents=stores.documents,
                 version=context.run_id[:8],
                 landed_at=batch.landed_at,
+                sifting=compute.sift,
             )
             writer.confirm()  # else the parts may have been collected meanwhile
             state = ledger.judge(batch_id, validated.outcome, now=datetime.now(UTC))

@@ -14,7 +14,7 @@ import dagster as dg
 from marketing_platform.defs.assets.recommendations import GROUP
 from marketing_platform.defs.assets.tuning import TUNING, known_items, tuned_parameters
 from marketing_platform.defs.conditions import follow_upstream
-from marketing_platform.defs.io_managers import DOCUMENT, Prepared, latest_made_of
+from marketing_platform.defs.io_managers import Prepared, reusable
 from marketing_platform.defs.metadata import bars, markdown_table
 from marketing_platform.defs.pools import stored_in
 from marketing_platform.recommenders.feedback import ToldByUsers, told_by_users
@@ -22,11 +22,11 @@ from marketing_platform.recommenders.item_batches import recommend_items, repeat
 from marketing_platform.recommenders.item_kinds import ItemKind
 from marketing_platform.recommenders.item_learning import Evaluated, K, evaluate_items, hybrid_of
 from marketing_platform.recommenders.item_training import Items
-from marketing_platform.recommenders.prepared import SPARES, with_spares
+from marketing_platform.recommenders.prepared import SPARES
 from marketing_platform.recommenders.rules import Rule, load_rules
 from marketing_platform.recommenders.suppressing import with_suppressions
 from marketing_platform.releases.overrides import Overrides, suppressed
-from marketing_platform.releases.version import code_version
+from marketing_platform.releases.version import declared_version
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores
@@ -36,18 +36,6 @@ RECOMMENDATIONS = "{}_recommendations"
 
 _OWNERS = ["team:data-science"]
 _COLUMNS = ("recommender", "P@10", "R@10", "NDCG@10", "HR@10", "coverage", "train s", "score s", "peak GB")
-# What is found out beside the document.
-_PARTS = ("repeat", "discovery")
-_SHOWN = (
-    "held_out",
-    "seconds",
-    f"ndcg_at_{K}",
-    *(figure for part in _PARTS for figure in (f"{part}_ndcg_at_{K}", f"{part}_users")),
-    "comparison",
-    "repeat_and_discovery",
-    "ndcg",
-    "weights",
-)
 
 
 def evaluation_asset(kind: ItemKind) -> dg.AssetsDefinition:
@@ -72,20 +60,11 @@ def evaluation_asset(kind: ItemKind) -> dg.AssetsDefinition:
         stores: dg.ResourceParam[Stores],
         settings: dg.ResourceParam[Settings],
         **tables: StoredTable,
-    ) -> dict[str, Any]:
+    ) -> Any:  # a document
         repeats = repeats_allowed(load_rules(settings.rules_dir).of(kind.name))
-        tuned, tuned_by = tuned_parameters(context.instance, tuning)
-        made_of = {
-            **{f"of_{table}": stored.fingerprint for table, stored in tables.items()},
-            "repeats": repeats,
-            "tuned_by": tuned_by,
-            "code": code_version(settings),
-        }
-        context.add_output_metadata(made_of)
-        if (before := latest_made_of(context.instance, name, made_of)) is not None:
-            context.add_output_metadata({key: before[key] for key in _SHOWN if key in before})
-            document: Any = before[DOCUMENT].value
-            return document
+        if (before := reusable(context, repeats=repeats)) is not None:
+            return before
+        tuned = tuned_parameters(context.instance, tuning)
         started = time.monotonic()
         found = evaluate_items(known_items(kind, context, stores, tables), repeats=repeats, tuned=tuned)
         seconds = round(time.monotonic() - started, 2)
@@ -121,22 +100,36 @@ def recommendations_asset(kind: ItemKind) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
         overrides: dg.ResourceParam[Overrides],
         **tables: StoredTable,
-    ) -> Prepared:
+    ) -> Any:  # Prepared
+        now = datetime.now(UTC)
+        if (before := reusable(context, **given_to_lists(settings, overrides, now))) is not None:
+            return before
         items = suppressed_items(kind, context, stores, overrides, tables)
-        rules, now = load_rules(settings.rules_dir).of(kind.name), datetime.now(UTC)
+        rules = load_rules(settings.rules_dir).of(kind.name)
         told = told_about(items, rules, stores, tables, now)
-        answers = recommend_items(
+        lists = recommend_items(
             items,
             hybrid_of(evaluation, items.training),
             rules,
             told,
             limit=settings.recommendations + SPARES,
+            shown=settings.recommendations,
             today=now.date(),
             say=context.log.info,
         )
-        return Prepared(with_spares(answers, shown=settings.recommendations, categories=items.category_of))
+        return Prepared(lists)
 
     return recommended
+
+
+def given_to_lists(settings: Settings, overrides: Overrides, now: datetime) -> dict[str, object]:
+    """What lists of items depend on beside tables; they hold for the day that they are made on."""
+    return {
+        "rules": declared_version(settings.rules_dir),
+        "suppressions": sorted(one.suppression_id for one in overrides.holding(now)),
+        "shown": settings.recommendations,
+        "today": now.date(),
+    }
 
 
 def told_about(

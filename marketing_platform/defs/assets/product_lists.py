@@ -5,10 +5,10 @@ from typing import Any
 
 import dagster as dg
 
-from marketing_platform.defs.assets.items import EVALUATION, suppressed_items, told_about
+from marketing_platform.defs.assets.items import EVALUATION, given_to_lists, suppressed_items, told_about
 from marketing_platform.defs.assets.recommendations import GROUP
 from marketing_platform.defs.conditions import follow_upstream
-from marketing_platform.defs.io_managers import Prepared
+from marketing_platform.defs.io_managers import Prepared, reusable
 from marketing_platform.recommenders.item_kinds import PRODUCTS
 from marketing_platform.recommenders.product_lists import lists_of_family, trending_lists
 from marketing_platform.recommenders.rules import load_rules
@@ -61,15 +61,21 @@ def product_lists(
     **tables: StoredTable,
 ):
     """Lists of one family each, beside the hybrid's."""
+    now = datetime.now(UTC)
+    given = given_to_lists(settings, overrides, now)
+    before = {name: reusable(context, name, **given) for name in PRODUCT_LISTS}
+    if all(before.values()):
+        yield from (dg.Output(kept, name) for name, kept in before.items())
+        return
     known = suppressed_items(PRODUCTS, context, stores, overrides, tables)
     rules = load_rules(settings.rules_dir).products
-    now = datetime.now(UTC)
     told = told_about(known, rules, stores, tables, now)
     shown, today = settings.recommendations, now.date()
     trending = trending_lists(known, evaluation, rules, told, shown=shown, today=today)
-    yield dg.Output(Prepared(trending), TRENDING)
+    yield dg.Output(before[TRENDING] or Prepared(trending), TRENDING)
     for strategy, family in OF_FAMILIES.items():
         found = lists_of_family(
             known, evaluation, family, rules, told, strategy=strategy, shown=shown, today=today
         )
-        yield dg.Output(Prepared(found), f"{strategy}_products")
+        name = f"{strategy}_products"
+        yield dg.Output(before[name] or Prepared(found), name)

@@ -12,11 +12,12 @@ from marketing_platform.content.segments.report import SEGMENTS, report_of
 from marketing_platform.content.segments.spec import READS
 from marketing_platform.defs.assets.content import GROUP
 from marketing_platform.defs.conditions import follow_upstream
-from marketing_platform.defs.io_managers import latest_metadata
+from marketing_platform.defs.io_managers import latest_metadata, reusable
 from marketing_platform.defs.metadata import markdown_table
 from marketing_platform.defs.pools import stored_in
 from marketing_platform.features.loading import load_features
 from marketing_platform.releases.pointer import ReleaseShelf
+from marketing_platform.releases.version import declared_version
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores
@@ -40,12 +41,16 @@ def segments_report(
     stores: dg.ResourceParam[Stores],
     shelf: dg.ResourceParam[ReleaseShelf],
     **tables: StoredTable,
-) -> dict[str, Any]:
+) -> Any:  # a document
     """Which segments there are, how many users each has, and how many of them agreed to marketing."""
     declared, asked = _asked(context, settings)
+    served = _served(stores, shelf)
+    given = {"segments": declared_version(settings.segments_dir), "as_of": asked.parameters, "served": served}
+    if (before := reusable(context, sql=counts_sql(asked), **given)) is not None:
+        return before
     refs = [stored.ref for stored in tables.values()]
     counted = stores.warehouse.query(Select(counts_sql(asked), refs, asked.parameters)).to_pylist()
-    report = report_of(declared, counted, before=_served(stores, shelf))
+    report = report_of(declared, counted, before=served)
     shown = [(one["segment"], one["users"], one["consenting"], one["before"]) for one in report[SEGMENTS]]
     emptied = [row for row in shown if not row[1] and row[3]]
     columns = ["segment", "users", "agreed to marketing", "users in the release that serves"]

@@ -6,8 +6,9 @@ from typing import Any
 
 import dagster as dg
 
+from marketing_platform.compute import asking
 from marketing_platform.defs.assets.recommendations import GROUP
-from marketing_platform.defs.io_managers import latest_metadata, latest_name
+from marketing_platform.defs.io_managers import latest_metadata
 from marketing_platform.defs.metadata import lines, markdown_table
 from marketing_platform.errors import UnknownName
 from marketing_platform.recommenders.item_batches import repeats_allowed
@@ -17,7 +18,7 @@ from marketing_platform.recommenders.item_training import Items, items_of
 from marketing_platform.recommenders.item_tuning import tune_items
 from marketing_platform.recommenders.rules import load_rules
 from marketing_platform.settings import Settings
-from marketing_platform.stores.protocols import Select, StoredTable
+from marketing_platform.stores.protocols import StoredTable
 from marketing_platform.stores.registry import Stores
 
 TUNING = "{}_tuning"
@@ -64,14 +65,14 @@ def tuning_asset(kind: ItemKind) -> dg.AssetsDefinition:
     return tuning
 
 
-def tuned_parameters(instance: dg.DagsterInstance, tuning: str) -> tuple[Parameters, str]:
-    """What the latest tuning found, and its name; nothing and an empty name before the first."""
+def tuned_parameters(instance: dg.DagsterInstance, tuning: str) -> Parameters:
+    """What the latest tuning found; nothing before the first."""
     try:
         latest = latest_metadata(instance, tuning)
     except UnknownName:
-        return NO_PARAMETERS, ""
+        return NO_PARAMETERS
     parameters: Any = latest[_PARAMETERS].value
-    return parameters, latest_name(instance, tuning)
+    return parameters
 
 
 def known_items(
@@ -80,4 +81,4 @@ def known_items(
     """The items of a kind from the tables it reads."""
     refs = [stored.ref for stored in tables.values()]
     dim = int(str(latest_metadata(context.instance, "text_embeddings")["dim"].value))
-    return items_of(kind, lambda sql: stores.warehouse.query(Select(sql, refs)), dim=dim)
+    return items_of(kind, asking(stores.warehouse, refs, kind.large), dim=dim)

@@ -9,10 +9,11 @@ from marketing_platform.defs.io_managers.documents import DocumentsIOManager, Ra
 from marketing_platform.defs.io_managers.enriched import DocumentSets, EnrichedIOManager, latest_sets
 from marketing_platform.defs.io_managers.graphs import GraphIOManager, KnowledgeGraph
 from marketing_platform.defs.io_managers.reports import DOCUMENT, ReportIOManager
+from marketing_platform.defs.io_managers.reuse import Kept, made_by_this_code, reusable
 from marketing_platform.defs.io_managers.vectors import Collection, VectorsIOManager
 from marketing_platform.defs.io_managers.versions import (
+    NAME,
     latest_figure,
-    latest_made_of,
     latest_metadata,
     latest_name,
     version_name,
@@ -21,12 +22,14 @@ from marketing_platform.defs.io_managers.warehouse import Parts, WarehouseIOMana
 
 __all__ = [
     "DOCUMENT",
+    "NAME",
     "AnswersIOManager",
     "Collection",
     "DocumentSets",
     "DocumentsIOManager",
     "EnrichedIOManager",
     "GraphIOManager",
+    "Kept",
     "KnowledgeGraph",
     "Parts",
     "Prepared",
@@ -35,9 +38,10 @@ __all__ = [
     "VectorsIOManager",
     "WarehouseIOManager",
     "latest_figure",
-    "latest_made_of",
     "latest_metadata",
     "latest_name",
     "latest_sets",
+    "made_by_this_code",
+    "reusable",
     "version_name",
 ]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import pyarrow as pa
 
+from marketing_platform.ingestion.side_by_side import ahead
 from marketing_platform.stores.protocols import Documents
 
 
@@ -20,7 +21,7 @@ class RawBatches:
 
 
 class DocumentsIOManager(dg.IOManager):
-    """Stores and loads, for each batch of the run, something that yields chunks of RAW_SCHEMA."""
+    """Stores and loads, for each batch of the run, something that yields chunks (`stores/raw_chunks.py`)."""
 
     def __init__(self, documents: Documents, *, chunk_rows: int) -> None:
         self._documents = documents
@@ -31,7 +32,7 @@ class DocumentsIOManager(dg.IOManager):
         now = datetime.now(UTC)
         rows = 0
         for batch_id, read in obj.readers.items():
-            written = self._documents.write_raw(batch_id, read(), ingested_at=now)
+            written = self._documents.write_raw(batch_id, ahead(read()), ingested_at=now)
             context.log.info(f"{batch_id}: {written:,} raw records")
             context.step_context.add_asset_metadata(
                 {"dagster/partition_row_count": written}, partition_key=batch_id
@@ -50,4 +51,4 @@ class DocumentsIOManager(dg.IOManager):
         return RawBatches({batch_id: self._reader(batch_id) for batch_id in context.asset_partition_keys})
 
     def _reader(self, batch_id: str) -> Callable[[], Iterator[pa.Table]]:
-        return lambda: self._documents.read_raw(batch_id, chunk_rows=self._chunk_rows)
+        return lambda: self._documents.read_compact(batch_id, chunk_rows=self._chunk_rows)

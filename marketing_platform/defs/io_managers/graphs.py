@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from marketing_platform.defs.io_managers.reuse import KeepingIOManager
 from marketing_platform.defs.io_managers.versions import NAME, input_name, output_name
 from marketing_platform.defs.metadata import markdown_table
 from marketing_platform.stores.protocols import GraphChanges, Graphs, NodeSet, RelationSet
@@ -21,13 +22,13 @@ class KnowledgeGraph:
     changes: GraphChanges | None = None
 
 
-class GraphIOManager(dg.IOManager):
+class GraphIOManager(KeepingIOManager):
     """Stores a `KnowledgeGraph`; loads its name, since graphs are asked where they are."""
 
     def __init__(self, graphs: Graphs) -> None:
         self._graphs = graphs
 
-    def handle_output(self, context: dg.OutputContext, obj: KnowledgeGraph) -> None:
+    def store(self, context: dg.OutputContext, obj: KnowledgeGraph) -> None:
         """Write the graph and show what it holds."""
         name = output_name(context)
         counts = self._graphs.write(name, obj.nodes, obj.relations, changes=obj.changes)
@@ -41,6 +42,10 @@ class GraphIOManager(dg.IOManager):
                 "contents": markdown_table(["", "type", "count"], rows),
             }
         )
+
+    def holds(self, name: str) -> bool:
+        """Whether the store has it."""
+        return name in self._graphs.names()
 
     def load_input(self, context: dg.InputContext) -> str:
         """The name of the upstream graph."""

@@ -74,5 +74,8 @@ class Ruled:
 
     def applied_to(self, row: int, place: int) -> tuple[str, ...]:
         """What explains the item's place, such as `("boost summer x1.2",)`."""
-        bits = int(self.applied[row, place])
-        return tuple(label for number, label in enumerate(self.labels) if bits >> number & 1)
+        return self.labels_of(int(self.applied[row, place]))
+
+    def labels_of(self, applied: int) -> tuple[str, ...]:
+        """The rules behind an entry of `applied`."""
+        return tuple(label for number, label in enumerate(self.labels) if applied >> number & 1)

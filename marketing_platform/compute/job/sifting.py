@@ -1,0 +1,56 @@
+"""Raw records typed, judged and divided on executors, by the code that does so in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from marketing_platform.compute.ipc import to_stream
+from marketing_platform.compute.job.session import Session, spark_schema
+from marketing_platform.compute.jobs import SIFTED_SCHEMA, Sifting, rows_written
+from marketing_platform.errors import ComputeUnavailable
+from marketing_platform.gates import Split, load_suites
+from marketing_platform.ingestion.validation import sift_all
+from marketing_platform.sources import load_sources
+from marketing_platform.stores.protocols import RAW_SCHEMA
+
+# A chunk is one Arrow batch, whatever its number of rows.
+_NO_LIMIT = 2**31 - 1
+
+
+def sift(session: Session, job: Sifting) -> int:
+    """Divide every staged chunk; how many chunks there were."""
+    chunks = session.chunks(job.records, RAW_SCHEMA, rows=_NO_LIMIT)
+    chunks.mapInArrow(_sifter(job), spark_schema(SIFTED_SCHEMA)).write.parquet(str(job.output))
+    return rows_written(job.output)
+
+
+def _sifter(job: Sifting) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    spec = {one.source: one for one in load_sources(job.sources_dir)}[job.source]
+    suites = load_suites(job.expectations_dir)
+    if (spec.fingerprint, suites.fingerprint) != job.declared:
+        raise ComputeUnavailable("sources or expectations changed while the job was started; run it again")
+
+    def divide(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            chunk = pa.Table.from_batches([batch])
+            if not chunk.num_rows:
+                continue
+            for parted in sift_all([chunk], job.batch_id, spec, suites, job.landed_at):
+                yield pa.RecordBatch.from_pylist([_row(chunk, parted)], schema=SIFTED_SCHEMA)
+
+    return divide
+
+
+def _row(chunk: pa.Table, parted: Split) -> dict[str, Any]:
+    """The other direction of `on_spark._split`."""
+    return {
+        "first": chunk["ordinal"][0].as_py(),
+        "rows_landed": parted.rows_landed,
+        "rows_valid": parted.rows_valid,
+        "unreadable": parted.unreadable,
+        "quarantine": to_stream(parted.quarantine),
+        "tables": [(name, to_stream(rows)) for name, rows in parted.tables.items()],
+    }
