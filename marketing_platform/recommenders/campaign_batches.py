@@ -11,19 +11,15 @@ Nothing is read or stored here.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
-from marketing_platform.recommenders.answers import ANSWER_SCHEMA, FIGURE_DIGITS, to_json
+from marketing_platform.recommenders.answers import ANSWER_SCHEMA, to_json
 from marketing_platform.recommenders.campaigns import (
     NAMED_CONTRIBUTIONS,
     PARTICIPATED_IN,
@@ -86,24 +82,22 @@ def similar_users_of_all(
 
     A block of users at a time, in order of user.
     """
+    users, campaigns = encoded(given.users), encoded(given.campaigns)
     for rows in _blocks(len(given.users), block_rows):
-        with _uncollected():
-            table = _table(_similar_answers(given, rows, model))
-        yield table
-
-
-def _similar_answers(given: Interactions, rows: range, model: str) -> Iterator[tuple[str, bytes]]:
-    pairs = _similar_block(given, rows)
-    items = [
-        {"user_id": given.users[user], "score": score, "common_campaigns": common}
-        for user, score, common in zip(
-            pairs.user.tolist(), _figures(pairs.score), _common(given, pairs), strict=True
-        )
-    ]
-    bounds = np.searchsorted(pairs.row, np.arange(rows.start, rows.stop + 1)).tolist()
-    for row, (start, end) in zip(rows, pairwise(bounds), strict=True):
-        user = given.users[row]
-        yield user, orjson.dumps({"user_id": user, "model": model, "items": items[start:end]})
+        pairs = _similar_block(given, rows)
+        items = {
+            "user_id": users.take(pa.array(pairs.user)),
+            "score": figures(pairs.score),
+            "common_campaigns": arrays(*_common(given, pairs, campaigns)),
+        }
+        sizes = np.bincount(pairs.row - rows.start, minlength=len(rows))
+        answers = {
+            "user_id": users[rows.start : rows.stop],
+            "model": encoded([model])[0].as_py(),
+            "items": arrays(joined(objects(items)), sizes),
+        }
+        documents = joined(objects(answers)).cast(pa.binary())
+        yield pa.table({"key": given.users[rows.start : rows.stop], "answer": documents}, ANSWER_SCHEMA)
 
 
 class _Pairs(NamedTuple):
@@ -121,17 +115,18 @@ def _similar_block(given: Interactions, rows: range) -> _Pairs:
     return _Pairs(row[order] + rows.start, user[order], block.data[order])
 
 
-def _common(given: Interactions, pairs: _Pairs) -> Iterator[list[str]]:
-    """For each pair up to 5 campaigns of both, those first in which the less engaged is most engaged."""
+def _common(given: Interactions, pairs: _Pairs, campaigns: Text) -> tuple[Text, np.ndarray]:
+    """For each pair up to 5 campaigns of both, those first in which the less engaged is most engaged.
+
+    All of them one after the other, and how many each pair has.
+    """
     pair, place = given.participation.of_rows(pairs.user)
     campaign, theirs = given.taken.indices[place], given.taken.data[place]
     own, there = given.participation.at(pairs.row[pair], campaign)
     pair, campaign, both = pair[there], campaign[there], np.minimum(own, theirs)[there]
     order = np.lexsort((campaign, -both, pair))
     order = order[_rank_within(pair[order]) < _COMMON_CAMPAIGNS]
-    names = [given.campaigns[at] for at in campaign[order].tolist()]
-    bounds = np.searchsorted(pair[order], np.arange(len(pairs.row) + 1)).tolist()
-    return (names[start:end] for start, end in pairwise(bounds))
+    return campaigns.take(pa.array(campaign[order])), np.bincount(pair[order], minlength=len(pairs.row))
 
 
 class _RankedBlock(NamedTuple):
@@ -314,28 +309,6 @@ def _nodes(label: str, ids: Sequence[str]) -> Text:
 def _texts(values: Iterable[bytes]) -> Text:
     """JSON as it is."""
     return pa.array(list(values), pa.string())
-
-
-@contextmanager
-def _uncollected() -> Generator[None]:
-    """Without garbage collection: nothing built here refers to itself, and to check takes half the time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
-
-
-def _table(answers: Iterator[tuple[str, bytes]]) -> pa.Table:
-    keys, documents = zip(*answers, strict=True)
-    return pa.table({"key": keys, "answer": documents}, schema=ANSWER_SCHEMA)
-
-
-def _figures(values: np.ndarray) -> list[float]:
-    """As `Figure` rounds them; all are finite, since what they are computed from is."""
-    return np.round(values, FIGURE_DIGITS).tolist()
 
 
 def _blocks(users: int, block_rows: int) -> Iterator[range]:
