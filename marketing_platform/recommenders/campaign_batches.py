@@ -6,20 +6,20 @@ and answers are written from them without a model in between, which would cost t
 Nothing is read or stored here.
 """
 
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
-import gc
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from itertools import pairwise
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
-import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy import sparse
 
-from marketing_platform.recommenders.answers import ANSWER_SCHEMA, FIGURE_DIGITS, to_json
+from marketing_platform.recommenders.answers import ANSWER_SCHEMA, to_json
 from marketing_platform.recommenders.campaigns import (
     NAMED_CONTRIBUTIONS,
     PARTICIPATED_IN,
@@ -30,22 +30,49 @@ from marketing_platform.recommenders.campaigns import (
     reason,
 )
 from marketing_platform.recommenders.interactions import Entries, Interactions, above_zero, coordinates
+from marketing_platform.recommenders.json_columns import (
+    Parts,
+    Text,
+    arrays,
+    encoded,
+    figures,
+    flags,
+    joined,
+    objects,
+    taken,
+)
+from marketing_platform.recommenders.prepared import stored_lists
 
 _BLOCK_ROWS = 2_000
+# What stands between the nodes of a path.
+_SIMILAR_TO = f",{to_json(SIMILAR_TO).decode()},"
+_PARTICIPATED_IN = f",{to_json(PARTICIPATED_IN).decode()},"
 _COMMON_CAMPAIGNS = 5
+_SOMEBODY = "{somebody}"  # stands for the closest user in a sentence that is written once
 
 
-def recommend_all(given: Interactions, *, limit: int, block_rows: int = _BLOCK_ROWS) -> Iterator[pa.Table]:
-    """The answer for every user (CampaignRecommendationsAnswer) as rows of ANSWER_SCHEMA, in order of user.
+def recommend_all(
+    given: Interactions,
+    *,
+    limit: int,
+    shown: int,
+    categories: Mapping[str, str | None],
+    block_rows: int = _BLOCK_ROWS,
+) -> Iterator[pa.Table]:
+    """The stored list (`prepared.py`) of every user as rows of ANSWER_SCHEMA, in order of user.
 
-    A block of users at a time; see `rank_campaigns` for the ranking.
+    Lists are CampaignRecommendationsAnswer; see `rank_campaigns` for the ranking. A block of users at a time.
+
+    Args:
+        given: Who is similar, and who took part in what.
+        limit: Campaigns of a list, with spares.
+        shown: How many of them are shown when nothing is dropped.
+        categories: By id of the campaign.
+        block_rows: How many users are handled at once.
     """
-    writer = _CampaignWriter(given, limit)
+    writer = _CampaignWriter(given, limit, shown, categories)
     for rows in _blocks(len(given.users), block_rows):
-        with _uncollected():
-            items = writer.items(_rank_block(given, rows, limit))
-            table = _table((given.users[row], writer.answer(row, items.get(row))) for row in rows)
-        yield table
+        yield writer.lists(rows, _rank_block(given, rows, limit))
 
 
 def similar_users_of_all(
@@ -55,24 +82,22 @@ def similar_users_of_all(
 
     A block of users at a time, in order of user.
     """
+    users, campaigns = encoded(given.users), encoded(given.campaigns)
     for rows in _blocks(len(given.users), block_rows):
-        with _uncollected():
-            table = _table(_similar_answers(given, rows, model))
-        yield table
-
-
-def _similar_answers(given: Interactions, rows: range, model: str) -> Iterator[tuple[str, bytes]]:
-    pairs = _similar_block(given, rows)
-    items = [
-        {"user_id": given.users[user], "score": score, "common_campaigns": common}
-        for user, score, common in zip(
-            pairs.user.tolist(), _figures(pairs.score), _common(given, pairs), strict=True
-        )
-    ]
-    bounds = np.searchsorted(pairs.row, np.arange(rows.start, rows.stop + 1)).tolist()
-    for row, (start, end) in zip(rows, pairwise(bounds), strict=True):
-        user = given.users[row]
-        yield user, orjson.dumps({"user_id": user, "model": model, "items": items[start:end]})
+        pairs = _similar_block(given, rows)
+        items = {
+            "user_id": users.take(pa.array(pairs.user)),
+            "score": figures(pairs.score),
+            "common_campaigns": arrays(*_common(given, pairs, campaigns)),
+        }
+        sizes = np.bincount(pairs.row - rows.start, minlength=len(rows))
+        answers = {
+            "user_id": users[rows.start : rows.stop],
+            "model": encoded([model])[0].as_py(),
+            "items": arrays(joined(objects(items)), sizes),
+        }
+        documents = joined(objects(answers)).cast(pa.binary())
+        yield pa.table({"key": given.users[rows.start : rows.stop], "answer": documents}, ANSWER_SCHEMA)
 
 
 class _Pairs(NamedTuple):
@@ -90,17 +115,18 @@ def _similar_block(given: Interactions, rows: range) -> _Pairs:
     return _Pairs(row[order] + rows.start, user[order], block.data[order])
 
 
-def _common(given: Interactions, pairs: _Pairs) -> Iterator[list[str]]:
-    """For each pair up to 5 campaigns of both, those first in which the less engaged is most engaged."""
+def _common(given: Interactions, pairs: _Pairs, campaigns: Text) -> tuple[Text, np.ndarray]:
+    """For each pair up to 5 campaigns of both, those first in which the less engaged is most engaged.
+
+    All of them one after the other, and how many each pair has.
+    """
     pair, place = given.participation.of_rows(pairs.user)
     campaign, theirs = given.taken.indices[place], given.taken.data[place]
     own, there = given.participation.at(pairs.row[pair], campaign)
     pair, campaign, both = pair[there], campaign[there], np.minimum(own, theirs)[there]
     order = np.lexsort((campaign, -both, pair))
     order = order[_rank_within(pair[order]) < _COMMON_CAMPAIGNS]
-    names = [given.campaigns[at] for at in campaign[order].tolist()]
-    bounds = np.searchsorted(pair[order], np.arange(len(pairs.row) + 1)).tolist()
-    return (names[start:end] for start, end in pairwise(bounds))
+    return campaigns.take(pa.array(campaign[order])), np.bincount(pair[order], minlength=len(pairs.row))
 
 
 class _RankedBlock(NamedTuple):
@@ -151,135 +177,138 @@ def _taken(given: Interactions, similarity: Entries, row: np.ndarray, column: np
 
 
 class _CampaignWriter:
-    """Writes items of campaigns; nodes of paths and popular campaigns are written once."""
+    """Writes stored lists as columns of JSON: what all of them say is encoded once."""
 
-    def __init__(self, given: Interactions, limit: int) -> None:
+    def __init__(
+        self, given: Interactions, limit: int, shown: int, categories: Mapping[str, str | None]
+    ) -> None:
         self._given = given
         self._limit = limit
-        self._users = [orjson.Fragment(to_json(node("User", user))) for user in given.users]
-        self._campaigns = [orjson.Fragment(to_json(node("Campaign", name))) for name in given.campaigns]
-        self._similar_to = orjson.Fragment(to_json(SIMILAR_TO))
-        self._participated_in = orjson.Fragment(to_json(PARTICIPATED_IN))
+        self._shown = shown
+        self._users = encoded(given.users)
+        self._campaigns = encoded(given.campaigns)
+        self._categories = encoded(map(categories.get, given.campaigns))
+        self._user_nodes = _nodes("User", given.users)
+        self._campaign_nodes = _nodes("Campaign", given.campaigns)
+        self._places = {name: place for place, name in enumerate(given.campaigns)}
         self._engagement = dict(zip(given.campaigns, given.engagement.tolist(), strict=True))
-        self._popular: dict[frozenset[str], orjson.Fragment] = {}
+        self._popular: dict[frozenset[str], tuple[list[int], list[bytes]]] = {}
 
-    def items(self, ranked: _RankedBlock) -> dict[int, list[dict[str, Any]]]:
-        """For each row (of all users) that has any the items, best first."""
-        given, taken = self._given, ranked.taken
-        sizes = np.bincount(taken.pair, minlength=len(ranked.row))
+    def lists(self, rows: range, ranked: _RankedBlock) -> pa.Table:
+        """The lists of these users: what is ranked for them, or popular campaigns where nothing is."""
+        without = np.setdiff1d(np.arange(rows.start, rows.stop), ranked.row)
+        popular = [self._popular_items(row) for row in without.tolist()]
+        column = [place for places, _ in popular for place in places]
+        row = np.concatenate([ranked.row, np.repeat(without, [len(places) for places, _ in popular])])
+        order = pa.array(np.argsort(row, kind="stable"))
+        of_item = pa.array(np.concatenate([ranked.column, np.asarray(column, np.int64)])).take(order)
+        items = pa.concat_arrays(
+            [self._items(ranked), _texts(text for _, texts in popular for text in texts)]
+        )
+        users = pa.array(np.arange(rows.start, rows.stop))
+        by_popularity = np.isin(np.arange(rows.start, rows.stop), without).astype(np.int64)
+        documents = stored_lists(
+            {
+                "user_id": self._users.take(users),
+                "strategy": taken([encoded(("similar_users", "popular"))], by_popularity),
+            },
+            shown=self._shown,
+            ids=self._campaigns.take(of_item),
+            categories=self._categories.take(of_item),
+            items=items.take(order),
+            sizes=np.bincount(row - rows.start, minlength=len(rows)),
+        )
+        return pa.table(
+            {"key": self._given.users[rows.start : rows.stop], "answer": documents}, ANSWER_SCHEMA
+        )
+
+    def _items(self, ranked: _RankedBlock) -> Text:
+        """The ranked campaigns as JSON, in their order."""
+        of_pair = ranked.taken
+        sizes = np.bincount(of_pair.pair, minlength=len(ranked.row))
         first = np.cumsum(sizes) - sizes
-        items: dict[int, list[dict[str, Any]]] = {}
-        for row, column, score, engagement, already, neighbours, size, closest, near, contributions in zip(
-            ranked.row.tolist(),
-            ranked.column.tolist(),
-            _figures(ranked.score),
-            _figures(given.engagement[ranked.column]),
-            ranked.already.tolist(),
-            ranked.neighbours.tolist(),
-            sizes.tolist(),
-            taken.user[first].tolist(),
-            taken.similarity[first].tolist(),
-            self._contributions(taken, sizes),
-            strict=True,
-        ):
-            item = {
-                "campaign_id": given.campaigns[column],
-                "score": score,
-                "engagement": engagement,
-                "already_participated": already,
-                "reason": reason(size, neighbours, given.users[closest], near, already_participated=already),
-                "contributions": contributions,
-                "path": [
-                    self._users[row],
-                    self._similar_to,
-                    self._users[closest],
-                    self._participated_in,
-                    self._campaigns[column],
-                ],
-            }
-            items.setdefault(row, []).append(item)
-        return items
+        closest = of_pair.user[first]
+        columns = pa.array(ranked.column)
+        path = (
+            self._user_nodes.take(pa.array(ranked.row)),
+            _SIMILAR_TO,
+            self._user_nodes.take(pa.array(closest)),
+            _PARTICIPATED_IN,
+            self._campaign_nodes.take(columns),
+        )
+        given = {
+            "campaign_id": self._campaigns.take(columns),
+            "score": figures(ranked.score),
+            "engagement": figures(self._given.engagement[ranked.column]),
+            "already_participated": flags(ranked.already),
+            "reason": self._reasons(ranked, sizes, closest, of_pair.similarity[first]),
+            "contributions": self._contributions(of_pair, sizes),
+            "path": ("[", *path, "]"),
+        }
+        return joined(objects(given))
 
-    def answer(self, row: int, items: list[dict[str, Any]] | None) -> bytes:
-        """The whole answer for a user: these items, or popular campaigns when there are none."""
-        if items is None:
-            return self._popular_answer(row)
-        return orjson.dumps({"user_id": self._given.users[row], "strategy": "similar_users", "items": items})
+    def _reasons(
+        self, ranked: _RankedBlock, sizes: np.ndarray, closest: np.ndarray, similarity: np.ndarray
+    ) -> Parts:
+        """Sentences: written once for equal figures, with the closest user put in."""
+        told = np.column_stack([sizes, ranked.neighbours, np.rint(100 * similarity), ranked.already])
+        different, number = np.unique(told.astype(np.int64), axis=0, return_inverse=True)
+        sentences = [
+            reason(number, neighbours, _SOMEBODY, percent / 100, already_participated=bool(already))
+            for number, neighbours, percent, already in different.tolist()
+        ]
+        halves = [encoded([text])[0].as_py().split(_SOMEBODY) for text in sentences]
+        before, after = (_texts(half[part].encode() for half in halves) for part in (0, 1))
+        at = pa.array(number.ravel())
+        # An id is JSON with quotes; within the sentence it stands without.
+        names = pc.utf8_slice_codeunits(self._users.take(pa.array(closest)), 1, -1)
+        return before.take(at), names, after.take(at)
 
-    def _popular_answer(self, row: int) -> bytes:
-        user = self._given.users[row]
+    def _contributions(self, of_pair: _Taken, sizes: np.ndarray) -> Parts:
+        """For each ranked campaign the largest contributions by name, all others as one."""
+        weight = of_pair.similarity * of_pair.engagement
+        share = weight / np.bincount(of_pair.pair, weight, len(sizes))[of_pair.pair]
+        named = _rank_within(of_pair.pair) < NAMED_CONTRIBUTIONS
+        by_name = {
+            "user_id": self._users.take(pa.array(of_pair.user[named])),
+            "users": "1",
+            "similarity": figures(of_pair.similarity[named]),
+            "engagement": figures(of_pair.engagement[named]),
+            "share": figures(share[named]),
+        }
+        more = np.flatnonzero(sizes > NAMED_CONTRIBUTIONS)
+        others = of_pair.pair[~named]
+        of_others = {
+            "user_id": "null",
+            "users": pc.cast(pa.array(sizes[more] - NAMED_CONTRIBUTIONS), pa.string()),
+            "similarity": "null",
+            "engagement": figures(np.bincount(others, of_pair.engagement[~named], len(sizes))[more]),
+            "share": figures(np.bincount(others, share[~named], len(sizes))[more]),
+        }
+        entries = pa.concat_arrays([joined(objects(by_name)), joined(objects(of_others))])
+        order = np.argsort(np.concatenate([of_pair.pair[named], more]), kind="stable")
+        counts = np.minimum(sizes, NAMED_CONTRIBUTIONS) + (sizes > NAMED_CONTRIBUTIONS)
+        return arrays(entries.take(pa.array(order)), counts)
+
+    def _popular_items(self, row: int) -> tuple[list[int], list[bytes]]:
+        """Places and JSON of the popular campaigns; the same for all who took part in the same."""
         span = slice(*self._given.taken.indptr[row : row + 2])
         own = frozenset(self._given.campaigns[column] for column in self._given.taken.indices[span].tolist())
         if own not in self._popular:
-            answer = popular_campaigns(user, own, self._engagement, limit=self._limit)
-            self._popular[own] = orjson.Fragment(b"[" + b",".join(map(to_json, answer.items)) + b"]")
-        return orjson.dumps({"user_id": user, "strategy": "popular", "items": self._popular[own]})
-
-    def _contributions(self, taken: _Taken, sizes: np.ndarray) -> Iterator[list[dict[str, Any]]]:
-        """For each ranked campaign the largest contributions by name, all others as one."""
-        weight = taken.similarity * taken.engagement
-        share = weight / np.bincount(taken.pair, weight, len(sizes))[taken.pair]
-        named = _rank_within(taken.pair) < NAMED_CONTRIBUTIONS
-        others = taken.pair[~named]
-        entries = [
-            {
-                "user_id": self._given.users[user],
-                "users": 1,
-                "similarity": similarity,
-                "engagement": engagement,
-                "share": part,
-            }
-            for user, similarity, engagement, part in zip(
-                taken.user[named].tolist(),
-                _figures(taken.similarity[named]),
-                _figures(taken.engagement[named]),
-                _figures(share[named]),
-                strict=True,
-            )
-        ]
-        start = 0
-        for size, engagement, part in zip(
-            sizes.tolist(),
-            _figures(np.bincount(others, taken.engagement[~named], len(sizes))),
-            _figures(np.bincount(others, share[~named], len(sizes))),
-            strict=True,
-        ):
-            end = start + min(size, NAMED_CONTRIBUTIONS)
-            contributions = entries[start:end]
-            if size > NAMED_CONTRIBUTIONS:
-                contributions.append(
-                    {
-                        "user_id": None,
-                        "users": size - NAMED_CONTRIBUTIONS,
-                        "similarity": None,
-                        "engagement": engagement,
-                        "share": part,
-                    }
-                )
-            yield contributions
-            start = end
+            user = self._given.users[row]
+            found = popular_campaigns(user, own, self._engagement, limit=self._limit).items
+            places = [self._places[item.campaign_id] for item in found]
+            self._popular[own] = places, [to_json(item) for item in found]
+        return self._popular[own]
 
 
-@contextmanager
-def _uncollected() -> Generator[None]:
-    """Without garbage collection: nothing built here refers to itself, and to check takes half the time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
+def _nodes(label: str, ids: Sequence[str]) -> Text:
+    return _texts(to_json(node(label, one)) for one in ids)
 
 
-def _table(answers: Iterator[tuple[str, bytes]]) -> pa.Table:
-    keys, documents = zip(*answers, strict=True)
-    return pa.table({"key": keys, "answer": documents}, schema=ANSWER_SCHEMA)
-
-
-def _figures(values: np.ndarray) -> list[float]:
-    """As `Figure` rounds them; all are finite, since what they are computed from is."""
-    return np.round(values, FIGURE_DIGITS).tolist()
+def _texts(values: Iterable[bytes]) -> Text:
+    """JSON as it is."""
+    return pa.array(list(values), pa.string())
 
 
 def _blocks(users: int, block_rows: int) -> Iterator[range]:

@@ -26,8 +26,8 @@ _FILE = "graph.lbug"
 # Of pages that a reader keeps; the rest is read from the file again. Ladybug would take 80 % of the machine's
 # memory for each, and to make room for that takes several times as long as opening, every thread held up.
 _POOL_BYTES = 1 << 30
-# The same for a writer; indexes of keys need some 50 bytes per node besides.
-_WRITER_POOL_BYTES = 2 << 30
+# The same for a writer, for a million rows at a time: to copy 10,000,000 nodes at once, 1 GB was not enough.
+_WRITER_POOL_BYTES = 3 << 29
 
 
 class LadybugReader:
@@ -91,15 +91,13 @@ class LadybugGraphs:
         """Store a graph; ValueError when a key repeats or a relation refers to a node that is not there."""
         with self._folders.replace(name) as folder:
             begun = changes if changes and self._copied(changes.base, folder / _FILE) else None
-            with (
-                ladybug.Database(folder / _FILE, buffer_pool_size=_WRITER_POOL_BYTES) as database,
-                ladybug.Connection(database) as connection,
-            ):
+            with ladybug.Database(folder / _FILE, buffer_pool_size=_WRITER_POOL_BYTES) as database:
                 if begun:
-                    ladybug_writing.change(connection, begun)
+                    ladybug_writing.change(database, begun)
                 else:
-                    ladybug_writing.build(connection, nodes, relations)
-                return _counts(connection)
+                    ladybug_writing.build(database, nodes, relations)
+                with ladybug.Connection(database) as connection:
+                    return _counts(connection)
 
     def _copied(self, base: str, path: Path) -> bool:
         """Whether `path` is now a copy of that graph."""

@@ -24,29 +24,29 @@ _Set = TypeVar("_Set", NodeSet, RelationSet)
 _ROWS_AT_ONCE = 1_000_000
 
 
-def build(connection: ladybug.Connection, nodes: Iterable[NodeSet], relations: Iterable[RelationSet]) -> None:
+def build(database: ladybug.Database, nodes: Iterable[NodeSet], relations: Iterable[RelationSet]) -> None:
     """Fill an empty database; ValueError when a key repeats or an end of a relation is not there."""
     for label, sets in groupby(_together(nodes, _label), key=_label):
-        _make_label(connection, label, sets)
+        _make_label(database, label, sets)
     for kind, sets in groupby(_together(relations, _type), key=_type):
-        _make_relations(connection, kind, sets)
+        _make_relations(database, kind, sets)
 
 
-def change(connection: ladybug.Connection, changes: GraphChanges) -> None:
+def change(database: ladybug.Database, changes: GraphChanges) -> None:
     """Turn a copy of the base into the other graph; errors are those of `build`.
 
     Relations of which any changed are given anew, all of a type: to find and delete some takes Ladybug longer
     than to copy all.
     """
     for added in _together(changes.added_nodes, _label):
-        _copy_nodes(connection, added)
+        _copy_nodes(database, added)
     for changed in _together(changes.changed_nodes, _label):
-        _set_nodes(connection, changed)
+        _set_nodes(database, changed)
     for more in _together(changes.added_relations, _type):
-        _copy_relations(connection, more)
+        _copy_relations(database, more)
     for kind, sets in groupby(_together(changes.renewed_relations, _type), key=_type):
-        execute(connection, f"DROP TABLE {quoted(kind)}").close()
-        _make_relations(connection, kind, sets)
+        _run(database, f"DROP TABLE {quoted(kind)}")
+        _make_relations(database, kind, sets)
 
 
 def execute(
@@ -57,6 +57,15 @@ def execute(
     if isinstance(result, list):
         raise ValueError(f"one statement at a time, please: {query}")
     return result
+
+
+def _run(database: ladybug.Database, query: str, rows: pa.Table | None = None) -> None:
+    """Run one statement, over `$rows` where some are given."""
+    # In a connection of its own: Ladybug 0.22 keeps the rows of every statement until the connection closes.
+    # Chunks are joined, since an empty one ends the rows for it.
+    parameters = None if rows is None else {"rows": rows.combine_chunks()}
+    with ladybug.Connection(database) as connection:
+        execute(connection, query, parameters).close()
 
 
 def _label(nodes: NodeSet) -> str:
@@ -84,41 +93,41 @@ def _joined(sets: list[_Set]) -> _Set:
     return replace(sets[0], rows=pa.concat_tables([one.rows for one in sets]))
 
 
-def _make_label(connection: ladybug.Connection, label: str, sets: Iterable[NodeSet]) -> None:
+def _make_label(database: ladybug.Database, label: str, sets: Iterable[NodeSet]) -> None:
     for number, nodes in enumerate(sets):
         if not number:
             schema = storable(nodes.rows.schema.empty_table(), f"label {label}").schema
             columns = ", ".join(_declared(schema))
             key = quoted(schema.names[0])
-            execute(connection, f"CREATE NODE TABLE {quoted(label)} ({columns}, PRIMARY KEY ({key}))").close()
-        _copy_nodes(connection, nodes)
+            _run(database, f"CREATE NODE TABLE {quoted(label)} ({columns}, PRIMARY KEY ({key}))")
+        _copy_nodes(database, nodes)
 
 
-def _make_relations(connection: ladybug.Connection, kind: str, sets: Iterable[RelationSet]) -> None:
+def _make_relations(database: ladybug.Database, kind: str, sets: Iterable[RelationSet]) -> None:
     for number, relations in enumerate(sets):
         if not number:
             schema = storable_relations(replace(relations, rows=relations.rows.slice(0, 0)))[0].schema
             ends = f"FROM {quoted(relations.source)} TO {quoted(relations.target)}"
             declared = ", ".join([ends, *_declared(schema)[2:]])
-            execute(connection, f"CREATE REL TABLE {quoted(kind)} ({declared})").close()
-        _copy_relations(connection, relations)
+            _run(database, f"CREATE REL TABLE {quoted(kind)} ({declared})")
+        _copy_relations(database, relations)
 
 
-def _copy_nodes(connection: ladybug.Connection, nodes: NodeSet) -> None:
+def _copy_nodes(database: ladybug.Database, nodes: NodeSet) -> None:
     what = f"nodes {nodes.label}"
-    _copy(connection, nodes.label, storable(nodes.rows, what), what)
+    _copy(database, nodes.label, storable(nodes.rows, what), what)
 
 
-def _copy_relations(connection: ladybug.Connection, relations: RelationSet) -> None:
+def _copy_relations(database: ladybug.Database, relations: RelationSet) -> None:
     rows, what = storable_relations(relations)
-    _copy(connection, relations.type, rows, what)
+    _copy(database, relations.type, rows, what)
 
 
-def _copy(connection: ladybug.Connection, table: str, rows: pa.Table, what: str) -> None:
+def _copy(database: ladybug.Database, table: str, rows: pa.Table, what: str) -> None:
     if not rows.num_rows:
         return
     try:
-        execute(connection, f"COPY {quoted(table)} FROM $rows", {"rows": rows}).close()
+        _run(database, f"COPY {quoted(table)} FROM $rows", rows)
     except RuntimeError as error:
         if "primary key" not in str(error):
             raise
@@ -127,7 +136,7 @@ def _copy(connection: ladybug.Connection, table: str, rows: pa.Table, what: str)
         ) from error
 
 
-def _set_nodes(connection: ladybug.Connection, nodes: NodeSet) -> None:
+def _set_nodes(database: ladybug.Database, nodes: NodeSet) -> None:
     rows = storable(nodes.rows, f"nodes {nodes.label}")
     key, *others = rows.column_names
     if not rows.num_rows or not others:
@@ -135,12 +144,12 @@ def _set_nodes(connection: ladybug.Connection, nodes: NodeSet) -> None:
     # A column may be called like the property it is for, but not where both are in reach.
     given = rows.rename_columns([f"given_{name}" for name in rows.column_names])
     settings = ", ".join(f"n.{quoted(name)} = {quoted(f'given_{name}')}" for name in others)
-    execute(
-        connection,
+    _run(
+        database,
         f"LOAD FROM $rows MATCH (n:{quoted(nodes.label)}) WHERE n.{quoted(key)} = {quoted(f'given_{key}')}"
         f" SET {settings}",
-        {"rows": given},
-    ).close()
+        given,
+    )
 
 
 _SQL = {

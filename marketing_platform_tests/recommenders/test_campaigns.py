@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
+import orjson
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from marketing_platform.graph import graph_model
 from marketing_platform.recommenders.answers import (
+    ANSWER_SCHEMA,
     CampaignRecommendationsAnswer,
     SimilarUsersAnswer,
     to_json,
@@ -24,6 +26,7 @@ from marketing_platform.recommenders.campaigns import (
     rank_campaigns,
 )
 from marketing_platform.recommenders.interactions import Interactions, interactions
+from marketing_platform.recommenders.prepared import StoredList
 from marketing_platform.stores.protocols import Neighbour
 
 USERS = [f"u{number}" for number in range(8)]
@@ -84,12 +87,26 @@ def one(
 
 
 def models(tables: Iterable[pa.Table], kind: type[Model]) -> list[Model]:
-    """The stored answers as models, after a look at whether their bytes are what models write."""
+    """The stored answers as models, after a look at whether they say what models write."""
     rows = pa.concat_tables(tables)
-    answers = [kind.model_validate_json(document) for document in rows["answer"].to_pylist()]
-    assert [to_json(answer) for answer in answers] == rows["answer"].to_pylist()
+    documents = rows["answer"].to_pylist()
+    answers = [kind.model_validate_json(document) for document in documents]
+    assert [orjson.loads(to_json(answer)) for answer in answers] == list(map(orjson.loads, documents))
     assert [answer.user_id for answer in answers] == rows["key"].to_pylist()
     return answers
+
+
+def documents_of(stored: pa.Table) -> pa.Table:
+    """Stored lists as the documents of all their items, after a look at what stands before these."""
+    answers: list[bytes] = []
+    for document in stored["answer"].to_pylist():
+        told = StoredList.read(document)
+        items = [orjson.loads(item) for item in told.items]
+        assert told.shown == 2
+        assert told.ids == [item["campaign_id"] for item in items]
+        assert told.categories == ["Tents" if one == "c1" else None for one in told.ids]
+        answers.append(orjson.dumps({**told.head, "items": items}))
+    return pa.table({"key": stored["key"], "answer": answers}, schema=ANSWER_SCHEMA)
 
 
 def approximate(document: Any) -> Any:
@@ -103,8 +120,10 @@ def approximate(document: Any) -> Any:
 @settings(max_examples=100, deadline=None)
 @given(worlds, st.integers(1, 6), st.integers(1, 9))
 def test_batch_equals_scalar(world: tuple[Similar, Participation], limit: int, block_rows: int) -> None:
-    blocks = recommend_all(as_interactions(*world), limit=limit, block_rows=block_rows)
-    answers = models(blocks, CampaignRecommendationsAnswer)
+    blocks = recommend_all(
+        as_interactions(*world), limit=limit, shown=2, categories={"c1": "Tents"}, block_rows=block_rows
+    )
+    answers = models(map(documents_of, blocks), CampaignRecommendationsAnswer)
     assert [answer.user_id for answer in answers] == USERS
     for answer in answers:
         expected = one(answer.user_id, *world, limit=limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,12 +15,17 @@ import pytest
 
 from marketing_platform.errors import StoreUnavailable, UnknownName
 from marketing_platform.stores.graph_ladybug import LadybugGraphs
-from marketing_platform.stores.protocols import GraphCounts, Graphs, NodeSet, RelationSet
+from marketing_platform.stores.protocols import GraphChanges, GraphCounts, Graphs, NodeSet, RelationSet
 from marketing_platform_tests.servers.shared import WITH_SERVERS, shared
 from marketing_platform_tests.stores.processes import AWKWARD, in_another_process, killed_half_way, then_hang
 
 NAME = "knowledge_graph_3f9ac21b"
 MOMENT = datetime(2026, 2, 28, 23, 59, 59, 123456, tzinfo=UTC)
+NAMES = "MATCH (p:Person) RETURN p.name AS name ORDER BY name"
+KNOWN = (
+    "MATCH (p:Person)-[k:KNOWS]->(q:Person) RETURN k.weight AS weight, q.name AS other ORDER BY weight, other"
+)
+LIKED = "MATCH (p:Person)-[:LIKES]->(q:Person) RETURN p.name AS one, q.name AS other ORDER BY one"
 PEOPLE = "MATCH (p:Person) RETURN p.person_id AS person_id ORDER BY person_id"
 # Of 1,000 people 10^18 combinations: no machine sees them all, none is out before all are joined.
 ENDLESS = (
@@ -30,9 +36,16 @@ ENDLESS = (
 
 def people(ids: Iterable[str]) -> NodeSet:
     ids = list(ids)
-    return NodeSet(
-        "Person", pa.table({"person_id": pa.array(ids, pa.string()), "name": pa.array(ids, pa.string())})
-    )
+    return _persons(ids, ids)
+
+
+def named(names: dict[str, str]) -> NodeSet:
+    return _persons(list(names), list(names.values()))
+
+
+def _persons(ids: list[str], names: list[str]) -> NodeSet:
+    rows = {"person_id": pa.array(ids, pa.string()), "name": pa.array(names, pa.string())}
+    return NodeSet("Person", pa.table(rows))
 
 
 def knows(pairs: Iterable[tuple[str, str]]) -> RelationSet:
@@ -138,6 +151,44 @@ class GraphsContract:
         store.write(NAME, [people("ab")], [knows([("a", "b")])])
         assert store.write(NAME, [people("bc")], [knows([])]) == GraphCounts({"Person": 2}, {"KNOWS": 0})
         assert [row["person_id"] for row in ask(store, NAME, PEOPLE)] == ["b", "c"]
+
+    def test_many_rows_come_as_several_sets(self, store: Graphs):
+        sets = [people("ab"), people([]), people("c")]
+        relations = [knows([("a", "b")]), knows([("b", "c")])]
+        assert store.write(NAME, sets, relations) == GraphCounts({"Person": 3}, {"KNOWS": 2})
+        assert [row["person_id"] for row in ask(store, NAME, PEOPLE)] == ["a", "b", "c"]
+        with pytest.raises(ValueError, match="Person"):
+            store.write("twice", [people("ab"), people("a")], [])
+        assert store.names() == [NAME]
+
+    def test_a_graph_may_be_made_from_another(self, store: Graphs):
+        likes = replace(knows([("b", "a")]), type="LIKES")
+        store.write("base", [people("ab")], [knows([("a", "b")]), likes])
+        whole = (
+            [named({"a": "a", "b": "Bea", "c": "c"})],
+            [
+                knows([("a", "b"), ("a", "c")]),
+                replace(knows([("c", "b")]), type="LIKES"),
+            ],
+        )
+        more = whole[1][0]
+        changes = GraphChanges(
+            base="base",
+            added_nodes=[people("c")],
+            changed_nodes=[named({"b": "Bea"})],
+            added_relations=[replace(more, rows=more.rows.slice(1))],
+            renewed_relations=[whole[1][1]],
+        )
+        written = store.write(NAME, *whole, changes=changes)
+        store.write("whole", *whole)
+        assert written == store.count(NAME) == store.count("whole")
+        for query in (PEOPLE, NAMES, KNOWN, LIKED):
+            assert ask(store, NAME, query) == ask(store, "whole", query) != []
+        assert [row["name"] for row in ask(store, "base", NAMES)] == ["a", "b"]  # untouched
+
+    def test_without_its_base_a_graph_is_made_whole(self, store: Graphs):
+        nothing = GraphChanges("never_written", [], [], [], [])
+        assert store.write(NAME, [people("a")], [], changes=nothing).nodes == {"Person": 1}
 
     def test_contradictions_are_refused_and_leave_nothing(self, store: Graphs):
         with pytest.raises(ValueError, match="Person"):

@@ -10,7 +10,7 @@ from marketing_platform.defs.io_managers import Prepared, latest_metadata, reusa
 from marketing_platform.defs.pools import stored_in
 from marketing_platform.recommenders.campaign_batches import recommend_all, similar_users_of_all
 from marketing_platform.recommenders.interactions import Interactions, interactions
-from marketing_platform.recommenders.prepared import SPARES, with_spares
+from marketing_platform.recommenders.prepared import SPARES
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores
@@ -65,10 +65,10 @@ def recommendations(
     if (before := reusable(context, shown=settings.recommendations)) is not None:
         return before
     given = _interactions(stores, users, campaigns, similar_users, user_campaign_engagement)
-    answers = recommend_all(given, limit=settings.recommendations + SPARES)
     listed = stores.warehouse.query(Select("SELECT campaign_id, category FROM campaigns", [campaigns.ref]))
     categories = dict(zip(*(listed[name].to_pylist() for name in ("campaign_id", "category")), strict=True))
-    return Prepared(with_spares(answers, shown=settings.recommendations, categories=categories))
+    shown = settings.recommendations
+    return Prepared(recommend_all(given, limit=shown + SPARES, shown=shown, categories=categories))
 
 
 def _interactions(
