@@ -1,7 +1,7 @@
 """Enriched documents on one machine: a set is a Parquet part, and DuckDB looks through the sets.
 
 A document per row of SQLite took 577 bytes and a twentieth of a millisecond; a part takes a few percent of
-either, and a person who looks for documents of a user waits as long (docs/decisions/0035-load.md).
+either, and a person who looks for documents of a user waits as long (docs/decisions/0034-load.md).
 """
 
 # pyarrow.compute makes its functions when it is imported.
