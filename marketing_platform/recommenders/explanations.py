@@ -139,26 +139,23 @@ class Explainer:
         kinds = np.asarray([kind for kind, _ in found.kinds], object)[main.kind]
         names = np.asarray([*found.families, ""], object)
         worded = (kinds == "everyone") | (names[main.family] == _BY_MEANING)
-        columns = (
-            *(main.kind, main.place, main.item),
-            np.where(worded, main.family, -1),
-            np.select([kinds == "item", kinds == "user"], [main.others, main.alike], 0),
+        columns = np.stack(
+            [
+                *(main.kind, main.place + 1, main.item),
+                np.where(worded, main.family, len(found.families)),
+                np.select([kinds == "item", kinds == "user"], [main.others, main.alike], 0),
+            ]
         )
-        numbers: dict[tuple[int, ...], int] = {}
-        number = [
-            numbers.setdefault(one, len(numbers))
-            for one in zip(*(column.tolist() for column in columns), strict=True)
-        ]
+        sizes = tuple(columns.max(axis=1, initial=0) + 1)
+        codes, number = np.unique(np.ravel_multi_index(tuple(columns), sizes), return_inverse=True)
         said = [
-            self._said_before(_Main(*found.kinds[kind], place, item, names[family], count))
-            for kind, place, item, family, count in numbers
+            self._said_before(_Main(*found.kinds[kind], place - 1, item, names[family], count))
+            for kind, place, item, family, count in zip(
+                *(column.tolist() for column in np.unravel_index(codes, sizes)), strict=True
+            )
         ]
         sentences, ways = zip(*said, strict=True) if said else ((), ())
-        return (
-            pa.array(sentences, pa.string()),
-            pa.array(ways, pa.string()),
-            np.asarray(number, np.int64),
-        )
+        return pa.array(sentences, pa.string()), pa.array(ways, pa.string()), number
 
     def _say(self, main: _Main) -> tuple[bytes, bytes]:
         """The sentence, and the path without its beginning."""
