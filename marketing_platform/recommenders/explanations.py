@@ -72,12 +72,11 @@ class Explained:
 class _Main(NamedTuple):
     """All that the sentence and the path of a main cause depend on, beside the user."""
 
-    kind: CauseKind
-    of: str
+    what: tuple[CauseKind, str]  # the kind and, for nodes, of what kind
     place: int
     item: int
     family: str  # where words depend on it
-    count: int  # of causes like it, where words depend on it
+    alike: int  # causes like it, where words depend on it
 
 
 class Explainer:
@@ -137,40 +136,38 @@ class Explainer:
         """Sentences, ways from users to items, and which of them each pair of `found.main` has."""
         main = found.main
         kinds = np.asarray([kind for kind, _ in found.kinds], object)[main.kind]
-        names = np.asarray([*found.families, ""], object)
-        worded = (kinds == "everyone") | (names[main.family] == _BY_MEANING)
-        columns = (
-            *(main.kind, main.place, main.item),
-            np.where(worded, main.family, -1),
-            np.select([kinds == "item", kinds == "user"], [main.others, main.alike], 0),
+        names = [*found.families, ""]
+        by_meaning = np.asarray([family == _BY_MEANING for family in names], bool)
+        worded = (kinds == "everyone") | by_meaning[main.family]
+        columns = np.stack(
+            [
+                *(main.kind, main.place + 1, main.item),
+                np.where(worded, main.family, len(found.families)),
+                np.select([kinds == "item", kinds == "user"], [main.others, main.alike], 0),
+            ]
         )
-        numbers: dict[tuple[int, ...], int] = {}
-        number = [
-            numbers.setdefault(one, len(numbers))
-            for one in zip(*(column.tolist() for column in columns), strict=True)
-        ]
+        sizes = tuple(columns.max(axis=1, initial=0) + 1)
+        codes, number = np.unique(np.ravel_multi_index(tuple(columns), sizes), return_inverse=True)
         said = [
-            self._said_before(_Main(*found.kinds[kind], place, item, names[family], count))
-            for kind, place, item, family, count in numbers
+            self._said_before(_Main(found.kinds[kind], place - 1, item, names[family], alike))
+            for kind, place, item, family, alike in zip(
+                *(column.tolist() for column in np.unravel_index(codes, sizes)), strict=True
+            )
         ]
         sentences, ways = zip(*said, strict=True) if said else ((), ())
-        return (
-            pa.array(sentences, pa.string()),
-            pa.array(ways, pa.string()),
-            np.asarray(number, np.int64),
-        )
+        return pa.array(sentences, pa.string()), pa.array(ways, pa.string()), number
 
     def _say(self, main: _Main) -> tuple[bytes, bytes]:
         """The sentence, and the path without its beginning."""
         return orjson.dumps(self._sentence(main)), _ending(self._steps(main))
 
     def _sentence(self, main: _Main) -> str:
-        match main.kind:
+        match main.what[0]:
             case "item":
                 return self._because_taken(main)
             case "user":
-                above_all = "," if main.count == 1 else ", above all"
-                others = _counted(main.count, "user with the same taste", "users with the same taste")
+                above_all = "," if main.alike == 1 else ", above all"
+                others = _counted(main.alike, "user with the same taste", "users with the same taste")
                 return f"{others} {self._words.took_it}{above_all} {self._training.users[main.place]}."
             case "node":
                 return self._because_linked(main)
@@ -182,20 +179,20 @@ class Explainer:
     def _because_taken(self, main: _Main) -> str:
         if main.place == main.item:
             return f"The user {self._words.took_it} before."
-        more = f" and {_counted(main.count, f'other {self._words.noun}')}" if main.count else ""
+        more = f" and {_counted(main.alike, f'other {self._words.noun}')}" if main.alike else ""
         says = "Reads like" if main.family == _BY_MEANING else "Goes with"
         return f"{says} {self._items.names[main.place]}{more} that the user {self._words.took}."
 
     def _because_linked(self, main: _Main) -> str:
-        name = self._node_names[main.of][main.place]
-        if main.of == "interest":
+        name = self._node_names[main.what[1]][main.place]
+        if main.what[1] == "interest":
             return f"The user is interested in {name}."
         return f"The user took part in campaign {name}, which promotes {self._category(main.item)}."
 
     def _steps(self, main: _Main) -> list[PathStep]:
         """The path without the user whom it begins with, where it does."""
         end = self._item(main.item)
-        match main.kind:
+        match main.what[0]:
             case "item" if main.place == main.item:
                 return [self._taken, end]
             case "item":
@@ -205,12 +202,12 @@ class Explainer:
                 other = str(self._training.users[main.place])
                 return [SIMILAR_TO, node("User", other), self._taken, end]
             case "node":
-                identity = self._training.links[main.of].nodes[main.place]
-                name = self._node_names[main.of][main.place]
+                identity = self._training.links[main.what[1]].nodes[main.place]
+                name = self._node_names[main.what[1]][main.place]
                 category = node("Category", self._category(main.item))
                 steps = (
                     [INTERESTED_IN, node("Interest", identity, name), NAMES]
-                    if main.of == "interest"
+                    if main.what[1] == "interest"
                     else [PARTICIPATED_IN, node("Campaign", identity, name), PROMOTES]
                 )
                 return [*steps, category, self._of_category, end]

@@ -7,7 +7,7 @@ everybody, and is told so (`Shortlist.origin`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -97,24 +97,26 @@ class Hybrid:
         self, rows: np.ndarray, *, k: int, leave_out: Matrix | None = None, among: Matrix | None = None
     ) -> Shortlist:
         """The best `k` items, filled up by the fallbacks; shorter only when nothing else is left."""
-        lists = [
-            best_items(model.scores, rows, items=self._items, k=k, leave_out=leave_out, among=among)
-            for model in (self, *self._fallbacks)
-        ]
-        return _filled(lists)
+        found = self._best(self, rows, k, leave_out, among)
+        origin = np.zeros(found.items.shape, np.int8)
+        for number, model in enumerate(self._fallbacks, start=1):
+            short = np.flatnonzero((found.items < 0).any(axis=1))
+            further = self._best(model, rows[short], k, leave_out, among)
+            _fill_up(found, origin, short, further, number)
+        return Shortlist(found, origin)
+
+    def _best(
+        self, model: Model, rows: np.ndarray, k: int, leave_out: Matrix | None, among: Matrix | None
+    ) -> Ranked:
+        return best_items(model.scores, rows, items=self._items, k=k, leave_out=leave_out, among=among)
 
 
-def _filled(lists: Sequence[Ranked]) -> Shortlist:
-    """The first list, its empty places taken by what the next ones have and it has not."""
-    items, scores = lists[0].items.copy(), lists[0].scores.copy()
-    origin = np.zeros(items.shape, np.int8)
-    for number, further in enumerate(lists[1:], start=1):
-        short = np.flatnonzero((items < 0).any(axis=1))
-        own, others = items[short], further.items[short]
-        first = np.arange(len(short))[:, None] * (int(max(own.max(initial=0), others.max(initial=0))) + 1)
-        offered = (others >= 0) & ~np.isin(others + first, (own + first)[own >= 0])
-        at, place, source = filled_places(own < 0, offered)
-        row = short[at]
-        items[row, place], scores[row, place] = others[at, source], further.scores[row, source]
-        origin[row, place] = number
-    return Shortlist(Ranked(items, scores), origin)
+def _fill_up(found: Ranked, origin: np.ndarray, short: np.ndarray, further: Ranked, number: int) -> None:
+    """Gives empty places of the rows `short` to what `further` has (the same rows) and they have not."""
+    own, others = found.items[short], further.items
+    first = np.arange(len(short))[:, None] * (int(max(own.max(initial=0), others.max(initial=0))) + 1)
+    offered = (others >= 0) & ~np.isin(others + first, (own + first)[own >= 0])
+    at, place, source = filled_places(own < 0, offered)
+    row = short[at]
+    found.items[row, place], found.scores[row, place] = others[at, source], further.scores[at, source]
+    origin[row, place] = number

@@ -14,7 +14,9 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
+from marketing_platform.cores import in_order
 from marketing_platform.recommenders.answers import ANSWER_SCHEMA, ItemStrategy
 from marketing_platform.recommenders.explanations import EVERYONE, Explained, Explainer
 from marketing_platform.recommenders.feedback import ToldByUsers
@@ -76,15 +78,22 @@ def recommend_items(
         InputError: A rule asks for something that the tables do not say.
     """
     writer = _Writer(items, hybrid, shown=shown, strategy=strategy)
+    repeats = repeats_allowed(rules)
     removed: Counter[str] = Counter()
     notes: dict[str, None] = {}
-    for start in range(0, len(items.training.users), _BLOCK_USERS):
+
+    def made(start: int) -> tuple[Ruled, pa.Table]:
         rows = np.arange(start, min(start + _BLOCK_USERS, len(items.training.users)))
-        offered = _candidates(items, hybrid, rows, limit, repeats=repeats_allowed(rules), fill=fill)
+        offered = _candidates(items, hybrid, rows, limit, repeats=repeats, fill=fill)
         ruled = apply(rules, offered, facts_of(items, rows, today, told), limit=limit)
-        removed.update(ruled.removed)
-        notes.update(dict.fromkeys(ruled.notes))
-        yield writer.lists(rows, ruled)
+        return ruled, writer.lists(rows, ruled)
+
+    # Each core has a block of its own.
+    with threadpool_limits(1, "blas"):
+        for ruled, lists in in_order(made, range(0, len(items.training.users), _BLOCK_USERS)):
+            removed.update(ruled.removed)
+            notes.update(dict.fromkeys(ruled.notes))
+            yield lists
     for label, times in removed.items():
         say(f"rule {label!r} kept out {times:,} candidates")
     for note in notes:

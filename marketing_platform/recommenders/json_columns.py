@@ -11,7 +11,7 @@ figures. How an answer looks is defined in `answers.py`; which fields it has is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import orjson
@@ -21,10 +21,10 @@ import pyarrow.compute as pc
 from marketing_platform.recommenders.answers import FIGURE_DIGITS
 
 # A column of texts, each of them JSON or a part of it.
-Text = pa.StringArray
+Text: TypeAlias = pa.StringArray
 # What stands beside each other in each row; to join it early would copy it once more.
-Parts = tuple["Part", ...]
-Part = Text | str | Parts
+Part: TypeAlias = "Text | str | tuple[Part, ...]"
+Parts: TypeAlias = tuple[Part, ...]
 
 
 def encoded(values: Iterable[Any]) -> Text:

@@ -88,11 +88,15 @@ def reasons(found: Mapping[str, Sequence[Evidence]], items: np.ndarray) -> Reaso
 
 
 def _entries(found: Mapping[str, Sequence[Evidence]], families: Sequence[str], kinds: Kinds) -> _Entries:
-    parts = [
-        (one, number, kinds.index((one.kind, one.of)))
-        for number, family in enumerate(families)
-        for one in found[family]
-    ]
+    # In order of kind, as each family gives them in order of place: of equal causes the first are named.
+    parts = sorted(
+        (
+            (one, number, kinds.index((one.kind, one.of)))
+            for number, family in enumerate(families)
+            for one in found[family]
+        ),
+        key=lambda part: part[1:],
+    )
     sizes = [len(one.pair) for one, _, _ in parts]
     empty = np.zeros(0, np.int64)
     return _Entries(
@@ -115,7 +119,7 @@ def _sources(entries: _Entries, families: int, pairs: int) -> tuple[Sources, Cau
     place_of = np.empty(pairs * families, np.int64)
     place_of[present[order]] = np.arange(len(order))
     source = place_of[part]
-    largest = np.lexsort((entries.place, entries.kind, -entries.weight, source))
+    largest = np.lexsort((-entries.weight, source))
     named = largest[_ranks(source[largest]) < _NAMED]
     counts = np.bincount(source[named], minlength=len(order))
     shares = entries.weight[named] / totals[entries.pair[named]]

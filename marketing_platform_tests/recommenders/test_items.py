@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from marketing_platform.encoders.messages import text_table
+from marketing_platform.recommenders import item_learning
 from marketing_platform.recommenders.answers import (
     ANSWER_SCHEMA,
     ProductRecommendationsAnswer,
@@ -298,8 +299,11 @@ def test_nothing_of_the_held_out_days_is_learned_from(tmp_path: Path) -> None:
     for before, after in zip(plain.held_out(seed=0)[:2], leaky.held_out(seed=0)[:2], strict=True):
         assert after.learn.strength[row].nnz == 0
         everyone = np.arange(len(leaky.training.users))
-        assert not after.learn.tastes[[row]].any()
-        assert (after.learn.tastes[everyone] == before.learn.tastes[everyone]).all()
+        wrote, wrote_before = after.learn.tastes, before.learn.tastes
+        assert wrote is not None
+        assert wrote_before is not None
+        assert not wrote[[row]].any()
+        assert (wrote[everyone] == wrote_before[everyone]).all()
         for kind, links in after.learn.links.items():
             assert (links.of_users != before.learn.links[kind].of_users).nnz == 0, kind
     assert leaky.held_out(seed=0)[0].later[row].nnz == 1
@@ -563,3 +567,40 @@ def test_parameters_of_families_that_are_gone_are_passed_over(tmp_path: Path) ->
     assert evaluate_items(items, repeats=True, tuned=tuned).document() == plain.document()
     nothing_sold = known(tmp_path / "none", shop() | {"purchases": []})
     assert tune_items(nothing_sold, repeats=True, seconds=1).found == {}
+
+
+def test_many_users_are_judged_by_some_who_are_the_same_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = known(tmp_path, shop())
+    everyone = evaluate_items(items, repeats=True)
+    assert everyone.of_hybrid is not None
+    monkeypatch.setattr(item_learning, "_MOST_JUDGED", everyone.of_hybrid.users // 2)
+    some, again = (evaluate_items(items, repeats=True) for _ in range(2))
+    assert some.of_hybrid is not None
+    assert 0 < some.of_hybrid.users < everyone.of_hybrid.users
+    assert f"judged by {some.of_hybrid.users} of {everyone.of_hybrid.users} users" in some.how
+    assert some.document() == again.document()
+    assert some.blend == everyone.blend, "weights are learned as before"
+
+
+def test_names_and_ids_of_any_kind_are_written_as_they_are(tmp_path: Path) -> None:
+    rows = shop()
+    odd = ['"', "\\", "line\nend", "\x00", "\u2028", '","x":{', "\U0001f600", "Größe <b>&amp;"]
+    for number, product in enumerate(rows["products"]):
+        product["name"] = f"{odd[number % len(odd)]} {product['product_id']}"
+    renamed = {
+        user["user_id"]: f"{odd[n % len(odd)]}{user['user_id']}" for n, user in enumerate(rows["users"])
+    }
+    for row in (row for table in rows.values() for row in table if row.get("user_id")):
+        row["user_id"] = renamed[row["user_id"]]
+    items = known(tmp_path, rows)
+    found = answers(items, evaluate_items(items, repeats=True))
+    assert set(found) == set(renamed.values())
+    names = {row["product_id"]: row["name"] for row in rows["products"]}
+    for user, answer in found.items():
+        assert all(item.name == names[item.product_id] for item in answer.items)
+        for item in answer.items:
+            assert item.path[0].id in (user, item.product_id)
+            main = next((step for step in item.path[1:-1] if step.label == "Product"), None)
+            assert main is None or (main.name is not None and main.name in item.reason)

@@ -24,7 +24,10 @@ _AS_FAST = 8
 
 @dataclass(frozen=True)
 class Evidence:
-    """Causes of one kind. Without one the score of its pair would be lower by its weight, above zero."""
+    """Causes of one kind, those of a pair in order of place.
+
+    Without one the score of its pair would be lower by its weight, above zero.
+    """
 
     kind: CauseKind
     pair: np.ndarray  # place of the user and item that were asked about

@@ -38,6 +38,6 @@ def too_large(family: str, *, users: int, items: int) -> str | None:
         return None
     if size > limit.most:
         return f"takes up to {limit.most:,} {limit.of}, not {size:,}: {limit.why}"
-    if limit.per_item is not None and 0 < limit.per_item * items < users:
-        return f"takes up to {limit.per_item:,} users per item, not {users // items:,}: {limit.why}"
+    if limit.per_item is not None and items and users > limit.per_item * items:
+        return f"takes up to {limit.per_item:,} users per item, not {users / items:,.0f}: {limit.why}"
     return None
