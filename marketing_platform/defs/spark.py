@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterPipesExecutionError
 
 from marketing_platform.compute.jobs import FAILED, JOBS, Figures, Job, Sifting
 from marketing_platform.errors import ComputeUnavailable
@@ -32,15 +33,18 @@ def launch(job: Job, settings: SparkSettings) -> Figures:
     """
     _look_for_spark()
     context = dg.AssetExecutionContext.get()
-    done = dg.PipesSubprocessClient().run(
-        context=_Step(context.get_step_execution_context()),
-        command=_PROGRAM,
-        extras={
-            "asset": _asset(context).to_user_string(),
-            "job": JOBS.dump_python(job, mode="json"),
-            "spark": settings.model_dump(mode="json"),
-        },
-    )
+    extras = {
+        "asset": _asset(context).to_user_string(),
+        "job": JOBS.dump_python(job, mode="json"),
+        "spark": settings.model_dump(mode="json"),
+    }
+    step = _Step(context.get_step_execution_context())
+    try:
+        done = dg.PipesSubprocessClient().run(context=step, command=_PROGRAM, extras=extras)
+    except DagsterPipesExecutionError as error:
+        raise ComputeUnavailable(
+            f"the process of a Spark job ended early; its stderr is the step's: {error}"
+        ) from error
     figures = _figures(done.get_custom_messages(), done.get_results(implicit_materializations=False))
     _tell(context, job, figures)
     return figures
