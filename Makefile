@@ -15,7 +15,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 VENV = $(PYTHON) -m venv .venv
 endif
 
-.PHONY: demo env test test-long test-servers test-kill abuse fuzz up check lock bench-pipeline bench-scale bench-shops bench-lookups bench-servers bench-analytics bench-dashboard bench-recommenders bench-serving bench-content crowd reference screenshots clean
+.PHONY: demo env test test-long test-servers test-kill abuse fuzz up check lock bench-pipeline bench-scale bench-shops bench-lookups bench-servers bench-analytics bench-dashboard bench-recommenders bench-serving bench-content crowd capacity reference screenshots clean
 
 demo: .venv/.installed
 	@$(BIN)/marketing-platform demo
@@ -101,6 +101,10 @@ bench-recommenders: .venv/.installed-torch
 # E-mails and boards per second.
 bench-content: .venv/.installed-dev
 	@$(BIN)/python -m benchmarks.content
+
+# How many machines a demand needs, from constants measured before (`--measure` measures them anew).
+capacity: .venv/.installed-dev
+	@$(BIN)/python -m benchmarks.capacity
 
 # The pages of docs/reference/, from what they describe.
 reference: .venv/.installed-dev

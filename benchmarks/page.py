@@ -66,6 +66,12 @@ def sections(page: str) -> dict[str, str]:
     return {heading: text.strip() for heading, _, text in (part.partition("\n") for part in parts)}
 
 
+def subsections(section: Section) -> dict[str, str]:
+    """The parts of a section of the page as it is, by their headings of the third level."""
+    _, *parts = f"\n{sections(PAGE.read_text(encoding='utf-8')).get(section.heading, '')}".split("\n### ")
+    return {heading: text.strip() for heading, _, text in (part.partition("\n") for part in parts)}
+
+
 def machine() -> str:
     """What was measured on, as a sentence."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

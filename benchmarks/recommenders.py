@@ -155,7 +155,7 @@ def similar_users(users: int, *, dim: int = 384, k: int = 20) -> SimilarUsers:
         index.add(vectors)
         _, theirs = index.search(vectors, k + 1)
         found = time.perf_counter()
-        ours, _ = nearest(vectors, k=k)
+        ours = nearest(vectors, k=k).indices
         done = time.perf_counter()
     # A row may find itself among theirs; whoever is not among ours is not counted.
     same = sum(int(np.isin(row, near).sum()) for row, near in zip(ours, theirs, strict=True))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.page import Section, table, wanted, write
+from benchmarks.page import Section, prose, subsections, table, write
 from benchmarks.runs import Run, console, run
 from marketing_platform.encoders import open_encoder
 from marketing_platform.releases.records import open_records
@@ -85,19 +85,25 @@ def measured(name: str, files: Mapping[str, Path], folder: Path) -> Shop:
     return Shop(name, done, {kind: reports.read(entry.name) for kind, entry in entries.items() if entry})
 
 
-def section(shops: Sequence[Shop]) -> list[str]:
-    """What the page says: for each shop its run and a table per kind of item."""
-    parts: list[str] = []
-    for shop in shops:
-        totals = shop.run.totals
-        parts.append(
-            f"### {shop.name}\n\n{totals['rows_landed']:,} rows landed, {totals['rows_valid']:,} valid,"
-            f" {totals['rows_quarantined']:,} in quarantine; {totals['users']:,} users,"
-            f" {totals['campaigns']:,} campaigns. {shop.run.seconds:,.0f} s, {shop.run.cpu_seconds:,.0f} s of"
-            f" CPU, at most {shop.run.peak_mb / 1e3:.2f} GB in memory."
-        )
-        parts += [_judged(kind, report) for kind, report in shop.reports.items() if report["recommenders"]]
-    return parts
+def section(shops: Sequence[Shop]) -> dict[str, str]:
+    """What the page says by shop: where it was measured, its run, and a table per kind of item."""
+    return {shop.name: _told(shop) for shop in shops}
+
+
+def write_section(shops: Sequence[Shop]) -> None:
+    """Write the section anew; of shops that were left out now, the page keeps what it says."""
+    told = {**subsections(Section.SHOPS), **section(shops)}
+    write(Section.SHOPS, *(f"### {name}\n\n{text}" for name, text in sorted(told.items())))
+
+
+def _told(shop: Shop) -> str:
+    totals = shop.run.totals
+    told = f"""{totals["rows_landed"]:,} rows landed, {totals["rows_valid"]:,} valid,
+        {totals["rows_quarantined"]:,} in quarantine; {totals["users"]:,} users, {totals["campaigns"]:,}
+        campaigns. {shop.run.seconds:,.0f} s (load {shop.run.load:.1f}), {shop.run.cpu_seconds:,.0f} s of CPU,
+        at most {shop.run.peak_mb / 1e3:.2f} GB in memory."""
+    judged = [_judged(kind, report) for kind, report in shop.reports.items() if report["recommenders"]]
+    return "\n\n".join([prose(told), *judged])
 
 
 def _judged(kind: str, report: Mapping[str, Any]) -> str:
@@ -137,7 +143,6 @@ def main() -> None:
     parser.add_argument("--completejourney", type=Path, help="folder with the package's Parquet files")
     parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md as well")
     given = parser.parse_args()
-    load = wanted()
     offered = {"online_retail": retail_files(), "completejourney": journey_files(given.completejourney)}
     shops: list[Shop] = []
     with tempfile.TemporaryDirectory(prefix="bench-shops-") as temporary:
@@ -147,10 +152,10 @@ def main() -> None:
                 shops.append(measured(name, files, Path(temporary)))
             else:
                 console.print(f"{name} left out: its files are not here")
-    for part in section(shops):
-        print(f"\n{part}")
+    for name, text in section(shops).items():
+        print(f"\n{name}\n\n{text}")
     if given.write_docs:
-        write(Section.SHOPS, *section(shops), load=load)
+        write_section(shops)
     print(json.dumps(document(shops)))
 
 

@@ -7,10 +7,16 @@ A text is embedded once, however many messages say the same. The empty text has 
 it stands in `text_embeddings`, but nothing that says nothing is ever searched for or found.
 """
 
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 # What is read of a product; empty when the shop says nothing.
 PRODUCT_TEXT = "coalesce(products.name, '') || coalesce('. ' || products.description, '')"
@@ -20,8 +26,7 @@ CAMPAIGN_TEXT = (
     " || coalesce('. ' || campaigns.objective, '')"
 )
 
-TEXTS = f"""
-SELECT DISTINCT text FROM (
+_TOLD = f"""
   SELECT coalesce(message, '') AS text FROM events WHERE event_type = 'message' OR message IS NOT NULL
   UNION ALL
   SELECT {PRODUCT_TEXT} AS text FROM products
@@ -31,7 +36,10 @@ SELECT DISTINCT text FROM (
   SELECT category AS text FROM products WHERE category IS NOT NULL
   UNION ALL
   SELECT interest AS text FROM interests WHERE interest IS NOT NULL
-) AS said ORDER BY text"""  # noqa: S608 -- our own expression
+"""  # noqa: S608 -- our own expression
+TEXTS = f"SELECT DISTINCT text FROM ({_TOLD}) AS said ORDER BY text"  # noqa: S608 -- our own expression
+# How many there are when those that repeat count as often as they do.
+TOLD = f"SELECT count(*) AS texts FROM ({_TOLD}) AS said"  # noqa: S608 -- our own expression
 
 # Products that are known by their id alone, from purchases: nothing can be told by their words.
 UNDESCRIBED = f"""
@@ -69,7 +77,7 @@ SELECT user_id, message AS text, timestamp AS known_at FROM events
 WHERE user_id IS NOT NULL AND message IS NOT NULL ORDER BY user_id, message, timestamp"""
 
 
-def text_table(texts: list[str], vectors: np.ndarray) -> pa.Table:
+def text_table(texts: Sequence[str], vectors: np.ndarray) -> pa.Table:
     """Texts (n) and their vectors (n x dim float32) as rows of `text_embeddings`.
 
     `wordless` is a text without a single token, such as one control character: its vector is zero.
@@ -81,6 +89,14 @@ def text_table(texts: list[str], vectors: np.ndarray) -> pa.Table:
             "text_embedding": vector_column(vectors),
         }
     )
+
+
+def rows_of(texts: pa.ChunkedArray, among: pa.ChunkedArray) -> np.ndarray:
+    """For each text the row at which it stands among distinct ones; KeyError for one that does not."""
+    rows = pc.index_in(texts, value_set=among)
+    if rows.null_count:
+        raise KeyError(f"{rows.null_count:,} texts have no vector; materialize text_embeddings again")
+    return rows.combine_chunks().to_numpy(zero_copy_only=False)
 
 
 def vector_column(vectors: np.ndarray) -> pa.FixedSizeListArray:

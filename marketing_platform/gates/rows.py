@@ -53,18 +53,20 @@ class RowGate:
         self._alone = Lock()  # a judge serves one thread at a time
         self._parameters = {"tomorrow": (now or datetime.now(UTC)) + timedelta(days=1)}
 
+    def doubtful(self, table_name: str, rows: pa.Table) -> pa.Table:
+        """The rows that may break a rule; a rule says of the others for certain that they do not."""
+        left = left_over(self._suites.row_rules(table_name), rows, self._parameters)
+        return rows if left is None else rows.filter(left)
+
     def problems(self, table_name: str, rows: pa.Table) -> pa.Table:
         """Every broken rule of every row (PROBLEMS_SCHEMA), in order of the rules.
 
-        `rows` is a chunk of the canonical table. Raises ExpectationError when a rule could not be
+        `rows` are of the canonical table. Raises ExpectationError when a rule could not be
         evaluated: such a chunk is neither valid nor quarantined.
         """
         rules = self._suites.row_rules(table_name)
+        rows = self.doubtful(table_name, rows).combine_chunks()
         if not rules or not rows.num_rows:
-            return PROBLEMS_SCHEMA.empty_table()
-        left = left_over(rules, rows, self._parameters)
-        rows = (rows if left is None else rows.filter(left)).combine_chunks()
-        if not rows.num_rows:
             return PROBLEMS_SCHEMA.empty_table()
         with self._alone:
             if table_name not in self._judges:

@@ -5,6 +5,9 @@ told by its name and, for a category, by what the shop says of its products. Wha
 statements and purchases, is the aggregate `derived_interests`.
 """
 
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -96,7 +99,9 @@ def about(vectors: np.ndarray, told: Topics) -> np.ndarray:
     return found
 
 
-def message_interests(written: pa.Table, texts: Sequence[str], vectors: np.ndarray, told: Topics) -> pa.Table:
+def message_interests(
+    written: pa.Table, texts: Sequence[str] | pa.Array, vectors: np.ndarray, told: Topics
+) -> pa.Table:
     """What each user's messages are about, as rows of MESSAGE_INTERESTS.
 
     Args:
@@ -109,8 +114,7 @@ def message_interests(written: pa.Table, texts: Sequence[str], vectors: np.ndarr
     named = pa.array(
         [told.names[place] if place >= 0 else None for place in about(vectors, told)], pa.string()
     )
-    place = {text: row for row, text in enumerate(texts)}
-    rows = pa.array([place[text] for text in written["text"].to_pylist()], pa.int64())
+    rows = pc.index_in(written["text"], value_set=pa.array(texts, pa.string()))
     everything = pa.table(
         {
             "user_id": written["user_id"],

@@ -1,26 +1,32 @@
 """One batch from raw records to valid rows, quarantine and verdicts, in one pass and bounded memory."""
 
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from marketing_platform.catalog import table
+from marketing_platform.catalog.model import ROW_ORDINAL
 from marketing_platform.cores import cores
 from marketing_platform.gates import RowGate, Split, Suites, Verdict, batch_profile, judge_batch, split
 from marketing_platform.ingestion.side_by_side import in_order
 from marketing_platform.releases.ledger import Outcome, suffix_of
-from marketing_platform.sources import SourceSpec, project
-from marketing_platform.stores.protocols import Documents, Warehouse
+from marketing_platform.sources import Projection, SourceSpec, project
+from marketing_platform.stores.protocols import QUARANTINE_SCHEMA, Documents, Warehouse
 
 _SAMPLES = 5
+_JUDGED_TOGETHER = 20_000  # records that a rule may refuse
 
 # What divides the raw records of a batch, as `sift_all` does.
 Sifting = Callable[[Iterable[pa.Table], str, SourceSpec, Suites, datetime], Iterator[Split]]
@@ -115,18 +121,74 @@ def validate(
     return Validated(outcome, tuple(verdicts), tuple(tally.samples))
 
 
+def sift(raw: pa.Table, batch_id: str, spec: SourceSpec, gate: RowGate) -> tuple[Split, pa.Table]:
+    """One chunk of records, typed, judged and divided; and what the row rules found (PROBLEMS_SCHEMA)."""
+    return _judged(raw, project(raw, spec, batch_id), gate)
+
+
 def sift_all(
     chunks: Iterable[pa.Table], batch_id: str, spec: SourceSpec, suites: Suites, landed_at: datetime
 ) -> Iterator[Split]:
-    """Every chunk of a batch, typed, judged and divided, in order; several at once."""
+    """Every chunk of a batch, typed, judged and divided as `sift` does it; several at once.
+
+    Records that no rule can refuse go on at once. Of the others some thousand are judged together: a
+    judgement costs the same for one row as for many.
+    """
+
     gate = RowGate(suites, now=landed_at)
-    for parted, _ in in_order(lambda raw: sift(raw, batch_id, spec, gate), chunks, threads=cores()):
-        yield parted
+
+    def typed(raw: pa.Table) -> tuple[Split, _Sifting]:
+        return _parted(raw, project(raw, spec, batch_id), gate)
+
+    held: list[_Sifting] = []
+    for clear, doubtful in in_order(typed, chunks, threads=cores()):
+        yield clear
+        held.append(doubtful)
+        if sum(one.raw.num_rows for one in held) >= _JUDGED_TOGETHER:
+            yield _together(held, gate)
+            held = []
+    if held:
+        yield _together(held, gate)
 
 
-def sift(raw: pa.Table, batch_id: str, spec: SourceSpec, gate: RowGate) -> tuple[Split, pa.Table]:
-    """One chunk of records, typed, judged and divided; and what the row rules found (PROBLEMS_SCHEMA)."""
-    projection = project(raw, spec, batch_id)
+class _Sifting(NamedTuple):
+    """Some records and what was made of them."""
+
+    raw: pa.Table
+    projection: Projection
+
+
+def _parted(raw: pa.Table, projection: Projection, gate: RowGate) -> tuple[Split, _Sifting]:
+    """The records that are valid for certain, and those that are yet to be judged."""
+    tables, problems = projection.tables, projection.problems
+    found = [gate.doubtful(name, rows)[ROW_ORDINAL] for name, rows in tables.items()]
+    found.append(problems[ROW_ORDINAL])
+    doubtful = pa.chunked_array([chunk for one in found for chunk in one.chunks], pa.int64()).unique()
+
+    def is_doubtful(ordinals: pa.ChunkedArray) -> pa.ChunkedArray:
+        return pc.is_in(ordinals, value_set=doubtful)
+
+    held = {name: rows.filter(is_doubtful(rows[ROW_ORDINAL])) for name, rows in tables.items()}
+    clear = {
+        name: rows.filter(pc.invert(is_doubtful(rows[ROW_ORDINAL]))) if len(doubtful) else rows
+        for name, rows in tables.items()
+    }
+    sure = raw.num_rows - len(doubtful)
+    split_off = Split(clear, QUARANTINE_SCHEMA.empty_table(), rows_landed=sure, rows_valid=sure, unreadable=0)
+    return split_off, _Sifting(raw.filter(is_doubtful(raw["ordinal"])), Projection(held, problems))
+
+
+def _together(held: Sequence[_Sifting], gate: RowGate) -> Split:
+    raw = pa.concat_tables([one.raw for one in held], promote_options="default")
+    tables = {
+        name: pa.concat_tables([one.projection.tables[name] for one in held])
+        for name in held[0].projection.tables
+    }
+    problems = pa.concat_tables([one.projection.problems for one in held])
+    return _judged(raw, Projection(tables, problems), gate)[0]
+
+
+def _judged(raw: pa.Table, projection: Projection, gate: RowGate) -> tuple[Split, pa.Table]:
     by_rules = pa.concat_tables([gate.problems(name, rows) for name, rows in projection.tables.items()])
     parted = split(raw, projection.tables, typing_problems=projection.problems, rule_problems=by_rules)
     return parted, by_rules

@@ -7,8 +7,9 @@ made once for all users of a block for whom they are the same, and causes by the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,9 @@ from marketing_platform.recommenders.reasons import Kinds, Reasons
 
 # Named in a sentence and a path when what a cause says comes from this family.
 _BY_MEANING = "content"
+
+# Sentences and paths that are kept for the next users: those of campaigns are fewer.
+_REMEMBERED = 50_000
 
 INTERESTED_IN = PathStep(kind="relation", label="INTERESTED_IN", id=None)
 PROMOTES = PathStep(kind="relation", label="PROMOTES", id=None)
@@ -99,7 +103,9 @@ class Explainer:
         self._of_everyone = encoded(
             f"{self._says[why]}; nothing about the user decides it." for why in EVERYONE
         )
-        self._to_items = _endings([self._item(item)] for item in range(len(self.item_ids)))
+        to_items = [_ending([self._item(item)]) for item in range(len(self.item_ids))]
+        self._to_items = pa.array(to_items, pa.string())
+        self._said_before = lru_cache(_REMEMBERED)(self._say)
         # By the kinds of causes asked for; encoded once, since there may be as many as there are users.
         self._called: dict[tuple[tuple[CauseKind, str], ...], tuple[Text, np.ndarray]] = {}
 
@@ -143,15 +149,20 @@ class Explainer:
             numbers.setdefault(one, len(numbers))
             for one in zip(*(column.tolist() for column in columns), strict=True)
         ]
-        mains = [
-            _Main(*found.kinds[kind], place, item, names[family], count)
+        said = [
+            self._said_before(_Main(*found.kinds[kind], place, item, names[family], count))
             for kind, place, item, family, count in numbers
         ]
+        sentences, ways = zip(*said, strict=True) if said else ((), ())
         return (
-            encoded(map(self._sentence, mains)),
-            _endings(map(self._steps, mains)),
+            pa.array(sentences, pa.string()),
+            pa.array(ways, pa.string()),
             np.asarray(number, np.int64),
         )
+
+    def _say(self, main: _Main) -> tuple[bytes, bytes]:
+        """The sentence, and the path without its beginning."""
+        return orjson.dumps(self._sentence(main)), _ending(self._steps(main))
 
     def _sentence(self, main: _Main) -> str:
         match main.kind:
@@ -226,7 +237,7 @@ class Explainer:
             "share": figures(sources.share),
             "causes": arrays(told, sources.named),
         }
-        return arrays(objects(parts), np.bincount(sources.pair)[found.main.pair])
+        return joined(*arrays(joined(*objects(parts)), np.bincount(sources.pair)[found.main.pair]))
 
     def _causes(self, kinds: Kinds) -> tuple[Text, np.ndarray]:
         """How all causes of these kinds are called, and where each kind begins among them."""
@@ -250,7 +261,7 @@ class Explainer:
                 called, ids, names = "messages", nobody, "null"
             case "everyone":
                 called, ids, names = "everyone", nobody, "null"
-        return fields({"kind": orjson.dumps(called).decode(), "id": ids, "name": names})
+        return joined(*fields({"kind": orjson.dumps(called).decode(), "id": ids, "name": names}))
 
     def _item(self, item: int) -> PathStep:
         identity = str(self._training.items[item])
@@ -261,9 +272,9 @@ class Explainer:
         return self._items.categories[int(known[item])] if known is not None else ""
 
 
-def _endings(paths: Iterable[Sequence[PathStep]]) -> Text:
-    """Of paths as JSON: steps up to the last, without the bracket before them."""
-    return pa.array([orjson.dumps([vars(step) for step in steps])[1:] for steps in paths], pa.string())
+def _ending(steps: Sequence[PathStep]) -> bytes:
+    """Of a path as JSON: steps up to the last, without the bracket before them."""
+    return orjson.dumps([vars(step) for step in steps])[1:]
 
 
 def _counted(number: int, one: str, several: str | None = None) -> str:

@@ -17,7 +17,7 @@ from scipy import sparse
 
 from marketing_platform.recommenders.rules import Impressions, Rule
 from marketing_platform.recommenders.rules.spec import FrequencyCap
-from marketing_platform.recommenders.training import Matrix
+from marketing_platform.recommenders.training import Matrix, places_of
 
 ItemKind = Literal["product", "campaign"]
 Ask = Callable[[str], pa.Table]
@@ -45,13 +45,13 @@ ORDER BY user_id, item_id"""
 class ToldByUsers:
     """Over the users and items of a training: rows are users, columns items."""
 
-    shown: Impressions
+    shown: Impressions  # in order of row
     dismissed: Matrix  # an entry for what a user does not want to see
 
     def of_rows(self, rows: np.ndarray) -> ToldByUsers:
         """The same for a run of users, `rows` ascending without gaps."""
         first, end = int(rows[0]), int(rows[-1]) + 1
-        kept = (self.shown.rows >= first) & (self.shown.rows < end)
+        kept = slice(*np.searchsorted(self.shown.rows, (first, end)))
         shown = Impressions(
             self.shown.rows[kept] - first, self.shown.columns[kept], self.shown.days_ago[kept]
         )
@@ -80,7 +80,8 @@ def told_by_users(
         rows, columns, known = _places(found, users, items)
         moments = pc.cast(found["timestamp"], pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy() / 1e6
         ago = np.maximum(now.timestamp() - moments[known], 0) / _SECONDS_PER_DAY
-        shown = Impressions(rows, columns, ago)
+        order = np.argsort(rows, kind="stable")  # the warehouse may sort ids in another way
+        shown = Impressions(rows[order], columns[order], ago[order])
     rows, columns, _ = _places(ask(_DISMISSED.format(kind=kind)), users, items)
     dismissed = sparse.csr_matrix(
         (np.ones(len(rows), np.float32), (rows, columns)), shape=(len(users), len(items))
@@ -92,13 +93,6 @@ def _places(
     found: pa.Table, users: np.ndarray, items: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows and columns of what is known, and which entries those are."""
-    rows, has_row = _among(users, found["user_id"])
-    columns, has_column = _among(items, found["item_id"])
-    known = has_row & has_column
+    rows, columns = places_of(found["user_id"], users), places_of(found["item_id"], items)
+    known = (rows >= 0) & (columns >= 0)
     return rows[known], columns[known], known
-
-
-def _among(ids: np.ndarray, asked: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    place = {name: at for at, name in enumerate(ids.tolist())}
-    found = np.fromiter((place.get(name, -1) for name in asked.to_pylist()), np.int64, len(asked))
-    return found, found >= 0

@@ -21,7 +21,7 @@ from marketing_platform.recommenders.feedback import ToldByUsers
 from marketing_platform.recommenders.hybrid import FALLBACKS, Hybrid
 from marketing_platform.recommenders.interactions import Entries
 from marketing_platform.recommenders.item_training import Items
-from marketing_platform.recommenders.json_columns import Text, encoded, figures, flags, objects
+from marketing_platform.recommenders.json_columns import Text, encoded, figures, flags, joined, objects
 from marketing_platform.recommenders.prepared import stored_lists
 from marketing_platform.recommenders.ranking import filled_places
 from marketing_platform.recommenders.reasons import Reasons
@@ -29,7 +29,7 @@ from marketing_platform.recommenders.rules import Candidates, Facts, Rule, Ruled
 from marketing_platform.recommenders.rules.spec import Exclude
 from marketing_platform.recommenders.training import Matrix
 
-_BLOCK_USERS = 1_000
+_BLOCK_USERS = 2_000
 # Candidates per item shown, so that rules leave enough.
 _CANDIDATES = 5
 # What an item comes from, by its tier beyond the hybrid's: numbers in EVERYONE.
@@ -170,17 +170,19 @@ class _Writer:
         explained = self._explainer.explained(user, item, why, found)
         ids = self._explainer.item_ids.take(pa.array(item))
         applied, number = np.unique(ruled.applied[at, place], return_inverse=True)
-        listed = objects(
-            {
-                self._kind.id_column: ids,
-                "name": self._names.take(pa.array(item)),
-                "score": figures(ruled.scores[at, place]),
-                self._kind.already: flags(self._taken.at(user, item)[1]),
-                "reason": explained.reason,
-                "rules": encoded(map(ruled.labels_of, applied.tolist())).take(pa.array(number)),
-                "contributions": explained.contributions,
-                "path": explained.path,
-            }
+        listed = joined(
+            *objects(
+                {
+                    self._kind.id_column: ids,
+                    "name": self._names.take(pa.array(item)),
+                    "score": figures(ruled.scores[at, place]),
+                    self._kind.already: flags(self._taken.at(user, item)[1]),
+                    "reason": explained.reason,
+                    "rules": encoded(map(ruled.labels_of, applied.tolist())).take(pa.array(number)),
+                    "contributions": explained.contributions,
+                    "path": explained.path,
+                }
+            )
         )
         head = {
             "user_id": self._explainer.user_ids.take(pa.array(rows)),

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from marketing_platform.recommenders.blending import FEWEST_USERS
 from marketing_platform.recommenders.evaluation.comparison import Judged, Question, compare, suitable
@@ -19,10 +20,14 @@ from marketing_platform.recommenders.evaluation.splits import Split
 from marketing_platform.recommenders.families import FAMILIES, Family
 from marketing_platform.recommenders.hybrid import FALLBACKS, SEGMENTS, Blend, Hybrid
 from marketing_platform.recommenders.item_training import Items
+from marketing_platform.recommenders.rules.holdout import held_out
+from marketing_platform.recommenders.rules.spec import Holdout
 from marketing_platform.recommenders.training import Matrix, Training
 
 K = 10
 SEED = 0
+# To judge by; more change the second digit of no figure, and take as long as to answer for everybody.
+_MOST_JUDGED = 20_000
 
 # Of families by name: their fields by name.
 Parameters = Mapping[str, Mapping[str, Any]]
@@ -67,12 +72,14 @@ def evaluate_items(items: Items, *, repeats: bool, tuned: Parameters = NO_PARAME
     if not items.training.strength.nnz:
         return Evaluated(f"nothing: no user {items.kind.words.took} any", [], families, _even(families), {})
     judged_by, learned_on, how = items.held_out(seed=SEED)
+    judged_by, drawn = _of_drawn_users(judged_by)
     known = judged_by.learn.offers & learned_on.learn.offers
     families = {name: family for name, family in families.items() if family.needs <= known}
     wanted, learned_from = (split if repeats else without_repeats(split) for split in (judged_by, learned_on))
     if not wanted.later.nnz or not wanted.learn.strength.nnz:
         how = f"nothing: {items.kind.words.too_little}"
         return Evaluated(how, [], families, _even(families), {})
+    how += drawn
     judges = np.count_nonzero(np.diff(learned_from.later.indptr))
     if judges < FEWEST_USERS:
         how += f"; the weights were learned from {judges} users, too few to tell families apart"
@@ -106,6 +113,25 @@ def with_parameters(families: Mapping[str, Family], tuned: Parameters) -> dict[s
 def without_repeats(split: Split) -> Split:
     """The split with only what was new to the user to be found."""
     return Split(split.learn, _apart(split)[1])
+
+
+def _of_drawn_users(split: Split) -> tuple[Split, str]:
+    """The split with what about `_MOST_JUDGED` users took, and what is to be said of it.
+
+    They are drawn by their ids: whoever is asked about is asked about again when more is known.
+    """
+    users = np.flatnonzero(np.diff(split.later.indptr))
+    if len(users) <= _MOST_JUDGED:
+        return split, ""
+    draw = Holdout(rule="holdout", name="judged", share=_MOST_JUDGED / len(users), salt="judged")
+    drawn = users[held_out(draw, split.learn.users[users])]
+    kept = np.zeros(split.later.shape[0], split.later.dtype)
+    kept[drawn] = 1
+    later = (sparse.diags(kept) @ split.later).tocsr()
+    later.eliminate_zeros()
+    return Split(
+        split.learn, later
+    ), f"; judged by {len(drawn):,} of {len(users):,} users, drawn by their ids"
 
 
 def _known(family: Family, parameters: Mapping[str, Any]) -> dict[str, Any]:

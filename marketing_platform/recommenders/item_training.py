@@ -4,6 +4,9 @@ What is asked of tables is declared per kind (`item_kinds.py`). What is learned 
 is made of it for users in `item_batches.py`.
 """
 
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,14 +14,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy import sparse
 
 from marketing_platform.encoders.messages import SAID, vector_matrix
 from marketing_platform.recommenders.evaluation.features import with_texts
 from marketing_platform.recommenders.evaluation.splits import Split, folds, recent_split
 from marketing_platform.recommenders.item_kinds import ItemKind
-from marketing_platform.recommenders.neighbours import user_vectors_of
-from marketing_platform.recommenders.training import Links, Matrix, Training, training_of
+from marketing_platform.recommenders.tastes import Messages
+from marketing_platform.recommenders.training import Links, Matrix, Training, places_of, training_of
 
 # What a warehouse is asked: a query over logical tables.
 Ask = Callable[[str], pa.Table]
@@ -35,34 +39,14 @@ _SECONDS_PER_DAY = 86_400.0
 
 @dataclass(frozen=True)
 class Statements:
-    """What users said or did that leads over a node and a category to items, oldest first."""
+    """What users said or did that leads over a node and a category to items: arrays, oldest first."""
 
-    users: Sequence[str]
-    nodes: Sequence[str]
-    names: Mapping[str, str]  # of nodes, the id where there is no name
-    categories: Sequence[str]
+    users: np.ndarray  # rows of the training
+    nodes: np.ndarray  # numbers in `names`
+    names: Mapping[str, str]  # of nodes, in ascending order of id; the id where there is no name
+    categories: np.ndarray  # numbers in `Items.categories`, -1 where no item has it
     weights: np.ndarray  # not above zero: the user took it back
     days_ago: np.ndarray  # before the newest occurrence; below zero after it
-
-
-@dataclass(frozen=True)
-class Messages:
-    """What users wrote, as vectors; a vector serves all who wrote the same text."""
-
-    users: Sequence[str]
-    texts: np.ndarray  # rows of `vectors`
-    days_ago: np.ndarray  # before the newest occurrence; below zero after it
-    vectors: np.ndarray
-
-    def tastes(self, users: np.ndarray, days: float) -> np.ndarray:
-        """The mean direction of what each of `users` (ids, ascending) wrote until `days` before now."""
-        known = np.flatnonzero(self.days_ago >= days)
-        writers, means = user_vectors_of(
-            [self.users[at] for at in known.tolist()], self.texts[known], np.ones(len(known)), self.vectors
-        )
-        tastes = np.zeros((len(users), self.vectors.shape[1]), np.float32)
-        tastes[np.searchsorted(users, np.asarray(writers, dtype=object))] = means
-        return tastes
 
 
 @dataclass(frozen=True)
@@ -120,23 +104,23 @@ def items_of(kind: ItemKind, ask: Ask, *, dim: int) -> Items:
     taken, listed, people = ask(kind.takings), ask(kind.listed), ask(_USERS)
     moments = _seconds(taken["taken_at"])
     training = training_of(
-        taken["user_id"].to_pylist(),
-        taken["item_id"].to_pylist(),
+        taken["user_id"],
+        taken["item_id"],
         taken["amount"].to_numpy(),
         moments,
-        all_users=people["user_id"].to_pylist(),
-        all_items=listed[kind.id_column].to_pylist(),
+        all_users=people["user_id"],
+        all_items=listed[kind.id_column],
     )
     attributes = _in_order(training.items, listed, kind.id_column)
     now = float(moments.max()) if len(moments) else 0.0
     training, messages = _with_meanings(training, attributes.pop("said"), ask, now, dim)
     categories = sorted({one for one in attributes["category"] if one is not None})
     if categories:
-        number = {None: -1} | {category: place for place, category in enumerate(categories)}
-        numbers = np.asarray([number[category] for category in attributes["category"]], np.int64)
-        training = replace(training, categories=numbers)
-    statements = {node: _statements(ask(sql), now) for node, sql in kind.statements.items()}
-    consents = dict(zip(people["user_id"].to_pylist(), people["marketing_consent"].to_pylist(), strict=True))
+        training = replace(training, categories=places_of(attributes["category"], categories))
+    statements = {
+        node: _statements(ask(sql), training.users, categories, now) for node, sql in kind.statements.items()
+    }
+    refused = people.filter(pc.invert(people["marketing_consent"]))["user_id"]
     return Items(
         kind=kind,
         training=_as_of(training, categories, statements, messages, -np.inf),
@@ -145,7 +129,7 @@ def items_of(kind: ItemKind, ask: Ask, *, dim: int) -> Items:
         statements=statements,
         messages=messages,
         attributes=attributes,
-        opted_out=np.asarray([consents.get(user) is False for user in training.users], bool),
+        opted_out=places_of(training.users, refused) >= 0,
     )
 
 
@@ -166,19 +150,17 @@ def _with_meanings(
 ) -> tuple[Training, Messages | None]:
     """The training with the meaning of each item's text, and what users wrote in the same space."""
     given = ask(_TEXTS)
-    row = {text: at for at, text in enumerate(given["text"].to_pylist())}
-    described = [at for at, text in enumerate(said) if text in row]
-    if not described:
+    row = places_of(said, given["text"])
+    described = np.flatnonzero(row >= 0)
+    if not len(described):
         return training, None
     vectors = vector_matrix(given["text_embedding"], dim=dim)
-    of_items = vectors[[row[said[at]] for at in described]]
-    training = with_texts(training, [training.items[at] for at in described], of_items)
+    training = with_texts(training, training.items[described].tolist(), vectors[row[described]])
     written = ask(SAID)
-    texts = np.asarray([row.get(text, -1) for text in written["text"].to_pylist()], np.int64)
-    known = np.flatnonzero(texts >= 0)
-    users = written["user_id"].to_pylist()
+    users, texts = places_of(written["user_id"], training.users), places_of(written["text"], given["text"])
+    known = np.flatnonzero((users >= 0) & (texts >= 0))
     return training, Messages(
-        users=[users[at] for at in known.tolist()],
+        users=users[known],
         texts=texts[known],
         days_ago=(now - _seconds(written["known_at"])[known]) / _SECONDS_PER_DAY,
         vectors=vectors,
@@ -196,19 +178,26 @@ def _as_of(
     return replace(
         training,
         links=_links(training, categories, statements, days),
-        tastes=None if messages is None else messages.tastes(training.users, days),
+        tastes=None if messages is None else messages.tastes(len(training.users), days),
     )
 
 
-def _statements(rows: pa.Table, now: float) -> Statements:
-    nodes: list[str] = rows["node"].to_pylist()
+def _statements(rows: pa.Table, users: np.ndarray, categories: Sequence[str], now: float) -> Statements:
+    named = rows.filter(pc.is_in(rows["user_id"], pa.array(users, pa.string())))
+    coded = named["node"].combine_chunks().dictionary_encode()
+    ids = sorted(coded.dictionary.to_pylist())
+    numbers = places_of(coded.dictionary, ids)
+    nodes = numbers[coded.indices.to_numpy()]
+    newest = np.zeros(len(ids), np.int64)
+    newest[nodes] = np.arange(len(nodes))
+    called = named["name"].take(pa.array(newest)).to_pylist()
     return Statements(
-        users=rows["user_id"].to_pylist(),
+        users=places_of(named["user_id"], users),
         nodes=nodes,
-        names={node: name or node for node, name in zip(nodes, rows["name"].to_pylist(), strict=True)},
-        categories=rows["category"].to_pylist(),
-        weights=rows["weight"].to_numpy(),
-        days_ago=(now - _seconds(rows["known_at"])) / _SECONDS_PER_DAY,
+        names={node: name or node for node, name in zip(ids, called, strict=True)},
+        categories=places_of(named["category"], categories),
+        weights=named["weight"].to_numpy(),
+        days_ago=(now - _seconds(named["known_at"])) / _SECONDS_PER_DAY,
     )
 
 
@@ -224,31 +213,26 @@ def _links(
         shape=(len(categories), len(training.items)),
     )
     found = {
-        kind: _links_of(training, of_category, categories, given, days) for kind, given in statements.items()
+        kind: _links_of(len(training.users), of_category, given, days) for kind, given in statements.items()
     }
     return {kind: links for kind, links in found.items() if links.of_users.nnz}
 
 
-def _links_of(
-    training: Training, of_category: Matrix, categories: Sequence[str], given: Statements, days: float
-) -> Links:
-    number = {category: place for place, category in enumerate(categories)}
-    weights: dict[tuple[str, str], float] = {}
-    nodes: dict[str, int] = {}  # to the number of the category
-    for at in np.flatnonzero(given.days_ago >= days).tolist():
-        category = number.get(given.categories[at])
-        if category is not None:
-            nodes[given.nodes[at]] = category
-            weights[given.users[at], given.nodes[at]] = float(given.weights[at])
-    weights = {pair: weight for pair, weight in weights.items() if weight > 0}
-    names = sorted(nodes)
-    place = {name: at for at, name in enumerate(names)}
-    rows, _ = training.places([user for user, _ in weights], [])
-    columns = [place[node] for _, node in weights]
+def _links_of(users: int, of_category: Matrix, given: Statements, days: float) -> Links:
+    known = np.flatnonzero((given.days_ago >= days) & (given.categories >= 0))
+    user, node = given.users[known], given.nodes[known]
+    category = np.full(len(given.names), -1, np.int64)
+    category[node] = given.categories[known]  # of the newest statement, as everything here
+    pairs = user * np.int64(len(given.names)) + node
+    newest = len(pairs) - 1 - np.unique(pairs[::-1], return_index=True)[1]
+    newest = newest[given.weights[known][newest] > 0]
+    met = np.flatnonzero(category >= 0)
+    number = np.cumsum(category >= 0) - 1
     of_users = sparse.csr_matrix(
-        (list(weights.values()), (rows, columns)), shape=(len(training.users), len(names))
+        (given.weights[known][newest], (user[newest], number[node[newest]])), shape=(users, len(met))
     )
-    return Links(names, of_users, of_category[[nodes[name] for name in names]])
+    names = list(given.names)
+    return Links([names[at] for at in met.tolist()], of_users, of_category[category[met]])
 
 
 def _seconds(moments: pa.ChunkedArray) -> np.ndarray:

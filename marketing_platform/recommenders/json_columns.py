@@ -10,7 +10,7 @@ figures. How an answer looks is defined in `answers.py`; which fields it has is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,9 @@ from marketing_platform.recommenders.answers import FIGURE_DIGITS
 
 # A column of texts, each of them JSON or a part of it.
 Text = pa.StringArray
+# What stands beside each other in each row; to join it early would copy it once more.
+Parts = tuple["Part", ...]
+Part = Text | str | Parts
 
 
 def encoded(values: Iterable[Any]) -> Text:
@@ -44,34 +47,36 @@ def taken(vocabularies: Sequence[Text], places: np.ndarray) -> Text:
     return pa.concat_arrays(vocabularies).take(pa.array(places))
 
 
-def joined(*parts: Text | str) -> Text:
+def joined(*parts: Part) -> Text:
     """What stands beside each other, row by row; a `str` stands in every row."""
-    return pc.binary_join_element_wise(*parts, "")
+    return pc.binary_join_element_wise(*_flat(parts), "")
 
 
-def fields(given: Mapping[str, Text | str]) -> Text:
-    """`"name":value,…` for each row: an object without its braces, for others to stand beside.
-
-    A value that is a `str` is the JSON of every row.
-    """
-    parts: list[Text | str] = []
-    for number, (name, values) in enumerate(given.items()):
-        comma = "," if number else ""
-        parts += [f"{comma}{orjson.dumps(name).decode()}:", values]
-    return joined(*parts)
+def fields(given: Mapping[str, Part]) -> Parts:
+    """`"name":value,…` for each row: an object without its braces, for others to stand beside."""
+    names = (f"{',' if number else ''}{orjson.dumps(name).decode()}:" for number, name in enumerate(given))
+    return tuple(part for pair in zip(names, given.values(), strict=True) for part in pair)
 
 
-def objects(given: Mapping[str, Text | str]) -> Text:
-    """A JSON object for each row, its fields in this order."""
-    return joined("{", fields(given), "}")
+def objects(given: Mapping[str, Part]) -> Parts:
+    """A JSON object for each row, its fields in this order; a `str` is the JSON of every row."""
+    return ("{", *fields(given), "}")
 
 
-def arrays(elements: Text, sizes: np.ndarray) -> Text:
+def arrays(elements: Text, sizes: np.ndarray) -> Parts:
     """JSON arrays of so many of the elements each, as they come."""
-    return joined("[", runs(elements, sizes, ","), "]")
+    return ("[", runs(elements, sizes, ","), "]")
 
 
 def runs(elements: Text, sizes: np.ndarray, between: str) -> Text:
     """So many of the elements each, as they come, as one text."""
     ends = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
     return pc.binary_join(pa.ListArray.from_arrays(pa.array(ends), elements), between)
+
+
+def _flat(parts: Iterable[Part]) -> Iterator[Text | str]:
+    for part in parts:
+        if isinstance(part, tuple):
+            yield from _flat(part)
+        else:
+            yield part

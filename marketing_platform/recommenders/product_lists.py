@@ -16,13 +16,13 @@ import orjson
 import pyarrow as pa
 from scipy import sparse
 
-from marketing_platform.recommenders.answers import ANSWER_SCHEMA
+from marketing_platform.recommenders.answers import ANSWER_SCHEMA, ItemStrategy
 from marketing_platform.recommenders.families import FAMILIES, Family
 from marketing_platform.recommenders.feedback import ToldByUsers
 from marketing_platform.recommenders.hybrid import SEGMENTS, Blend, Hybrid
 from marketing_platform.recommenders.item_batches import facts_of, recommend_items
 from marketing_platform.recommenders.item_training import Items
-from marketing_platform.recommenders.prepared import EVERYONE, SPARES, StoredList, with_spares
+from marketing_platform.recommenders.prepared import EVERYONE, SPARES, StoredList
 from marketing_platform.recommenders.rules import Candidates, Rule
 from marketing_platform.recommenders.rules.removal import removals
 from marketing_platform.recommenders.rules.spec import FrequencyCap, Holdout, in_order
@@ -45,14 +45,16 @@ def lists_of_family(
     rules: Sequence[Rule],
     told: ToldByUsers | None = None,
     *,
-    strategy: str,
+    strategy: ItemStrategy,
     shown: int,
     today: date,
 ) -> Iterator[pa.Table]:
     """For every user what the family `name` says, called `strategy`: stored lists by user."""
     hybrid = _alone(name, evaluated, products.training, products.training)
-    found = recommend_items(products, hybrid, rules, told, limit=shown + SPARES, today=today, fill=False)
-    return with_spares(found, shown=shown, categories=products.category_of, strategy=strategy)
+    limit = shown + SPARES
+    return recommend_items(
+        products, hybrid, rules, told, limit=limit, shown=shown, today=today, fill=False, strategy=strategy
+    )
 
 
 def trending_lists(
@@ -73,8 +75,10 @@ def trending_lists(
     general = [rule for rule in rules if not isinstance(rule, Holdout | FrequencyCap)]
     stranger = _stranger(products)
     hybrid = _alone("trending", evaluated, products.training, stranger.training)
-    listed = recommend_items(stranger, hybrid, general, limit=shown * _PER_SHOWN, today=today, fill=False)
-    stored = next(with_spares(listed, shown=shown, categories=products.category_of))
+    limit = shown * _PER_SHOWN
+    stored = next(
+        recommend_items(stranger, hybrid, general, limit=limit, shown=shown, today=today, fill=False)
+    )
     yield stored
     ids = StoredList.read(stored["answer"][0].as_py()).ids
     places = np.searchsorted(products.training.items, np.asarray(ids, dtype=object)).astype(np.int64)

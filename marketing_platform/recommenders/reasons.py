@@ -107,7 +107,7 @@ def _entries(found: Mapping[str, Sequence[Evidence]], families: Sequence[str], k
 def _sources(entries: _Entries, families: int, pairs: int) -> tuple[Sources, Causes]:
     part = entries.pair * families + entries.family
     weights = np.bincount(part, entries.weight, pairs * families)
-    totals = weights.reshape(pairs, -1).sum(axis=1)
+    totals = weights.reshape(pairs, families).sum(axis=1)
     present = np.flatnonzero(weights > 0)
     pair, family = np.divmod(present, max(families, 1))
     share = weights[present] / totals[pair]

@@ -26,7 +26,7 @@ from marketing_platform.errors import InputError
 Matrix = Any
 
 # Of users or items; many of them are best given as an array of strings.
-Ids = Sequence[str] | np.ndarray
+Ids = Sequence[str] | np.ndarray | pa.Array | pa.ChunkedArray
 
 _SECONDS_PER_DAY = 86_400.0
 
@@ -50,7 +50,7 @@ class Training:
     # The occurrences behind `strength`, one entry each: row, column and days before the newest of all.
     occurrences: Occurrences | None = None
     features: np.ndarray | None = None  # items x dim, of unit length or zero
-    tastes: np.ndarray | None = None  # users x dim in the same space: what they wrote
+    tastes: Matrix | None = None  # users x dim in the same space, by rows: what they wrote
     categories: np.ndarray | None = None  # number of the category per item, -1 when unknown
     links: Mapping[str, Links] = field(default_factory=dict)
 
@@ -79,12 +79,7 @@ class Training:
 
     def places(self, users: Sequence[str], items: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of each pair of known ids."""
-        if not len(users):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        return (
-            np.searchsorted(self.users, np.asarray(users, dtype=object)),
-            np.searchsorted(self.items, np.asarray(items, dtype=object)),
-        )
+        return places_of(users, self.users), places_of(items, self.items)
 
     def only(self, kept: np.ndarray) -> Training:
         """The same users and items with only some entries of `strength` (a mask in its order)."""
@@ -169,7 +164,7 @@ def _strength(rows: np.ndarray, columns: np.ndarray, amounts: np.ndarray, shape:
 
 def _numbered(named: Ids, known: Ids) -> tuple[np.ndarray, np.ndarray]:
     """All ids in ascending order, and the place of each of `named` among them."""
-    given = pa.concat_arrays([pa.array(ids, pa.large_string()) for ids in (named, known)])
+    given = pa.concat_arrays([_strings(ids) for ids in (named, known)])
     coded = given.dictionary_encode()
     order = pc.array_sort_indices(coded.dictionary).to_numpy()
     ranks = np.empty(len(order), np.int64)
@@ -177,6 +172,18 @@ def _numbered(named: Ids, known: Ids) -> tuple[np.ndarray, np.ndarray]:
     ids = np.empty(len(order), object)
     ids[:] = coded.dictionary.take(pa.array(order)).to_pylist()
     return ids, ranks[coded.indices.to_numpy()[: len(named)]]
+
+
+def places_of(named: Ids, known: Ids) -> np.ndarray:
+    """The place of each of `named` among `known`, -1 where it is not among them."""
+    places = pc.index_in(_strings(named), value_set=_strings(known))
+    return pc.fill_null(places, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _strings(ids: Ids) -> pa.Array:
+    if isinstance(ids, pa.ChunkedArray):
+        return ids.cast(pa.large_string()).combine_chunks()
+    return pa.array(ids, pa.large_string())
 
 
 def _require_finite(what: str, figures: np.ndarray, expected: int) -> None:

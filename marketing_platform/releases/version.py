@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from marketing_platform import __version__
@@ -12,6 +13,9 @@ from marketing_platform.releases.ledger import Batch, Ledger
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.settings import PROJECT_DIR, Settings
+
+# Another version of these may come to other figures, be it in the last digit.
+_COMPUTING = ("duckdb", "numpy", "onnxruntime", "pyarrow", "scipy")
 
 
 def code_version(settings: Settings) -> str:
@@ -34,9 +38,10 @@ def code_version(settings: Settings) -> str:
 
 @cache
 def package_version() -> str:
-    """A hash over the code of the package and what is declared in it, as this process runs it."""
+    """A hash over the package's code, what is declared in it, and the libraries that compute."""
     content = _written(PROJECT_DIR / "marketing_platform", ("*.py", "*.yaml", "*.sql"))
-    return hashlib.sha256(content).hexdigest()[:12]
+    libraries = [f"{name} {version(name)}" for name in _COMPUTING]
+    return hashlib.sha256(content + "\n".join(libraries).encode()).hexdigest()[:12]
 
 
 def declared_version(folder: Path) -> str:

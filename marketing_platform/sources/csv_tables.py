@@ -112,7 +112,7 @@ class _Reader:
 
     def take(self, content: bytes) -> Generator[Block | pa.Table, None, int]:
         """The records that end within `content`; returns where the first begins that does not."""
-        if content.count(b"\r") != content.count(b"\r\n"):
+        if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
             yield self._split(content)
             return len(content)
         at = yield from self._until_aligned(content, 0)
@@ -226,8 +226,7 @@ def _odd(content: bytes, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     bytes_ = np.frombuffer(whole, np.uint8)
     if content.find(b"\0", starts[0], ends[-1]) >= 0:
         odd[np.searchsorted(ends, np.flatnonzero(bytes_ == 0) + starts[0], side="right")] = True
-    if content.find(_BOM, starts[0], ends[-1]) >= 0:
-        odd |= bytes_[starts - starts[0]] == _BOM[0]
+    odd |= bytes_[starts - starts[0]] == _BOM[0]
     if not _is_text(whole):
         beyond = np.unique(np.searchsorted(ends, np.flatnonzero(bytes_ > 127) + starts[0], side="right"))
         odd[[record for record in beyond if not _is_text(memoryview(content)[starts[record] : ends[record]])]] = True

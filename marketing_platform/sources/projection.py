@@ -70,14 +70,16 @@ def project(raw: pa.Table, spec: SourceSpec, batch_id: str) -> Projection:
 def _texts(raw: pa.Table, spec: SourceSpec) -> pa.Table:
     """The fields that some column reads, trimmed, as `t0`, `t1`, …, with the ordinals as `ordinal`."""
     wanted = spec.fields or ("_none",)
-    if FIELDS in raw.column_names:
-        in_columns = raw["document"].is_null()
-        found = _from_columns(raw.filter(in_columns), wanted)
-        if len(found) < len(raw):
-            others = _from_documents(raw.filter(pc.invert(in_columns)), wanted)
-            found = pa.concat_tables([found, others]).sort_by("ordinal")
-    else:
+    in_columns = raw["document"].is_null()
+    if FIELDS not in raw.column_names:
         found = _from_documents(raw, wanted)
+    elif pc.all(in_columns).as_py():
+        found = _from_columns(raw, wanted)
+    else:
+        parts = _from_columns(raw.filter(in_columns), wanted), _from_documents(
+            raw.filter(pc.invert(in_columns)), wanted
+        )
+        found = pa.concat_tables(parts).sort_by("ordinal")
     columns = [_present(column, spec.nulls) for column in found.columns[1:]]
     return pa.table(
         [found["ordinal"], *columns], names=["ordinal", *(f"t{index}" for index in range(len(columns)))]

@@ -1,10 +1,10 @@
 """The files of a Milvus Lite collection that nobody has open: records come and go without Milvus Lite.
 
-While a collection is open Milvus Lite holds every record of it in memory, some 6 KB each, and what is inserted
-through its client becomes Python numbers on the way. Neither suits millions of records. So records are added
-and removed here as Milvus Lite's own flush does it, through the same functions of it: immutable Parquet segments, a
-file of ids for what is deleted, and one manifest that names both. How collections are named, cloned and searched
-is the business of `vectors_milvus_lite`.
+While a collection is open Milvus Lite holds every record of it in memory, and what is inserted through its
+client becomes Python numbers on the way; neither suits millions of records. So they are added and removed
+here as its own flush does it, through the same functions of it: immutable Parquet segments, files of ids for
+what is deleted, and one manifest that names them all. How collections are named, cloned and searched is the
+business of `vectors_milvus_lite`.
 """
 
 # pyarrow.compute makes its functions when it is imported.
@@ -23,8 +23,8 @@ import pyarrow.parquet as pq
 
 from marketing_platform.stores.milvus_rows import RECORD, USER, VECTOR
 
-# Milvus Lite merges two that have fewer than 200,000 together whenever a collection is opened. pyarrow reads so
-# many in one piece, and only of one piece it keeps no second copy.
+# Two of them are too many rows for Milvus Lite to merge whenever a collection is opened. pyarrow reads no
+# more in one piece, and of several pieces Milvus Lite keeps a second copy.
 SEGMENT_ROWS = 131_072
 _MOST_SMALL = 8  # segments of fewer rows before they become one
 _MOST_DELETED = 0.25  # of what the segments hold, before they are written again
@@ -55,7 +55,7 @@ class CollectionFiles:
         self._manifest.add_delta_file(_PARTITION, file)
 
     def add(self, records: Iterable[pa.RecordBatch]) -> None:
-        """Append records of the collection's three columns, and with them those of segments that became too small or too full of deleted ones."""
+        """Append records, and with them those of segments that are too small or too full of deleted ones."""
         worn = self._worn()
         everything = worn == self._manifest.get_data_files(_PARTITION)
         deletions = self._manifest.get_delta_files(_PARTITION) if everything else []
@@ -69,8 +69,7 @@ class CollectionFiles:
 
     def commit(self) -> None:
         """Let the collection consist of what it was given."""
-        if self._sequence > self._manifest.current_seq:
-            self._manifest.current_seq = self._sequence
+        self._manifest.current_seq = self._sequence
         self._manifest.save()
 
     @property

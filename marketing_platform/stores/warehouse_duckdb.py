@@ -27,6 +27,7 @@ from marketing_platform.stores.protocols import PartWriter, Select, StoredTable,
 Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
 _ROW_GROUP = 122_880
+_LOOKED_AT = 10_000  # rows that tell which columns repeat themselves
 
 
 def sharing(*statements: str, **config: str | bool | int | float | list[str]) -> Connect:
@@ -56,13 +57,19 @@ in_memory = sharing(enable_external_file_cache=False)  # memory goes back when a
 
 class _ParquetPartWriter:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path = path
         self._schema = schema
-        self._file = pq.ParquetWriter(path, schema, compression="zstd")
+        self._file: pq.ParquetWriter | None = None
         self.finished: StoredTable | None = None
 
     def add(self, rows: pa.Table) -> None:
         if rows.num_rows:
-            self._file.write_table(rows.cast(self._schema), row_group_size=_ROW_GROUP)
+            rows = rows.cast(self._schema)
+            self._file = self._file or self._opened(rows)
+            self._file.write_table(rows, row_group_size=_ROW_GROUP)
+
+    def _opened(self, first: pa.Table) -> pq.ParquetWriter:
+        return pq.ParquetWriter(self._path, self._schema, compression="zstd", use_dictionary=_repeating(first))
 
     @property
     def stored(self) -> StoredTable:
@@ -73,7 +80,7 @@ class _ParquetPartWriter:
     def __enter__(self) -> None: ...
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        (self._file or self._opened(self._schema.empty_table())).close()
 
 
 class DuckDBWarehouse:
@@ -217,6 +224,13 @@ class DuckDBWarehouse:
 
 def _logical(part: str) -> str:
     return part.rpartition("__")[0] or part
+
+
+def _repeating(rows: pa.Table) -> list[str]:
+    """Columns whose values repeat; for others a dictionary costs time and bytes, and is given up later."""
+    seen = rows.slice(0, _LOOKED_AT)
+    flat = [field.name for field in rows.schema if not pa.types.is_nested(field.type)]
+    return [name for name in flat if 2 * len(seen[name].unique()) <= seen.num_rows]
 
 
 def _quoted(path: Path) -> str:

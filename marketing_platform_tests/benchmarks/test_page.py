@@ -60,9 +60,7 @@ WRITERS: dict[Section, Callable[[], None]] = {
     Section.SCALE: lambda: scale_page.write_section(made_run(0.1), [made_scaled(1_000), made_scaled(10_000)]),
     Section.SERVERS: lambda: servers_page.write_section([_MOVED], None),
     Section.RECOMMENDERS: lambda: recommenders_page.write_section([], [], None, load=1.0),
-    Section.SHOPS: lambda: write(
-        Section.SHOPS, *shops.section([shops.Shop("a shop", made_run(), {"product": _REPORT})])
-    ),
+    Section.SHOPS: lambda: shops.write_section([shops.Shop("a shop", made_run(), {"product": _REPORT})]),
     Section.SERVING: lambda: write(
         Section.SERVING, *serving.section([serving.Round(_LOAD, _LOAD, _LOAD)], 100), load=1.0
     ),
@@ -117,6 +115,12 @@ def test_a_command_writes_its_section_alone_and_the_same_twice(section: Section,
     assert f"python -m benchmarks.{section.module} --write-docs" in after.pop(section.heading)
     before.pop(section.heading, None)
     assert after == before
+
+
+def test_a_shop_that_is_left_out_keeps_its_figures(copy: Path) -> None:
+    for name in ("one", "another"):
+        shops.write_section([shops.Shop(name, made_run(), {})])
+    assert list(page.subsections(Section.SHOPS)) == ["another", "one", "online_retail"]
 
 
 def test_a_section_that_is_new_takes_its_place() -> None:

@@ -103,5 +103,5 @@ def test_similar_users_share_their_intent(encoder: Encoder, shared_data: Path) -
     users, means = user_vectors([user for user, _ in sent], encoder.encode(texts)[rows])
     intent = json.loads((folder / "truth.json").read_text(encoding="utf-8"))["main_intent"]
     intents = np.array([intent[user] for user in users])
-    indices, _ = nearest(means, k=10)
+    indices = nearest(means, k=10).indices
     assert (intents[indices] == intents[:, None]).mean() >= 0.80

@@ -14,8 +14,9 @@ from scipy import sparse
 
 from marketing_platform.errors import InputError
 from marketing_platform.recommenders.evaluation.comparison import suitable
-from marketing_platform.recommenders.families import FAMILIES
+from marketing_platform.recommenders.families import FAMILIES, ials
 from marketing_platform.recommenders.families.ease import Ease
+from marketing_platform.recommenders.families.ials import IALS
 from marketing_platform.recommenders.families.item_weights import ItemWeights
 from marketing_platform.recommenders.families.limits import LIMITS
 from marketing_platform.recommenders.families.slim import Slim
@@ -198,11 +199,37 @@ def test_slim_refuses_more_items_than_fit() -> None:
 def test_above_its_limit_a_family_is_left_out_and_says_why(name: str) -> None:
     limit = LIMITS[name]
     for size in (limit.most, limit.most + 1):
-        many, one = [f"x{number:05}" for number in range(size)], ["y"] * size
-        training = training_of(many, one) if limit.of == "users" else training_of(one, many)
+        many, few = [f"x{number:05}" for number in range(size)], [f"y{n % 100}" for n in range(size)]
+        training = training_of(many, few) if limit.of == "users" else training_of(few, many)
         offered, left_out = suitable(training)
         assert (name in offered) == (size == limit.most)
         assert (f"not {size:,}" in left_out.get(name, "")) == (size > limit.most)
+
+
+def test_all_pairs_of_users_are_not_compared_where_items_are_few() -> None:
+    most = LIMITS["user_neighbours"].per_item
+    assert most is not None
+    for users in (2 * most, 2 * most + 1):
+        training = training_of([f"u{n}" for n in range(users)], ["x", "y"] * most + ["x"] * (users % 2))
+        offered, left_out = suitable(training)
+        assert ("user_neighbours" in offered) == (users == 2 * most)
+        assert ("users per item" in left_out.get("user_neighbours", "")) == (users > 2 * most)
+
+
+def test_vectors_of_items_are_learned_from_no_more_users_than_teach_anything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two tastes, five items each: users drawn evenly tell them apart for everybody."""
+    likes = np.random.default_rng(3).random((400, 10)) < np.where(
+        np.arange(10) % 2 == (np.arange(400) % 2)[:, None], 0.7, 0.1
+    )
+    rows, columns = likes.nonzero()
+    training = training_of([f"u{row:03}" for row in rows], [f"i{column}" for column in columns])
+    monkeypatch.setattr(ials, "_USERS_PER_ITEM", 13)
+    scores = IALS(factors=4).fit(training).scores(np.arange(len(training.users)))
+    own = scores[training.taken.toarray() > 0]
+    assert scores.shape == training.taken.shape
+    assert own.mean() > 2 * scores[training.taken.toarray() == 0].mean()
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))

@@ -8,6 +8,7 @@ import pytest
 from marketing_platform.recommenders.blending import learn_blend
 from marketing_platform.recommenders.evaluation.splits import folds
 from marketing_platform.recommenders.families import FAMILIES, Evidence
+from marketing_platform.recommenders.families.evidence import NOWHERE
 from marketing_platform.recommenders.hybrid import SEGMENTS, Blend, Hybrid
 from marketing_platform.recommenders.reasons import reasons
 from marketing_platform.recommenders.training import Training, training_of
@@ -50,14 +51,19 @@ def test_popularity_alone_is_given_no_say_where_tastes_differ(training: Training
 def test_shares_add_up_to_one_and_the_largest_comes_first(training: Training, hybrid: Hybrid) -> None:
     found = hybrid.shortlist(np.arange(5), k=3, leave_out=training.taken)
     rows, items = np.repeat(np.arange(5), 3), found.ranked.items.ravel()
-    for reason in hybrid.reasons(rows, items):
-        assert reason is not None
-        shares = [source.share for source in reason.sources]
-        assert sum(shares) == pytest.approx(1)
-        assert shares == sorted(shares, reverse=True)
-        named = [cause for source in reason.sources for cause in source.causes]
-        assert reason.main.share >= max(cause.share for cause in named) - 1e-9
-        assert any(cause[::3] == reason.main[::3] and cause.place == reason.main.place for cause in named)
+    told = hybrid.reasons(rows, items)
+    sources, causes, main = told.sources, told.causes, told.main
+    assert main.pair.tolist() == list(range(15)), "something speaks for every one of them"
+    assert main.item.tolist() == items.tolist()
+    assert np.bincount(sources.pair, sources.share) == pytest.approx(np.ones(15))
+    same_pair = sources.pair[1:] == sources.pair[:-1]
+    assert (np.diff(sources.share)[same_pair] <= 0).all()
+    of_cause = np.repeat(sources.pair, sources.named)
+    for number, pair in enumerate(main.pair):
+        named = np.flatnonzero(of_cause == pair)
+        assert main.share[number] >= causes.share[named].max() - 1e-9
+        is_main = (causes.kind[named] == main.kind[number]) & (causes.place[named] == main.place[number])
+        assert is_main.any()
 
 
 def test_the_main_cause_is_the_largest_over_all_families_and_what_is_like_it_is_counted() -> None:
@@ -70,14 +76,21 @@ def test_the_main_cause_is_the_largest_over_all_families_and_what_is_like_it_is_
             Evidence("everyone", pair[:1], np.array([-1]), np.array([1.0])),
         ],
     }
-    told, nothing = reasons(found, np.array([7, 7]))
-    assert nothing is None
-    assert told is not None
-    assert told.main == ("item", 1, 0.5, "")
-    assert (told.family, told.alike, told.others, told.personal) == ("b", 2, 1, True)
-    assert [(source.family, source.share) for source in told.sources] == [("b", 0.7), ("a", 0.3)]
-    assert [cause.place for cause in told.sources[0].causes] == [2, 1]
-    assert [cause.place for cause in told.sources[1].causes] == [1, None]
+    told = reasons(found, np.array([7, 7]))
+    main, sources = told.main, told.sources
+    assert main.pair.tolist() == [0], "nothing speaks for the other pair"
+    assert (told.kinds[main.kind[0]], main.place[0], main.share[0]) == (("item", ""), 1, 0.5)
+    assert (told.families[main.family[0]], main.alike[0], main.others[0], main.personal[0]) == (
+        "b",
+        2,
+        1,
+        True,
+    )
+    named = [
+        (told.families[family], share) for family, share in zip(sources.family, sources.share, strict=True)
+    ]
+    assert named == [("b", 0.7), ("a", 0.3)]
+    assert (sources.named.tolist(), told.causes.place.tolist()) == ([2, 2], [2, 1, 1, NOWHERE])
 
 
 def test_a_user_of_whom_nothing_is_known_gets_what_is_popular_and_is_told(
@@ -87,8 +100,8 @@ def test_a_user_of_whom_nothing_is_known_gets_what_is_popular_and_is_told(
     found = hybrid.shortlist(np.array([stranger]), k=5, leave_out=training.taken)
     best = np.lexsort((np.arange(24), -training.popularity))[:5]
     assert found.ranked.items[0].tolist() == best.tolist()
-    [reason] = hybrid.reasons(np.array([stranger]), best[:1])
-    assert reason is None or all(source.family == "popular" for source in reason.sources)
+    told = hybrid.reasons(np.array([stranger]), best[:1])
+    assert {told.families[family] for family in told.sources.family} <= {"popular"}
 
 
 def test_lists_are_full_while_there_is_anything_left() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,11 @@ import pyarrow as pa
 import pytest
 
 from marketing_platform.encoders.messages import text_table
-from marketing_platform.recommenders.answers import ProductRecommendationsAnswer, RankedCampaignsAnswer
+from marketing_platform.recommenders.answers import (
+    ANSWER_SCHEMA,
+    ProductRecommendationsAnswer,
+    RankedCampaignsAnswer,
+)
 from marketing_platform.recommenders.families import FAMILIES
 from marketing_platform.recommenders.feedback import ToldByUsers, told_by_users
 from marketing_platform.recommenders.hybrid import SEGMENTS
@@ -22,6 +26,7 @@ from marketing_platform.recommenders.item_kinds import CAMPAIGNS, PRODUCTS, Item
 from marketing_platform.recommenders.item_learning import Evaluated, evaluate_items, hybrid_of
 from marketing_platform.recommenders.item_training import Items, items_of
 from marketing_platform.recommenders.item_tuning import tune_items
+from marketing_platform.recommenders.prepared import StoredList
 from marketing_platform.recommenders.rules import Rule, RuleBook
 from marketing_platform.stores.protocols import Select
 from marketing_platform_tests.tables import rows_of, stored
@@ -137,12 +142,23 @@ def answers(
 ) -> dict[str, Any]:
     """What is stored for every user, read as the API documents it."""
     hybrid = hybrid_of(orjson.loads(orjson.dumps(evaluated.document())), items.training)
-    chunks = recommend_items(items, hybrid, rules, told, limit=LIMIT, today=today)
-    return {
-        key: ANSWERS[items.kind.name].model_validate_json(answer)
-        for chunk in chunks
-        for key, answer in zip(chunk["key"].to_pylist(), chunk["answer"].to_pylist(), strict=True)
-    }
+    return read(recommend_items(items, hybrid, rules, told, limit=LIMIT, shown=LIMIT, today=today), items)
+
+
+def read(chunks: Iterable[pa.Table], items: Items) -> dict[str, Any]:
+    """Stored lists with all their items, by user."""
+    found: dict[str, Any] = {}
+    for chunk in chunks:
+        assert chunk.schema == ANSWER_SCHEMA
+        for key, stored_list in zip(chunk["key"].to_pylist(), chunk["answer"].to_pylist(), strict=True):
+            told = StoredList.read(stored_list)
+            document = {**told.head, "items": [orjson.loads(item) for item in told.items]}
+            answer = ANSWERS[items.kind.name].model_validate_json(orjson.dumps(document))
+            ids = [getattr(item, items.kind.id_column) for item in answer.items]
+            assert (answer.user_id, told.ids) == (key, ids)
+            assert told.categories == [items.category_of[one] for one in ids]
+            found[key] = answer
+    return found
 
 
 @pytest.fixture(
@@ -278,11 +294,12 @@ def test_nothing_of_the_held_out_days_is_learned_from(tmp_path: Path) -> None:
 
     assert all(links.of_users[row].nnz == 1 for links in leaky.training.links.values()), "known by now"
     assert leaky.training.tastes is not None
-    assert leaky.training.tastes[row].any(), "said by now"
+    assert leaky.training.tastes[[row]].any(), "said by now"
     for before, after in zip(plain.held_out(seed=0)[:2], leaky.held_out(seed=0)[:2], strict=True):
         assert after.learn.strength[row].nnz == 0
-        assert not after.learn.tastes[row].any()
-        assert (after.learn.tastes == before.learn.tastes).all()
+        everyone = np.arange(len(leaky.training.users))
+        assert not after.learn.tastes[[row]].any()
+        assert (after.learn.tastes[everyone] == before.learn.tastes[everyone]).all()
         for kind, links in after.learn.links.items():
             assert (links.of_users != before.learn.links[kind].of_users).nnz == 0, kind
     assert leaky.held_out(seed=0)[0].later[row].nnz == 1
@@ -395,10 +412,8 @@ def test_rules_decide_last_and_are_named(tmp_path: Path) -> None:
 def test_today_is_only_for_rules(served: Any) -> None:
     _, products, evaluated, found = served
     hybrid = hybrid_of(evaluated.document(), products.training)
-    later = recommend_items(products, hybrid, (), limit=LIMIT, today=date(2030, 1, 1))
-    first = orjson.loads(next(iter(later))["answer"][0].as_py())
-    item = products.kind.id_column
-    assert first["items"][0][item] == getattr(found[first["user_id"]].items[0], item)
+    later = recommend_items(products, hybrid, (), limit=LIMIT, shown=LIMIT, today=date(2030, 1, 1))
+    assert read(later, products) == found
 
 
 def campaigns_known(folder: Path, rows: Rows) -> Items:
@@ -494,13 +509,8 @@ def test_what_a_user_writes_leads_to_the_campaign_that_says_the_same(tmp_path: P
     families = {"content": {"taste": 3.0}}
     weights = {segment: {"content": 1.0} for segment in SEGMENTS}
     document = {"families": families, "blend": {"scales": {"content": 1.0}, "weights": weights}}
-    chunks = recommend_items(items, hybrid_of(document, items.training), (), limit=1, today=TODAY)
-    (answer,) = (
-        RankedCampaignsAnswer.model_validate_json(found)
-        for chunk in chunks
-        for user, found in zip(chunk["key"].to_pylist(), chunk["answer"].to_pylist(), strict=True)
-        if user == writer
-    )
+    hybrid = hybrid_of(document, items.training)
+    answer = read(recommend_items(items, hybrid, (), limit=1, shown=1, today=TODAY), items)[writer]
     assert answer.strategy == "hybrid"
     assert (answer.items[0].campaign_id, answer.items[0].already_participated) == ("c2", False)
     assert answer.items[0].reason == "Reads like what the user wrote."

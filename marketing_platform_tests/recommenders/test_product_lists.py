@@ -147,8 +147,9 @@ def test_the_next_release_keeps_out_what_was_suppressed(
         ),
     )
     hybrid = hybrid_of(evaluated, products.training)
+    everything = len(products.training.items)
     found = stored(
-        recommend_items(suppressed, hybrid, RULES, limit=len(products.training.items), today=TODAY)
+        recommend_items(suppressed, hybrid, RULES, limit=everything, shown=everything, today=TODAY)
     )
     shown = {user: set(StoredList.read(blob).ids) for user, blob in found.items()}
     assert shown["u00"] == set()

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 from fastapi.testclient import TestClient
 
-from marketing_platform.errors import StoreUnavailable
+from marketing_platform.errors import CostRefused, StoreUnavailable
 from marketing_platform.recommenders.prepared import EVERYONE
 from marketing_platform.stores.protocols import Answers, AnswersReader
 from marketing_platform_tests.serving.conftest import (
@@ -144,9 +144,10 @@ def test_that_there_is_no_such_user_is_said_at_once(client: TestClient, handed_o
     ("error", "status", "code"),
     [
         (StoreUnavailable("gone; start it"), 503, "store_unavailable"),
+        (CostRefused("too much; raise the limit"), 503, "store_unavailable"),
         (RuntimeError("a defect"), 500, "internal_error"),
     ],
-    ids=["store", "defect"],
+    ids=["store", "cost", "defect"],
 )
 def test_a_store_that_fails_is_asked_once(
     fresh_platform: Platform, error: Exception, status: int, code: str, logged: Logged

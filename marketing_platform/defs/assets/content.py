@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -11,12 +12,13 @@ from marketing_platform.content import people as facts
 from marketing_platform.content.board.pictures import BOARD_IMAGES
 from marketing_platform.content.people import PEOPLE
 from marketing_platform.defs.conditions import follow_upstream
-from marketing_platform.defs.io_managers import Prepared, latest_name
+from marketing_platform.defs.io_managers import Prepared, latest_name, reusable
 from marketing_platform.defs.pools import stored_in
 from marketing_platform.errors import UnknownName
 from marketing_platform.recommenders.answers import ANSWER_SCHEMA
 from marketing_platform.recommenders.rules import load_rules
 from marketing_platform.recommenders.rules.spec import Exclude
+from marketing_platform.releases.version import declared_version
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores, from_environment
@@ -34,6 +36,7 @@ GROUP = "content"
     automation_condition=follow_upstream(),
 )
 def people(
+    context: dg.AssetExecutionContext,
     users: StoredTable,
     purchases: StoredTable,
     products: StoredTable,
@@ -41,8 +44,10 @@ def people(
     product_pairs: StoredTable,
     stores: dg.ResourceParam[Stores],
     settings: dg.ResourceParam[Settings],
-) -> Prepared:
+) -> Any:  # Prepared
     """For each user who they are, what they bought lately, what goes with it and what they care about."""
+    if (before := reusable(context, rules=declared_version(settings.rules_dir))) is not None:
+        return before
 
     def rows(sql: str, *tables: StoredTable, **parameters: int) -> Iterator[pa.Table]:
         select = Select(sql, [table.ref for table in tables], parameters)

@@ -6,13 +6,14 @@ from typing import Any
 import dagster as dg
 
 from marketing_platform.defs.conditions import follow_upstream
-from marketing_platform.defs.io_managers import Prepared, latest_metadata
+from marketing_platform.defs.io_managers import Prepared, latest_metadata, reusable
 from marketing_platform.defs.metadata import markdown_table
 from marketing_platform.defs.pools import stored_in
 from marketing_platform.features.answers import feature_answers
 from marketing_platform.features.asking import ask_tables, end_of_data
 from marketing_platform.features.queries import TIMED, every_entity, values_sql
 from marketing_platform.features.spec import ENTITIES, Entity, Features
+from marketing_platform.releases.version import declared_version
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores
@@ -78,6 +79,10 @@ def _lookup(features: Features) -> dg.AssetsDefinition:
     ) -> Any:  # Prepared
         """For each user the features as the API answers them; the centroid is what `user_vectors` says."""
         as_of = datetime.fromisoformat(str(latest_metadata(context.instance, "user_features")["as_of"].value))
+        if (
+            before := reusable(context, as_of=as_of, features=declared_version(settings.features_dir))
+        ) is not None:
+            return before
         dim = int(str(latest_metadata(context.instance, "user_vectors")["dim"].value))
         rows = stores.warehouse.batches(
             Select("SELECT * FROM user_features ORDER BY user_id", [user_features.ref]),

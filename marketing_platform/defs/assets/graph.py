@@ -1,7 +1,7 @@
 """The knowledge graph of a release candidate, and what messages say of users' interests."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dagster as dg
 import numpy as np
@@ -10,18 +10,18 @@ import pyarrow as pa
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import (
     KnowledgeGraph,
-    latest_made_of,
     latest_metadata,
     latest_name,
+    made_by_this_code,
+    reusable,
 )
 from marketing_platform.defs.pools import stored_in
-from marketing_platform.encoders.messages import WRITTEN, vector_matrix
+from marketing_platform.encoders.messages import WRITTEN, rows_of, vector_matrix
 from marketing_platform.errors import UnknownName
 from marketing_platform.graph import project_graph
 from marketing_platform.graph.changes import graph_changes
 from marketing_platform.graph.interests import DESCRIBED, VOCABULARY, message_interests, topics
 from marketing_platform.recommenders.neighbours import user_vectors_of
-from marketing_platform.releases.version import code_version
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable, TableRef
 from marketing_platform.stores.registry import Stores
@@ -29,8 +29,7 @@ from marketing_platform.stores.registry import Stores
 GROUP = "graph"
 MESSAGE_INTERESTS = "message_interests"
 KNOWLEDGE_GRAPH = "knowledge_graph"
-# Keys of the metadata that tell what a graph was made by and of.
-_CODE, _OF = "code", "of_{}"
+_OF = "of_{}"  # metadata: the name of a table that a graph was made of
 
 
 @dg.asset(
@@ -49,18 +48,18 @@ def interests_of_messages(
     products: StoredTable,
     interests: StoredTable,
     text_embeddings: StoredTable,
-) -> pa.Table:
+) -> Any:  # a table
     """How many messages of each user are about each interest, by what their vectors lie near to."""
+    if (before := reusable(context)) is not None:
+        return before
     said = stores.warehouse.query(
         Select("SELECT text, text_embedding FROM text_embeddings", [text_embeddings.ref])
     )
     dim = int(str(latest_metadata(context.instance, "text_embeddings")["dim"].value))
     vectors = vector_matrix(said["text_embedding"], dim=dim)
-    texts: list[str] = said["text"].to_pylist()
-    row_of = {text: row for row, text in enumerate(texts)}
 
     def rows(column: pa.ChunkedArray) -> np.ndarray:
-        return np.fromiter((row_of[text] for text in column.to_pylist()), np.int64, len(column))
+        return rows_of(column, said["text"])
 
     names = stores.warehouse.query(Select(VOCABULARY, [products.ref, interests.ref]))["name"]
     listed = stores.warehouse.query(Select(DESCRIBED, [products.ref]))
@@ -70,7 +69,7 @@ def interests_of_messages(
     told = topics(names.to_pylist(), vectors[rows(names)], described, centroids)
     written = stores.warehouse.query(Select(WRITTEN, [events.ref]))
     used = np.unique(rows(written["text"]))
-    found = message_interests(written, [texts[row] for row in used], vectors[used], told)
+    found = message_interests(written, said["text"].take(used).combine_chunks(), vectors[used], told)
     context.add_output_metadata({"interests": len(told.names), "users": len(found["user_id"].unique())})
     return found
 
@@ -98,7 +97,7 @@ def knowledge_graph(
     similar_users: StoredTable,
     product_pairs: StoredTable,
     user_campaign_engagement: StoredTable,
-) -> KnowledgeGraph:
+) -> Any:  # KnowledgeGraph
     """Users, events, messages, campaigns, products, interests and how they relate."""
     facts = (events, campaigns, users, products, purchases)
     computed = (derived_interests, similar_users, product_pairs, user_campaign_engagement)
@@ -107,15 +106,14 @@ def knowledge_graph(
     def ask(sql: str, refs: Sequence[TableRef]) -> Iterator[pa.Table]:
         return stores.warehouse.batches(Select(sql, refs), chunk_rows=settings.chunk_rows)
 
-    before = _graph_before(context.instance, stores, settings, tables)
+    made_of = {_OF.format(name): latest_name(context.instance, name) for name in tables}
+    context.add_output_metadata(made_of)
+    if (kept := reusable(context)) is not None:
+        return kept
+    before = _graph_before(context.instance, stores, tables)
     changes = None if before is None else graph_changes(ask, tables, before.tables, base=before.name)
-    context.add_output_metadata(
-        {
-            _CODE: code_version(settings),
-            **{_OF.format(name): latest_name(context.instance, name) for name in tables},
-            "made_from": "all rows" if changes is None else f"what differs from {changes.base}",
-        }
-    )
+    made_from = "all rows" if changes is None else f"what differs from {changes.base}"
+    context.add_output_metadata({"made_from": made_from})
     nodes, relations = project_graph(lambda sql: ask(sql, [stored.ref for stored in tables.values()]))
     return KnowledgeGraph(nodes, relations, changes)
 
@@ -127,12 +125,9 @@ class _Before(NamedTuple):
     tables: dict[str, StoredTable]
 
 
-def _graph_before(
-    instance: dg.DagsterInstance, stores: Stores, settings: Settings, tables: Iterable[str]
-) -> _Before | None:
+def _graph_before(instance: dg.DagsterInstance, stores: Stores, tables: Iterable[str]) -> _Before | None:
     """The latest graph, if this code made it and all that it was made of is still there."""
-    made_of = {_CODE: code_version(settings)}
-    if (latest := latest_made_of(instance, KNOWLEDGE_GRAPH, made_of)) is None:
+    if (latest := made_by_this_code(instance, KNOWLEDGE_GRAPH)) is None:
         return None
     try:
         opened = {name: stores.warehouse.open(str(latest[_OF.format(name)].value)) for name in tables}

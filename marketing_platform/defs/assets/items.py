@@ -22,7 +22,7 @@ from marketing_platform.recommenders.item_batches import recommend_items, repeat
 from marketing_platform.recommenders.item_kinds import ItemKind
 from marketing_platform.recommenders.item_learning import Evaluated, K, evaluate_items, hybrid_of
 from marketing_platform.recommenders.item_training import Items
-from marketing_platform.recommenders.prepared import SPARES, with_spares
+from marketing_platform.recommenders.prepared import SPARES
 from marketing_platform.recommenders.rules import Rule, load_rules
 from marketing_platform.recommenders.suppressing import with_suppressions
 from marketing_platform.releases.overrides import Overrides, suppressed
@@ -107,16 +107,17 @@ def recommendations_asset(kind: ItemKind) -> dg.AssetsDefinition:
         items = suppressed_items(kind, context, stores, overrides, tables)
         rules = load_rules(settings.rules_dir).of(kind.name)
         told = told_about(items, rules, stores, tables, now)
-        answers = recommend_items(
+        lists = recommend_items(
             items,
             hybrid_of(evaluation, items.training),
             rules,
             told,
             limit=settings.recommendations + SPARES,
+            shown=settings.recommendations,
             today=now.date(),
             say=context.log.info,
         )
-        return Prepared(with_spares(answers, shown=settings.recommendations, categories=items.category_of))
+        return Prepared(lists)
 
     return recommended
 

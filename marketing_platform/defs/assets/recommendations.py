@@ -1,10 +1,12 @@
 """Answers prepared for every user: who is similar, which campaigns to show, and why."""
 
+from typing import Any
+
 import dagster as dg
 import pyarrow as pa
 
 from marketing_platform.defs.conditions import follow_upstream
-from marketing_platform.defs.io_managers import Prepared, latest_metadata
+from marketing_platform.defs.io_managers import Prepared, latest_metadata, reusable
 from marketing_platform.defs.pools import stored_in
 from marketing_platform.recommenders.campaign_batches import recommend_all, similar_users_of_all
 from marketing_platform.recommenders.interactions import Interactions, interactions
@@ -33,8 +35,10 @@ def similar_users_lookup(
     similar_users: StoredTable,
     user_campaign_engagement: StoredTable,
     stores: dg.ResourceParam[Stores],
-) -> Prepared:
+) -> Any:  # Prepared
     """For each user the similar users and what both took part in, as the API answers it."""
+    if (before := reusable(context)) is not None:
+        return before
     given = _interactions(stores, users, campaigns, similar_users, user_campaign_engagement)
     model = str(latest_metadata(context.instance, "text_embeddings")["model"].value)
     return Prepared(similar_users_of_all(given, model=model))
@@ -49,14 +53,17 @@ def similar_users_lookup(
     automation_condition=follow_upstream(),
 )
 def recommendations(
+    context: dg.AssetExecutionContext,
     users: StoredTable,
     campaigns: StoredTable,
     similar_users: StoredTable,
     user_campaign_engagement: StoredTable,
     stores: dg.ResourceParam[Stores],
     settings: dg.ResourceParam[Settings],
-) -> Prepared:
+) -> Any:  # Prepared
     """For each user the campaigns that similar users engage with, ranked and explained."""
+    if (before := reusable(context, shown=settings.recommendations)) is not None:
+        return before
     given = _interactions(stores, users, campaigns, similar_users, user_campaign_engagement)
     answers = recommend_all(given, limit=settings.recommendations + SPARES)
     listed = stores.warehouse.query(Select("SELECT campaign_id, category FROM campaigns", [campaigns.ref]))

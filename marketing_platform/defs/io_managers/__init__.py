@@ -9,12 +9,11 @@ from marketing_platform.defs.io_managers.documents import DocumentsIOManager, Ra
 from marketing_platform.defs.io_managers.enriched import DocumentSets, EnrichedIOManager, latest_sets
 from marketing_platform.defs.io_managers.graphs import GraphIOManager, KnowledgeGraph
 from marketing_platform.defs.io_managers.reports import DOCUMENT, ReportIOManager
-from marketing_platform.defs.io_managers.reuse import Kept, reusable
+from marketing_platform.defs.io_managers.reuse import Kept, made_by_this_code, reusable
 from marketing_platform.defs.io_managers.vectors import Collection, VectorsIOManager
 from marketing_platform.defs.io_managers.versions import (
     NAME,
     latest_figure,
-    latest_made_of,
     latest_metadata,
     latest_name,
     version_name,
@@ -39,10 +38,10 @@ __all__ = [
     "VectorsIOManager",
     "WarehouseIOManager",
     "latest_figure",
-    "latest_made_of",
     "latest_metadata",
     "latest_name",
     "latest_sets",
+    "made_by_this_code",
     "reusable",
     "version_name",
 ]

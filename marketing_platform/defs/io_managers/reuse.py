@@ -26,6 +26,7 @@ from marketing_platform.releases.version import package_version
 MADE_OF: Final = "made_of"
 REUSED_FROM: Final = "reused_from"
 COMPUTED_BECAUSE: Final = "computed_because"
+_CODE = "code"
 _DATA_VERSION = "dagster/data_version"  # tag of a materialization
 _LONGEST = 80  # characters of what is given that are kept as they are
 # What a materialization says of the very run that made it.
@@ -44,9 +45,12 @@ class KeepingIOManager(dg.IOManager, ABC):
     """An IO manager of things that are stored under a name, and can keep it."""
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Store the value, or say where what was kept lies."""
+        """Store the value, or say where what was kept lies; what the asset said of this run stays."""
         if isinstance(obj, Kept):
-            context.add_output_metadata(dict(obj.metadata))
+            said = context.output_metadata
+            context.add_output_metadata(
+                {name: value for name, value in obj.metadata.items() if name not in said}
+            )
         else:
             self.store(context, obj)
 
@@ -79,6 +83,13 @@ def reusable(context: dg.AssetExecutionContext, asset: str | None = None, /, **g
     return find_kept(step, key, cast("KeepingIOManager", manager), {**reads, **given})
 
 
+def made_by_this_code(instance: dg.DagsterInstance, asset: str) -> Mapping[str, dg.MetadataValue] | None:
+    """What is told of the latest materialization, if just this code made it: the next may start from it."""
+    event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+    made = event.asset_materialization if event else None
+    return made.metadata if made and _made_of(made).get(_CODE) == package_version() else None
+
+
 def find_kept(
     step: StepExecutionContext, key: dg.AssetKey, manager: KeepingIOManager, given: Mapping[str, object]
 ) -> Kept | None:
@@ -87,7 +98,7 @@ def find_kept(
     Whatever is found, what it is made of is noted with the materialization, also as its data version;
     who knows a better one (a hash of the content) sets that afterwards.
     """
-    made_of = {name: _short(value) for name, value in sorted(given.items())} | {"code": package_version()}
+    made_of = {name: _short(value) for name, value in sorted(given.items())} | {_CODE: package_version()}
     step.add_asset_metadata({MADE_OF: dg.MetadataValue.json(made_of)}, asset_key=key)
     set_data_version(step, key, orjson.dumps(made_of))
     event = step.instance.get_latest_materialization_event(key)
@@ -131,12 +142,16 @@ def _changed(before: dg.AssetMaterialization | None, made_of: Mapping[str, str])
     """In words what is not as it was; empty when all is."""
     if before is None:
         return "it was never made"
-    known = before.metadata.get(MADE_OF)
-    if known is None:
+    was = _made_of(before)
+    if not was:
         return "nobody knows what it was made of before"
-    was = cast("dict[str, str]", known.value)
     changed = [name for name in {**was, **made_of} if was.get(name) != made_of.get(name)]
     return f"changed: {', '.join(changed)}" if changed else ""
+
+
+def _made_of(made: dg.AssetMaterialization) -> Mapping[str, str]:
+    noted = made.metadata.get(MADE_OF)
+    return cast("dict[str, str]", noted.value) if noted else {}
 
 
 def _gone(before: dg.AssetMaterialization | None, manager: KeepingIOManager) -> str:

@@ -25,21 +25,6 @@ def latest_metadata(instance: dg.DagsterInstance, asset: str) -> Mapping[str, dg
     return materialization.metadata
 
 
-def latest_made_of(
-    instance: dg.DagsterInstance, asset: str, made_of: Mapping[str, str | int | bool]
-) -> Mapping[str, dg.MetadataValue] | None:
-    """The metadata of the latest materialization if it says that it was made of just this, else None.
-
-    What takes long is not made anew of the same: most batches change little of what there is.
-    """
-    try:
-        latest = latest_metadata(instance, asset)
-    except UnknownName:
-        return None
-    same = all(key in latest and latest[key].value == value for key, value in made_of.items())
-    return latest if same else None
-
-
 def latest_name(instance: dg.DagsterInstance, asset: str) -> str:
     """The name under which the latest materialization of an asset is stored."""
     return str(latest_metadata(instance, asset)[NAME].value)

@@ -32,30 +32,36 @@ class Content:
         features = training.features
         if features is None:
             features = np.zeros((len(training.items), 1), np.float32)
-        tastes = np.zeros((len(training.users), features.shape[1]), np.float32)
-        if training.tastes is not None:
-            tastes = training.tastes * np.float32(self.taste)
-        return Meanings(training.taken, features, tastes)
+        return Meanings(training.taken, features, training.tastes, np.float32(self.taste))
 
 
 class Meanings:
     """Implements `Model`: the score is the item's vector times the sum of the user's."""
 
-    def __init__(self, taken: Matrix, features: np.ndarray, tastes: np.ndarray) -> None:
+    def __init__(
+        self, taken: Matrix, features: np.ndarray, tastes: Matrix | None, weight: np.float32
+    ) -> None:
         self._taken = taken
         self._features = features
         self._tastes = tastes
+        self._weight = weight
 
     def scores(self, rows: np.ndarray) -> Matrix:
-        return (self._taken[rows] @ self._features + self._tastes[rows]) @ self._features.T
+        return (self._taken[rows] @ self._features + self._wrote(rows)) @ self._features.T
 
     def evidence(self, rows: np.ndarray, items: np.ndarray) -> list[Evidence]:
         own = self._taken[rows]
         pair = pairs_of_entries(own)
         alike = dots(self._features, own.indices, self._features, items[pair])
-        written = dots(self._tastes, rows, self._features, items)
+        users, user = np.unique(rows, return_inverse=True)
+        written = dots(self._wrote(users), user, self._features, items)
         nowhere = np.full(len(rows), NOWHERE)
         return [
             evidence("item", pair, own.indices, alike),
             evidence("taste", np.arange(len(rows)), nowhere, written),
         ]
+
+    def _wrote(self, rows: np.ndarray) -> np.ndarray:
+        if self._tastes is None:
+            return np.zeros((len(rows), self._features.shape[1]), np.float32)
+        return self._tastes[rows] * self._weight

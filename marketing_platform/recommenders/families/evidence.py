@@ -18,6 +18,8 @@ CauseKind = Literal["item", "user", "node", "taste", "everyone"]
 NOWHERE = -1
 # Vectors that are multiplied at once, in bytes.
 _BLOCK_BYTES = 32 << 20
+# How many products of a matrix take as long as one of two rows that are looked up.
+_AS_FAST = 8
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ def pairs_of_entries(matrix: Matrix) -> np.ndarray:
 
 def dots(left: np.ndarray, at: np.ndarray, right: np.ndarray, by: np.ndarray) -> np.ndarray:
     """left[at[i]] times right[by[i]] for every i; only a block of the vectors is copied at a time."""
+    if len(left) * len(right) <= _AS_FAST * len(at):
+        return (left @ right.T)[at, by].astype(np.float64)
     size = max(1, _BLOCK_BYTES // max(1, left.shape[1] * left.itemsize))
     found = np.empty(len(at), np.float64)
     for start in range(0, len(at), size):

@@ -20,11 +20,13 @@ class Limit:
     most: int
     of: str  # "users" or "items"
     why: str
+    per_item: int | None = None  # the most users for each item
 
 
+_PAIRS = "all pairs of users with an item in common are compared"
 LIMITS: Mapping[str, Limit] = {
     "slim": Limit(3_000, "items", "its time grows with the cube of items, forty times"),
-    "user_neighbours": Limit(50_000, "users", "all pairs of users with an item in common are compared"),
+    "user_neighbours": Limit(50_000, "users", _PAIRS, per_item=1_000),
 }
 
 
@@ -32,6 +34,10 @@ def too_large(family: str, *, users: int, items: int) -> str | None:
     """Why the family is not used at this size, as the end of a sentence about it; None where it is."""
     limit = LIMITS.get(family)
     size = items if limit and limit.of == "items" else users
-    if limit is None or size <= limit.most:
+    if limit is None:
         return None
-    return f"takes up to {limit.most:,} {limit.of}, not {size:,}: {limit.why}"
+    if size > limit.most:
+        return f"takes up to {limit.most:,} {limit.of}, not {size:,}: {limit.why}"
+    if limit.per_item is not None and users > limit.per_item * items:
+        return f"takes up to {limit.per_item:,} users per item, not {users // items:,}: {limit.why}"
+    return None
