@@ -53,12 +53,12 @@ def launch(job: Job, settings: SparkSettings) -> Figures:
 def _tell(context: dg.AssetExecutionContext, job: Job, figures: Figures) -> None:
     """Show the figures with the asset; what is being stored already gets them from what stores it."""
     step = context.get_step_execution_context()
-    of_batch = isinstance(job, Sifting) and context.assets_def.partitions_def is not None
+    partitioned = context.assets_def.partitions_def is not None
     if not any(step.has_seen_output(name) for name in step.selected_output_names):
         context.add_asset_metadata(
             {f"cost/{name}": amount for name, amount in figures.items()},
             asset_key=_asset(context),
-            partition_key=job.batch_id if of_batch else None,
+            partition_key=job.batch_id if partitioned and isinstance(job, Sifting) else None,
         )
 
 
