@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterPipesExecutionError
 
 from marketing_platform.compute.jobs import FAILED, JOBS, Figures, Job, Sifting
 from marketing_platform.errors import ComputeUnavailable
@@ -32,15 +33,18 @@ def launch(job: Job, settings: SparkSettings) -> Figures:
     """
     _look_for_spark()
     context = dg.AssetExecutionContext.get()
-    done = dg.PipesSubprocessClient().run(
-        context=_Step(context.get_step_execution_context()),
-        command=_PROGRAM,
-        extras={
-            "asset": _asset(context).to_user_string(),
-            "job": JOBS.dump_python(job, mode="json"),
-            "spark": settings.model_dump(mode="json"),
-        },
-    )
+    extras = {
+        "asset": _asset(context).to_user_string(),
+        "job": JOBS.dump_python(job, mode="json"),
+        "spark": settings.model_dump(mode="json"),
+    }
+    step = _Step(context.get_step_execution_context())
+    try:
+        done = dg.PipesSubprocessClient().run(context=step, command=_PROGRAM, extras=extras)
+    except DagsterPipesExecutionError as error:
+        raise ComputeUnavailable(
+            f"the process of a Spark job ended early; its stderr is the step's: {error}"
+        ) from error
     figures = _figures(done.get_custom_messages(), done.get_results(implicit_materializations=False))
     _tell(context, job, figures)
     return figures
@@ -49,12 +53,12 @@ def launch(job: Job, settings: SparkSettings) -> Figures:
 def _tell(context: dg.AssetExecutionContext, job: Job, figures: Figures) -> None:
     """Show the figures with the asset; what is being stored already gets them from what stores it."""
     step = context.get_step_execution_context()
-    of_batch = isinstance(job, Sifting) and context.assets_def.partitions_def is not None
+    partitioned = context.assets_def.partitions_def is not None
     if not any(step.has_seen_output(name) for name in step.selected_output_names):
         context.add_asset_metadata(
             {f"cost/{name}": amount for name, amount in figures.items()},
             asset_key=_asset(context),
-            partition_key=job.batch_id if of_batch else None,
+            partition_key=job.batch_id if partitioned and isinstance(job, Sifting) else None,
         )
 
 

@@ -101,8 +101,9 @@ def test_figures_of_a_batch_are_its_partitions(program: Program, tmp_path: Path)
     [
         ("pipes.report_custom_message({'failed': 'there is no column x'})", "there is no column x"),
         ("pass", "told nothing"),
+        ("import os; os._exit(9)", "ended early.*code 9"),
     ],
-    ids=["told", "silent"],
+    ids=["told", "silent", "dead"],
 )
 def test_a_job_that_failed_fails_the_step(program: Program, tmp_path: Path, body: str, said: str) -> None:
     program(body)
