@@ -1,4 +1,8 @@
-"""Precomputed answers in one SQLite file per name, never changed once it is complete."""
+"""Precomputed answers in one SQLite file per name, never changed once it is complete.
+
+Answers repeat themselves, so each is compressed by itself: a fifth of the bytes to write, to keep and to
+read, for some ten microseconds of a look-up. Files of earlier versions hold them as they are.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,11 @@ import pyarrow as pa
 from marketing_platform.stores.named_folders import NamedFolders, OpenFolder
 
 _FILE = "answers.sqlite"
-# An answer and its row fit a page. The keys are in an index of their own: among the answers (WITHOUT ROWID)
-# a page would hold a few of them only, and finding one takes three times as long.
+_CODEC = "lz4_raw"  # zstd would save another third, for twice the time
+_SIZE_BYTES = 4  # before the compressed bytes: how many they become
+_PLAIN, _COMPRESSED = 0, 1  # the `user_version` of a file
+# Some answers fit a page. The keys are in an index of their own: among the answers (WITHOUT ROWID) a page
+# would hold a few of them only, and finding one takes three times as long.
 _PAGE_BYTES = 16384
 _TABLE = "CREATE TABLE answers (key TEXT PRIMARY KEY NOT NULL, answer BLOB NOT NULL)"
 # As much of a file as SQLite maps at most: read from there, an answer costs a third of what it costs through
@@ -37,7 +44,9 @@ class SqliteAnswersReader:
     def get(self, key: str) -> bytes | None:
         """The answer of `key`, or None."""
         row = self._connection().execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
-        return None if row is None else row[0]
+        if row is None:
+            return None
+        return row[0] if self._local.plain else _unpacked(row[0])
 
     def close(self) -> None:
         """Close every thread's connection; no look-up may be under way."""
@@ -52,6 +61,8 @@ class SqliteAnswersReader:
             # check_same_thread is off for `close` alone, which runs in whatever thread ends the reader.
             connection = sqlite3.connect(self._uri, uri=True, check_same_thread=False)
             connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            self._local.plain = version == _PLAIN
             self._local.connection = connection
             with self._opening:
                 self._connections.append(connection)
@@ -93,6 +104,7 @@ def _build(path: Path, chunks: Iterable[pa.Table]) -> int:
         # A file that is not complete is thrown away, so nothing needs to be recoverable.
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
+        connection.execute(f"PRAGMA user_version = {_COMPRESSED}")
         connection.execute(_TABLE)
         connection.execute("BEGIN")
         try:
@@ -108,7 +120,17 @@ def _build(path: Path, chunks: Iterable[pa.Table]) -> int:
     return count
 
 
-def _rows(chunks: Iterable[pa.Table]) -> Iterator[tuple[str, bytes]]:
+def _rows(chunks: Iterable[pa.Table]) -> Iterator[tuple[str | None, bytes | None]]:
     for chunk in chunks:
         for batch in chunk.select(["key", "answer"]).to_batches(max_chunksize=10_000):
-            yield from zip(batch["key"].to_pylist(), batch["answer"].to_pylist(), strict=True)
+            for key, answer in zip(batch["key"].to_pylist(), batch["answer"].to_pylist(), strict=True):
+                yield key, answer if answer is None else _packed(answer)
+
+
+def _packed(answer: bytes) -> bytes:
+    return len(answer).to_bytes(_SIZE_BYTES, "little") + pa.compress(answer, _CODEC, asbytes=True)
+
+
+def _unpacked(stored: bytes) -> bytes:
+    size = int.from_bytes(stored[:_SIZE_BYTES], "little")
+    return pa.decompress(stored[_SIZE_BYTES:], size, _CODEC, asbytes=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +133,21 @@ class AnswersContract:
 class TestSqliteAnswers(AnswersContract):
     def create(self, root: Path) -> Answers:
         return SqliteAnswers(root)
+
+    def test_answers_that_repeat_themselves_take_a_fraction(self, store: Answers, tmp_path: Path):
+        said = b'{"reason": "Goes with what the user bought."}' * 200
+        store.write(NAME, [pa.table({"key": [f"u{n}" for n in range(500)], "answer": [said] * 500})])
+        taken = sum(file.stat().st_size for file in tmp_path.rglob("*.sqlite"))
+        assert taken < 500 * len(said) / 5
+        assert read(store, NAME, "u7") == said
+
+    def test_a_file_of_an_earlier_version_is_read_as_it_is(self, store: Answers, tmp_path: Path):
+        store.write(NAME, [answers(["a"])])
+        (file,) = tmp_path.rglob("*.sqlite")
+        with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+            connection.execute("UPDATE answers SET answer = ?", (b"{}",))
+            connection.execute("PRAGMA user_version = 0")
+        assert read(store, NAME, "a") == b"{}"
 
 
 if WITH_SERVERS:
