@@ -21,7 +21,8 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 
 from marketing_platform.catalog import tables
-from marketing_platform.defs.execution import Pipeline, Progress, open_instance
+from marketing_platform.defs.execution import Pipeline, open_instance
+from marketing_platform.defs.progress import Progress
 from marketing_platform.sample import write_events
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, StoredTable, TableRef
