@@ -19,7 +19,7 @@ pytestmark = pytest.mark.long
 
 _LAST_MONTH = "events-2026-06.csv"
 _CHANGED = "events-2026-05.csv"
-_LATE, _WITHDRAWN = "late.csv", "withdrawn.csv"
+_LATE, _WITHDRAWN = "events-late.csv", "events-withdrawn.csv"
 # What is made of purchases, feedback or exposures alone.
 _WITHOUT_EVENTS = {"buyer_days", "product_pairs", "item_feedback", "experiment_arms"}
 
@@ -73,6 +73,10 @@ def test_steps_end_where_one_run_ends(steps: list[Path], tmp_path: Path) -> None
 
     assert [second.previous, third.previous] == [first.release_id, second.release_id]
     assert third.totals == expected.totals
+    events = [release.tables["events"].rows for release in (first, second, third)]
+    assert events[0] < events[1] > events[2]
+    taken = {Path(batch.object).name for batch in third.batches}
+    assert taken >= {_LAST_MONTH, _CHANGED, _LATE, _WITHDRAWN}
     assert {batch.batch_id for batch in third.batches} == {batch.batch_id for batch in expected.batches}
     found = contents(open_stores(in_steps), third)
     assert found == contents(open_stores(at_once), expected)
