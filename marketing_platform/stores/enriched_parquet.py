@@ -1,7 +1,7 @@
 """Enriched documents on one machine: a set is a Parquet part, and DuckDB looks through the sets.
 
-A document per row of SQLite took 577 bytes and a twentieth of a millisecond; a part takes a few percent of
-either, and a person who looks for documents of a user waits as long (docs/decisions/0034-load.md).
+A row of SQLite per document took 577 bytes and some 17 microseconds; a part takes a few percent of the bytes
+and a seventh of the time. Who looks for the documents of a user waits 45 ms (docs/decisions/0034-load.md).
 """
 
 # pyarrow.compute makes its functions when it is imported.

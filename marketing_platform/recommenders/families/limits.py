@@ -25,7 +25,7 @@ class Limit:
 
 _PAIRS = "all pairs of users with an item in common are compared"
 LIMITS: Mapping[str, Limit] = {
-    "slim": Limit(3_000, "items", "its time grows with the cube of items, forty times"),
+    "slim": Limit(2_000, "items", "its time grows with the cube of items, forty times"),
     "user_neighbours": Limit(50_000, "users", _PAIRS, per_item=1_000),
 }
 
