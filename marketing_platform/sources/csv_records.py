@@ -87,14 +87,14 @@ class Splitter:
             self._to_skip -= skipped
             lines = lines[skipped:]
         self._careful = careful or (bool(self.open_lines) and self._careful)
-        return self._split(self.open_lines + lines, final=False)
+        return self._split(self._held_back() + lines, final=False)
 
     def take_long_line(self, line: LongLine) -> Block:
         """A line too long to be split ends whatever was open."""
         if self._to_skip:
             self._to_skip -= 1
             return Block()
-        block = self._split(self.open_lines, final=True)
+        block = self._split(self._held_back(), final=True)
         if self._names is None:
             raise Unreadable(f"the header is a line of {line.size} bytes", line.beginning)
         self._limits.long_line(line, block)
@@ -102,10 +102,15 @@ class Splitter:
 
     def finish(self) -> Block:
         """What is left when the text ends."""
-        block = self._split(self.open_lines, final=True)
+        block = self._split(self._held_back(), final=True)
         if self._names is None:
             raise Unreadable("empty file, expected a header")
         return block
+
+    def _held_back(self) -> list[str]:
+        """The open lines, which are now somebody else's to keep."""
+        held, self.open_lines = self.open_lines, []
+        return held
 
     def _split(self, lines: list[str], *, final: bool) -> Block:
         block = Block()
@@ -121,6 +126,8 @@ class Splitter:
                 continue  # once more, with the whole look-ahead before it
             if error.open and not final and self._may_go_on(lines[start:]):
                 break
+            if self._names is None:  # nothing behind a header without an end can be read
+                raise Unreadable("the header is no record (unclosed quote)", "".join(lines[start:]))
             unclosed = error.open or error.lines > 1
             self._add_defect(
                 block, lines[start], "unclosed quote" if unclosed else "text after a closing quote"
@@ -164,6 +171,8 @@ class Splitter:
                     return reader.line_num, None
                 start = reader.line_num
         except csv.Error as error:
+            if "unexpected end of data" in str(error):
+                return start, _Break(reader.line_num - start, open=True)
             raise Unreadable(f"the header is no record ({error})", window[start]) from None
         return start, None
 
@@ -191,8 +200,6 @@ class Splitter:
             block.documents.append(orjson.dumps(dict(zip(self._names, row, strict=True))))
 
     def _add_defect(self, block: Block, raw: str, defect: str) -> None:
-        if self._names is None:
-            raise Unreadable(f"the header is no record ({defect})", raw)
         block.add_defect(self._limits.raw_document(raw.rstrip("\r\n")), defect)
 
 

@@ -65,7 +65,7 @@ def test_header_only_is_no_row() -> None:
         (b"", "unreadable: empty file, expected a header"),
         (b"\n\n", "unreadable: empty file, expected a header"),
         (b"id,usr\n1,2\n3,4\n", "unreadable: header lacks the field(s) user, text"),
-        (b'id,"user\n1,2\n', "unreadable: the header is no record (unexpected end of data)"),
+        (b'id,"user\n1,2\n', "unreadable: the header is no record (unclosed quote)"),
         (b"id,\xff,text\n1,2\n", "unreadable: the header is damaged (not utf-8 text)"),
     ],
 )

@@ -61,6 +61,7 @@ def by_bytes(content: bytes, spec: SourceSpec, **limits: int) -> list[dict[str, 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @settings(max_examples=300, deadline=None)
 @given(content=CONTENT)
+@example(content=b'\n\n\n"1,u,hi\n\n"\n')  # a header over several lines, where one is skipped
 @example(content=b'1,u,"oops\n2,u,hi\n3,"x",y\n')
 @example(content=b'1,u,"a\n2,u,",hi\n3,u,hi\n')
 @example(content=b'1,u"v,hi\n2,"u"v,hi\n3,u,""\n4,"""",\'\n')
