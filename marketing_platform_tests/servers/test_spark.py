@@ -26,8 +26,8 @@ from marketing_platform.experiments.loading import load_declarations
 from marketing_platform.features.loading import load_features
 from marketing_platform.features.queries import every_entity, values_sql
 from marketing_platform.features.spec import ENTITIES
-from marketing_platform.gates import Split, load_suites
-from marketing_platform.ingestion.validation import sift_all
+from marketing_platform.gates import RowGate, Split, load_suites
+from marketing_platform.ingestion.validation import sift
 from marketing_platform.recommenders.item_kinds import KINDS
 from marketing_platform.sample import write_sample
 from marketing_platform.settings import Settings, load_settings
@@ -161,7 +161,8 @@ def test_records_are_sifted_alike_and_in_order(tmp_path: Path) -> None:
     settings = Settings.model_validate({"data_dir": tmp_path})
     compute = OnSpark(settings, lambda job: launch(job, spark.settings()))
     theirs, _ = spark.in_a_step(lambda: list(compute.sift(chunks, "b@1", spec, suites, landed_at)))
-    ours = list(sift_all(chunks, "b@1", spec, suites, landed_at))
+    gate = RowGate(suites, now=landed_at)
+    ours = [sift(chunk, "b@1", spec, gate)[0] for chunk in chunks]
     assert sum(one.rows_quarantined for one in ours) > 0
     assert len(theirs) == len(ours)
     for one, other in zip(ours, theirs, strict=True):

@@ -11,8 +11,8 @@ from threading import Thread
 
 from marketing_platform.compute import OnSpark
 from marketing_platform.defs.spark import launch
-from marketing_platform.gates import load_suites
-from marketing_platform.ingestion.validation import sift_all
+from marketing_platform.gates import RowGate, load_suites
+from marketing_platform.ingestion.validation import sift
 from marketing_platform.settings import Settings, load_settings
 from marketing_platform_tests.servers import spark
 from marketing_platform_tests.servers.test_spark import assert_same_split, landed_chunks
@@ -49,7 +49,8 @@ def test_a_job_outlives_a_worker(tmp_path: Path) -> None:
     assert killed[0] < len(chunks)  # in the middle
     figures = run.asset_materializations_for_node("step")[0].metadata
     assert figures["cost/executors"].value == 2
-    ours = list(sift_all(chunks, "b@1", spec, suites, landed_at))
+    gate = RowGate(suites, now=landed_at)
+    ours = [sift(chunk, "b@1", spec, gate)[0] for chunk in chunks]
     assert len(theirs) == len(ours)
     for one, other in zip(ours, theirs, strict=True):
         assert_same_split(one, other)

@@ -11,8 +11,8 @@ from marketing_platform.compute.ipc import to_stream
 from marketing_platform.compute.job.session import Session, spark_schema
 from marketing_platform.compute.jobs import SIFTED_SCHEMA, Sifting, rows_written
 from marketing_platform.errors import ComputeUnavailable
-from marketing_platform.gates import Split, load_suites
-from marketing_platform.ingestion.validation import sift_all
+from marketing_platform.gates import RowGate, Split, load_suites
+from marketing_platform.ingestion.validation import sift as sift_chunk
 from marketing_platform.sources import load_sources
 from marketing_platform.stores.protocols import RAW_SCHEMA
 
@@ -33,13 +33,15 @@ def _sifter(job: Sifting) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.Re
     if (spec.fingerprint, suites.fingerprint) != job.declared:
         raise ComputeUnavailable("sources or expectations changed while the job was started; run it again")
 
+    # One split per chunk: what is doubtful in several is judged together only where they are in one process.
     def divide(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        gate = RowGate(suites, now=job.landed_at)
         for batch in batches:
             chunk = pa.Table.from_batches([batch])
             if not chunk.num_rows:
                 continue
-            for parted in sift_all([chunk], job.batch_id, spec, suites, job.landed_at):
-                yield pa.RecordBatch.from_pylist([_row(chunk, parted)], schema=SIFTED_SCHEMA)
+            parted, _ = sift_chunk(chunk, job.batch_id, spec, gate)
+            yield pa.RecordBatch.from_pylist([_row(chunk, parted)], schema=SIFTED_SCHEMA)
 
     return divide
 
