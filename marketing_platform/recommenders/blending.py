@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -20,7 +21,7 @@ from scipy import sparse
 from marketing_platform.recommenders.evaluation.splits import Split
 from marketing_platform.recommenders.families import Model
 from marketing_platform.recommenders.hybrid import SEGMENTS, Blend, segments_of
-from marketing_platform.recommenders.ranking import blocks_of
+from marketing_platform.recommenders.ranking import blocks_of, low_bars
 from marketing_platform.recommenders.training import Matrix
 
 _K = 10
@@ -45,13 +46,25 @@ class _Judged:
     def of(self, users: np.ndarray) -> _Judged:
         return _Judged(self.scores[:, users], self.hits[users], self.ideal[users], self.segments[users])
 
+    @cached_property
+    def _found_later(self) -> tuple[np.ndarray, np.ndarray]:
+        user, place = self.hits.nonzero()
+        return user, place
+
     def ndcg(self, scores: np.ndarray) -> float:
-        """Of lists by these scores: users x candidates."""
-        width = min(_K, scores.shape[1])
-        best = np.argpartition(-scores, width - 1, axis=1)[:, :width]
-        order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
-        hits = np.take_along_axis(self.hits, np.take_along_axis(best, order, axis=1), axis=1)
-        return float(np.mean((hits * _discount(width)).sum(axis=1) / self.ideal))
+        """Of lists by these scores (users x candidates), of equal ones the first candidate first.
+
+        Nothing is sorted: only the few candidates that count and are good enough to be listed are looked at,
+        and what stands before them is counted.
+        """
+        user, place = self._found_later
+        good = np.flatnonzero(scores[user, place] >= low_bars(scores, min(_K, scores.shape[1]))[user])
+        user, place = user[good], place[good]
+        own, lists = scores[user, place][:, None], scores[user]
+        before = (lists > own) | ((lists == own) & (np.arange(scores.shape[1]) < place[:, None]))
+        rank = before.sum(axis=1)
+        gains = np.append(_discount(_K), 0.0)[np.minimum(rank, _K)]
+        return float(np.mean(np.bincount(user, gains, len(self.ideal)) / self.ideal))
 
 
 def learn_blend(

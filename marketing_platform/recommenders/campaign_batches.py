@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
+from marketing_platform.cores import in_order
 from marketing_platform.recommenders.answers import ANSWER_SCHEMA, to_json
 from marketing_platform.recommenders.campaigns import (
     NAMED_CONTRIBUTIONS,
@@ -61,7 +62,8 @@ def recommend_all(
 ) -> Iterator[pa.Table]:
     """The stored list (`prepared.py`) of every user as rows of ANSWER_SCHEMA, in order of user.
 
-    Lists are CampaignRecommendationsAnswer; see `rank_campaigns` for the ranking. A block of users at a time.
+    Lists are CampaignRecommendationsAnswer; see `rank_campaigns` for the ranking. A block of users at a time
+    on each core.
 
     Args:
         given: Who is similar, and who took part in what.
@@ -71,8 +73,10 @@ def recommend_all(
         block_rows: How many users are handled at once.
     """
     writer = _CampaignWriter(given, limit, shown, categories)
-    for rows in _blocks(len(given.users), block_rows):
-        yield writer.lists(rows, _rank_block(given, rows, limit))
+    return in_order(
+        lambda rows: writer.lists(rows, _rank_block(given, rows, limit)),
+        _blocks(len(given.users), block_rows),
+    )
 
 
 def similar_users_of_all(
@@ -80,10 +84,11 @@ def similar_users_of_all(
 ) -> Iterator[pa.Table]:
     """The similar users of every user, best first (SimilarUsersAnswer), as rows of ANSWER_SCHEMA.
 
-    A block of users at a time, in order of user.
+    A block of users at a time on each core, in order of user.
     """
     users, campaigns = encoded(given.users), encoded(given.campaigns)
-    for rows in _blocks(len(given.users), block_rows):
+
+    def made(rows: range) -> pa.Table:
         pairs = _similar_block(given, rows)
         items = {
             "user_id": users.take(pa.array(pairs.user)),
@@ -97,7 +102,9 @@ def similar_users_of_all(
             "items": arrays(joined(objects(items)), sizes),
         }
         documents = joined(objects(answers)).cast(pa.binary())
-        yield pa.table({"key": given.users[rows.start : rows.stop], "answer": documents}, ANSWER_SCHEMA)
+        return pa.table({"key": given.users[rows.start : rows.stop], "answer": documents}, ANSWER_SCHEMA)
+
+    return in_order(made, _blocks(len(given.users), block_rows))
 
 
 class _Pairs(NamedTuple):

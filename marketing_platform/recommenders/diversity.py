@@ -14,24 +14,34 @@ import numpy as np
 
 # A matrix of all similarities is made once when it has no more entries than this (64 MB).
 _MOST_SIMILARITIES = 1 << 24
+# Beyond these is rounding, which would tell apart items that say the same.
+_DIGITS = 6
 
 
 class ItemSpace:
-    """How similar items are to each other."""
+    """How similar items are to each other; made once for all users, by `by_meaning` or `by_category`."""
 
-    def __init__(self, features: np.ndarray | None, categories: np.ndarray, *, asked: int) -> None:
-        """`features`: items x dim, rows of unit length or zero; `categories`: a number each, -1 unknown.
-
-        `asked` is for how many pairs of items the similarity will be needed.
-        """
-        self._features = None if features is None else np.ascontiguousarray(features, np.float32)
+    def __init__(self, features: np.ndarray | None, categories: np.ndarray, every: np.ndarray | None) -> None:
+        self._features = features
         self._categories = categories
-        items = len(categories)
-        self._all = (
-            self._features @ self._features.T
-            if self._features is not None and items * items <= min(asked, _MOST_SIMILARITIES)
-            else None
-        )
+        self._all = every
+
+    @classmethod
+    def by_meaning(cls, features: np.ndarray, *, asked: int) -> ItemSpace:
+        """`features`: items x dim, rows of unit length or zero.
+
+        `asked` is for how many pairs of items the similarity will be needed: where they are more than all
+        there are, all are computed beforehand.
+        """
+        vectors = np.ascontiguousarray(features, np.float32)
+        made = len(vectors) ** 2 <= min(asked, _MOST_SIMILARITIES)
+        every = np.round(vectors @ vectors.T, _DIGITS) if made else None
+        return cls(vectors, np.full(len(vectors), -1), every)
+
+    @classmethod
+    def by_category(cls, categories: np.ndarray) -> ItemSpace:
+        """`categories`: a number for each item, -1 unknown."""
+        return cls(None, categories, None)
 
     @property
     def bytes_per_candidate(self) -> int:
@@ -48,7 +58,7 @@ class ItemSpace:
         if self._all is not None:
             return self._all[items[:, None], places]
         if features is not None and self._features is not None:
-            return np.matmul(features, self._features[items][:, :, None])[:, :, 0]
+            return np.round(np.matmul(features, self._features[items][:, :, None])[:, :, 0], _DIGITS)
         own = self._categories[items][:, None]
         return ((self._categories[places] == own) & (own >= 0)).astype(np.float32)
 

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from marketing_platform.cores import in_order
 from marketing_platform.recommenders.answers import ANSWER_SCHEMA, ItemStrategy
+from marketing_platform.recommenders.diversity import ItemSpace
 from marketing_platform.recommenders.explanations import EVERYONE, Explained, Explainer
 from marketing_platform.recommenders.feedback import ToldByUsers
 from marketing_platform.recommenders.hybrid import FALLBACKS, Hybrid
@@ -28,7 +29,7 @@ from marketing_platform.recommenders.prepared import stored_lists
 from marketing_platform.recommenders.ranking import filled_places
 from marketing_platform.recommenders.reasons import Reasons
 from marketing_platform.recommenders.rules import Candidates, Facts, Rule, Ruled, apply
-from marketing_platform.recommenders.rules.spec import Exclude
+from marketing_platform.recommenders.rules.spec import Diversity, Exclude
 from marketing_platform.recommenders.training import Matrix
 
 _BLOCK_USERS = 2_000
@@ -79,13 +80,14 @@ def recommend_items(
     """
     writer = _Writer(items, hybrid, shown=shown, strategy=strategy)
     repeats = repeats_allowed(rules)
+    space = _space(items, rules, limit)
     removed: Counter[str] = Counter()
     notes: dict[str, None] = {}
 
     def made(start: int) -> tuple[Ruled, pa.Table]:
         rows = np.arange(start, min(start + _BLOCK_USERS, len(items.training.users)))
         offered = _candidates(items, hybrid, rows, limit, repeats=repeats, fill=fill)
-        ruled = apply(rules, offered, facts_of(items, rows, today, told), limit=limit)
+        ruled = apply(rules, offered, facts_of(items, rows, today, told, space), limit=limit)
         return ruled, writer.lists(rows, ruled)
 
     # Each core has a block of its own.
@@ -140,7 +142,22 @@ def _from_catalogue(
     return filled_places(places < 0, offered)
 
 
-def facts_of(items: Items, rows: np.ndarray, today: date, told: ToldByUsers | None = None) -> Facts:
+def _space(items: Items, rules: Sequence[Rule], limit: int) -> ItemSpace | None:
+    """How similar items are by what they mean, where a rule asks and it is known."""
+    features = items.training.features
+    if features is None or not any(isinstance(rule, Diversity) for rule in rules):
+        return None
+    candidates = min(limit * _CANDIDATES, len(features))
+    return ItemSpace.by_meaning(features, asked=len(items.training.users) * candidates * limit)
+
+
+def facts_of(
+    items: Items,
+    rows: np.ndarray,
+    today: date,
+    told: ToldByUsers | None = None,
+    space: ItemSpace | None = None,
+) -> Facts:
     """What the rules ask about these users; whoever answers may know more (`rules.leaving`)."""
     shape = (len(rows), len(items.training.items))
     told = None if told is None else told.of_rows(rows)
@@ -153,7 +170,7 @@ def facts_of(items: Items, rows: np.ndarray, today: date, told: ToldByUsers | No
         shown=None if told is None else told.shown,
         hidden=np.zeros(shape[1], bool) if items.hidden is None else items.hidden,
         opted_out=items.opted_out[rows],
-        features=items.training.features,
+        space=space,
     )
 
 

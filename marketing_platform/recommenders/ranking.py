@@ -115,13 +115,13 @@ def _best_of_array(found: np.ndarray, k: int, left_out: Matrix | None, wanted: M
         found[left_out.nonzero()] = 0
     if wanted is not None:
         found = np.where(wanted.toarray() > 0, found, 0)
-    bar = _low_bars(found, k)
+    bar = low_bars(found, k)
     cell = np.flatnonzero((found >= np.maximum(bar, np.finfo(np.float32).tiny)[:, None]).ravel())
     row, column = np.divmod(cell, found.shape[1])
     return row, column, found[row, column]
 
 
-def _low_bars(found: np.ndarray, k: int) -> np.ndarray:
+def low_bars(found: np.ndarray, k: int) -> np.ndarray:
     """A score for each row that its k best reach, and few others: much cheaper than the k-th best itself.
 
     Columns are dealt out to groups. At least k items are as good as the k-th best of the groups' best.

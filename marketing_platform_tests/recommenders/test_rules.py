@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from marketing_platform.errors import InputError
+from marketing_platform.recommenders.diversity import ItemSpace
 from marketing_platform.recommenders.rules import (
     Candidates,
     Facts,
@@ -320,7 +321,7 @@ def test_diversity_prefers_what_is_not_there_yet() -> None:
 
 def test_diversity_by_features() -> None:
     features = np.array([[1, 0], [1, 0], [0, 1], [0.6, 0.8], [1, 0], [0, 0]], np.float32)
-    ruled = apply(_rules(DIVERSE), ONE, _facts(features=features), limit=3)
+    ruled = apply(_rules(DIVERSE), ONE, _facts(space=ItemSpace.by_meaning(features, asked=1)), limit=3)
     # After a: c .5 * 4/6 - 0; then f .5 * 1/6 - 0 beats b .5 * 5/6 - .5.
     assert _list(ruled) == "acf"
 
@@ -338,13 +339,11 @@ def test_similarities_made_beforehand_or_as_needed_are_the_same() -> None:
         tiers=np.zeros((30, 20), np.int8),
         popular=np.arange(50),
     )
-    facts = Facts(TODAY, {}, features=features)
-    together = apply(_rules(DIVERSE), offered, facts, limit=5)  # 3,000 similarities are asked for
-    alone = [
-        apply(_rules(DIVERSE), replace(offered, **_rows(offered, np.array([row]))), facts, limit=5)
-        for row in range(30)
-    ]
-    assert (together.items == np.concatenate([one.items for one in alone])).all()
+    beforehand, as_needed = (
+        apply(_rules(DIVERSE), offered, Facts(TODAY, {}, space=space), limit=5)
+        for space in (ItemSpace.by_meaning(features, asked=asked) for asked in (3_000, 100))  # 2,500 in all
+    )
+    assert (beforehand.items == as_needed.items).all()
 
 
 def test_fallbacks_stay_behind_whatever_is_diverse() -> None:
@@ -480,10 +479,10 @@ def test_a_boost_lifts_what_it_means_and_keeps_the_order_of_the_others(
 
 @given(SCORES, st.booleans())
 def test_diversity_of_weight_1_is_the_ranking(scores: list[list[float]], by_features: bool) -> None:
-    features = np.eye(6, 3, dtype=np.float32) if by_features else None
+    space = ItemSpace.by_meaning(np.eye(6, 3, dtype=np.float32), asked=100) if by_features else None
     candidates = _candidates(*scores)
     plain = apply((), candidates, _facts(), limit=6)
-    diverse = apply(_rules({**DIVERSE, "lambda": 1}), candidates, _facts(features=features), limit=6)
+    diverse = apply(_rules({**DIVERSE, "lambda": 1}), candidates, _facts(space=space), limit=6)
     assert (plain.items == diverse.items).all()
     assert not diverse.applied.any()
 

@@ -190,13 +190,9 @@ class _Application:
             caps.append(Cap(rule.items, codes, self._bits[rule.label]))
         space = None
         if diversity is not None:
-            categories = (
+            space = facts.space or ItemSpace.by_category(
                 codes_of(values_of(facts.attributes, "category", diversity.label))
-                if facts.features is None
-                else np.full(len(self._candidates.items), -1)
             )
-            asked = self._candidates.places.size * limit
-            space = ItemSpace(facts.features, categories, asked=asked)
         return Wishes(
             limit=limit,
             pins=list(self._pins(rules, facts, limit)),

@@ -12,6 +12,7 @@ from datetime import date
 
 import numpy as np
 
+from marketing_platform.recommenders.diversity import ItemSpace
 from marketing_platform.recommenders.training import Matrix
 
 
@@ -55,7 +56,7 @@ class Facts:
     opted_out: np.ndarray | None = None  # bool per user
     hidden: np.ndarray | None = None  # bool per item: taken out by hand
     shown: Impressions | None = None
-    features: np.ndarray | None = None  # items x dim, of unit length or zero; without it, categories
+    space: ItemSpace | None = None  # how similar items are; without it, those of one category are
 
 
 @dataclass(frozen=True)
