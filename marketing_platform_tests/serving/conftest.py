@@ -56,7 +56,7 @@ from marketing_platform.recommenders.answers import (
     SimilarUser,
     SimilarUsersAnswer,
 )
-from marketing_platform.recommenders.prepared import EVERYONE
+from marketing_platform.recommenders.prepared import EVERYONE, PRODUCT_LISTS
 from marketing_platform.releases.manifest import (
     AnswersEntry,
     CheckEntry,
@@ -82,7 +82,6 @@ from serving.releases import (
     CROSS_CATEGORY,
     FEATURES,
     PEOPLE,
-    PRODUCTS,
     RECOMMENDATIONS,
     SIMILAR_USERS,
     TRENDING,
@@ -252,7 +251,7 @@ class Platform:
             CAMPAIGNS: [_campaigns(user, generation) for user in USERS],
         }
         tables = {kind: [answer_table(answers)] for kind, answers in made.items()}
-        for kind in (PRODUCTS, CROSS_CATEGORY, CONTENT):
+        for kind in (PRODUCT_LISTS, CROSS_CATEGORY, CONTENT):
             tables[kind] = _stored([_products(user, generation) for user in USERS], generation)
         exceptions = {"key": USERS, "answer": [_not_for(user) for user in USERS]}
         tables[TRENDING] = [
