@@ -29,10 +29,10 @@ from rich.console import Console
 from benchmarks.page import Section, prose, table, wanted, write
 from benchmarks.serving import Shelf, key_of, multiplied, ours, released
 from marketing_platform.access import Scope
+from marketing_platform.recommenders.prepared import PRODUCT_LISTS
 from marketing_platform.releases.records import open_records
 from marketing_platform.settings import Settings
 from marketing_platform.stores.registry import open_stores
-from serving.releases import PRODUCTS
 
 USERS = (10_000, 1_000_000)
 _TIMEOUT = 30.0
@@ -164,7 +164,7 @@ def _in_turns(
 
 
 def _name(shelf: Shelf) -> str:
-    return open_records(shelf.settings).shelf.load(shelf.releases[-1]).answers[PRODUCTS].name
+    return open_records(shelf.settings).shelf.load(shelf.releases[-1]).answers[PRODUCT_LISTS].name
 
 
 def _files(shelf: Shelf) -> list[Path]:

@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.embedding import EmbeddingFigures, compare
 from benchmarks.pipeline_page import stage_table, write_section
-from benchmarks.runs import Run, console, run
+from benchmarks.runs import FullAndMore, console, run
 from benchmarks.scale_world import EVENTS_PER_USER
 from marketing_platform.encoders import open_encoder
 from marketing_platform.sample import write_events
@@ -34,23 +34,11 @@ _COMPARED_TEXTS = 3_000
 
 
 @dataclass(frozen=True)
-class Size:
-    """A full run over `events`, then one over 1 % more."""
+class Size(FullAndMore):
+    """Both runs of one size."""
 
     events: int
     users: int
-    full: Run
-    delta: Run
-
-    @property
-    def delta_share(self) -> float:
-        """Time of the run over 1 % by that of the full run."""
-        return self.delta.seconds / self.full.seconds
-
-    @property
-    def delta_cpu_share(self) -> float:
-        """The same in CPU seconds, which other work on the machine hardly changes."""
-        return self.delta.cpu_seconds / self.full.cpu_seconds
 
 
 def measure(events: int, folder: Path) -> Size:
@@ -71,7 +59,7 @@ def measure(events: int, folder: Path) -> Size:
         first_day=FIRST_DAY + timedelta(DAYS),
         days=_DELTA_DAYS,
     )
-    return Size(events, users, full, run(data_dir, f"{more:,} more"))
+    return Size(full, run(data_dir, f"{more:,} more"), events, users)
 
 
 def sample_texts(folder: Path, count: int) -> list[str]:

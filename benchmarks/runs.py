@@ -55,6 +55,24 @@ class Run:
         return sum(stage.seconds for stage in self.stages if stage.stage in stages)
 
 
+@dataclass(frozen=True)
+class FullAndMore:
+    """A run over everything landed, then one after 1 % more events."""
+
+    full: Run
+    delta: Run
+
+    @property
+    def delta_share(self) -> float:
+        """Time of the run over 1 % by that of the full run."""
+        return self.delta.seconds / self.full.seconds
+
+    @property
+    def delta_cpu_share(self) -> float:
+        """The same in CPU seconds, which other work on the machine hardly changes."""
+        return self.delta.cpu_seconds / self.full.cpu_seconds
+
+
 def run(data_dir: Path, title: str, *, settings: Mapping[str, str] | None = None) -> Run:
     """Run the pipeline once over what is landed, showing how far it is.
 

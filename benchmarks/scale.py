@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.runs import Run, console, run
+from benchmarks.runs import FullAndMore, Run, console, run
 from benchmarks.scale_data import Landed, ScaleData
 from benchmarks.scale_duckdb import Loaded, loaded
 from benchmarks.scale_growth import growth, worst
@@ -36,23 +36,11 @@ _KEEPS, _VALIDATES = "raw_records", "validate_batches"
 
 
 @dataclass(frozen=True)
-class Scaled:
+class Scaled(FullAndMore):
     """Everything measured at one size."""
 
     landed: Landed
-    full: Run
-    delta: Run
     alone: Loaded  # DuckDB, over the CSV files of the full run
-
-    @property
-    def delta_share(self) -> float:
-        """Time of the run over 1 % by that of the full run."""
-        return self.delta.seconds / self.full.seconds
-
-    @property
-    def delta_cpu_share(self) -> float:
-        """The same in CPU seconds, which other work on the machine hardly changes."""
-        return self.delta.cpu_seconds / self.full.cpu_seconds
 
     @property
     def bytes_per_event(self) -> float:
@@ -84,7 +72,7 @@ def measure(events: int, folder: Path) -> Scaled:
     data.write_more(more)
     delta = run(data_dir, f"{more:,} more")
     shutil.rmtree(data_dir)
-    return Scaled(landed, full, delta, min(alone, key=lambda one: one.seconds))
+    return Scaled(full, delta, landed, min(alone, key=lambda one: one.seconds))
 
 
 def floor(folder: Path) -> Run:

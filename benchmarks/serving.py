@@ -36,6 +36,7 @@ from marketing_platform.access.issuing import issue
 from marketing_platform.cli.processes import api_command, free_port, running, wait_for
 from marketing_platform.cli.run import run_pipeline
 from marketing_platform.recommenders.answers import ANSWER_SCHEMA
+from marketing_platform.recommenders.prepared import PRODUCT_LISTS
 from marketing_platform.releases.manifest import AnswersEntry, Manifest
 from marketing_platform.releases.pointer import ReleaseShelf
 from marketing_platform.releases.records import open_records
@@ -43,7 +44,6 @@ from marketing_platform.sample import write_sample
 from marketing_platform.settings import Settings
 from marketing_platform.stores.protocols import Select, TableRef
 from marketing_platform.stores.registry import Stores, open_stores
-from serving.releases import PRODUCTS
 
 _START_SECONDS = 60
 _SWAP_SECONDS = 2.0  # between moves of the pointer
@@ -106,9 +106,9 @@ def _publish(
     known: Sequence[str],
 ) -> str:
     """The release `made` with recommended products for all of `names`; returns its id."""
-    name = f"{PRODUCTS}__many{number}"
-    rows = stores.answers.write(name, _many(stores, made.answers[PRODUCTS].name, names, known))
-    answers = {**made.answers, PRODUCTS: AnswersEntry(name=name, rows=rows)}
+    name = f"{PRODUCT_LISTS}__many{number}"
+    rows = stores.answers.write(name, _many(stores, made.answers[PRODUCT_LISTS].name, names, known))
+    answers = {**made.answers, PRODUCT_LISTS: AnswersEntry(name=name, rows=rows)}
     manifest = made.model_copy(
         update={"release_id": f"{made.release_id}-{number}", "answers": answers, "previous": shelf.current()}
     )

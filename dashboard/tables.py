@@ -10,10 +10,10 @@ from typing import Any
 import streamlit as st
 
 from dashboard.charts import Chart
+from marketing_platform.spreadsheets import plain
 
 _TEXT = {"light": "#3d4754", "dark": "#d5dde6"}  # the theme of Streamlit leaves text in charts too faint
 _TICKS = 6  # unless a chart says otherwise
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 
 
 def draw(chart: Chart) -> None:
@@ -60,9 +60,7 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     text = StringIO()
     writer = csv.DictWriter(text, list(rows[0]) if rows else [])
     writer.writeheader()
-    writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
+    for row in rows:
+        cells = {name: plain(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+        writer.writerow(cells)
     return text.getvalue().encode("utf-8-sig")
-
-
-def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

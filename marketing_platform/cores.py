@@ -1,4 +1,4 @@
-"""How many cores this process may use, and work that is done on all of them."""
+"""How many cores this process may use, and work that is done on them in order."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def in_order(make: Callable[[Given], Made], given: Iterable[Given]) -> Iterator[Made]:
-    """`make` of each, on all cores, in the order given; a few are held at a time.
+def in_order(
+    make: Callable[[Given], Made], given: Iterable[Given], *, threads: int | None = None
+) -> Iterator[Made]:
+    """`make` of each, `threads` at once (on all cores when None), in the order given; one more waits.
 
-    For work that leaves Python's lock, as NumPy's and Arrow's does. What `make` raises is raised when its
-    turn comes; what was not begun then is not made.
+    For work that leaves Python's lock, as NumPy's, Arrow's and DuckDB's does. What `make` raises is raised
+    when its turn comes; what was not begun then is not made.
     """
-    with ThreadPoolExecutor(cores()) as pool:
-        waiting: deque[Future[Made]] = deque()
+    at_once = cores() if threads is None else threads
+    waiting: deque[Future[Made]] = deque()
+    with ThreadPoolExecutor(at_once, "in-order") as pool:
         try:
             for one in given:
                 waiting.append(pool.submit(make, one))
-                if len(waiting) > cores():
+                if len(waiting) > at_once:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
-            for future in waiting:
-                future.cancel()
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Iterator
+from threading import Barrier, Event
 
 import pytest
 
 from marketing_platform.cores import cores, in_order
 
+SECONDS = 30
+
+
+def counted(limit: int, taken: list[int]) -> Iterator[int]:
+    for number in range(limit):
+        taken.append(number)
+        yield number
+
 
 def test_what_is_made_comes_in_order_whoever_is_first() -> None:
-    behind = threading.Event()
+    behind = Event()
 
     def make(number: int) -> int:
         if number == 0 and cores() > 1:
@@ -36,3 +45,41 @@ def test_only_a_few_are_made_ahead_and_a_failure_ends_it() -> None:
     with pytest.raises(ValueError, match="no fourth"):
         next(found)
     assert len(begun) <= 3 + 2 * cores() + 1
+
+
+def test_results_come_in_order_whoever_is_done_first() -> None:
+    later_is_done = Event()
+
+    def work(number: int) -> int:
+        if number == 0:
+            assert later_is_done.wait(SECONDS)
+        else:
+            later_is_done.set()
+        return number * 10
+
+    assert list(in_order(work, range(5), threads=2)) == [0, 10, 20, 30, 40]
+
+
+def test_as_many_as_asked_for_work_at_once() -> None:
+    both = Barrier(2)
+    assert list(in_order(lambda _: both.wait(SECONDS) >= 0, range(4), threads=2)) == [True] * 4
+
+
+def test_no_more_is_taken_than_is_worked_on_and_waits() -> None:
+    taken: list[int] = []
+    results = in_order(lambda number: number, counted(100, taken), threads=2)
+    assert [next(results), next(results)] == [0, 1]
+    assert len(taken) <= 2 + 2 + 1
+
+
+def test_an_error_comes_through_and_ends_the_work() -> None:
+    taken: list[int] = []
+
+    def work(number: int) -> int:
+        if number == 3:
+            raise ValueError("three")
+        return number
+
+    with pytest.raises(ValueError, match="three"):
+        list(in_order(work, counted(1000, taken), threads=2))
+    assert len(taken) < 10

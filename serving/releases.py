@@ -50,7 +50,6 @@ from serving.remembered import Remembered
 
 SIMILAR_USERS = "similar_users_lookup"
 RECOMMENDATIONS = "recommendations"
-PRODUCTS = PRODUCT_LISTS
 TRENDING = "trending_products"
 CROSS_CATEGORY = "cross_category_products"
 CONTENT = "content_products"
@@ -61,7 +60,7 @@ MESSAGE_EMBEDDINGS = "message_embeddings"
 AGGREGATES = ("user_engagement", "campaign_performance", "daily_activity", "user_campaign_engagement")
 
 # Releases made before there were such answers can be gone back to.
-_SINCE = (PRODUCTS, CAMPAIGNS, TRENDING, CROSS_CATEGORY, CONTENT, FEATURES, PEOPLE, BOARD_IMAGES)
+_SINCE = (PRODUCT_LISTS, CAMPAIGNS, TRENDING, CROSS_CATEGORY, CONTENT, FEATURES, PEOPLE, BOARD_IMAGES)
 _LONGEST_PAUSE = 30.0  # seconds between attempts to open a release that fails
 _PAST_OPEN = 3  # past releases that stay open after they were asked for
 # Anonymous events count for a campaign, not for recommending it.

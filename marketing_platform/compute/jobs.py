@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from marketing_platform.errors import ComputeUnavailable
+from marketing_platform.stores.arrow_bytes import schema_bytes, schema_from
 
 # A message of a job that failed: its key, beside why.
 FAILED = "failed"
@@ -55,12 +56,12 @@ class View(_Told):
     @classmethod
     def of(cls, name: str, files: Iterable[Path], schema: pa.Schema) -> View:
         """The table `name` that lies in these files."""
-        columns = schema.remove_metadata().serialize().to_pybytes().hex()
+        columns = schema_bytes(schema.remove_metadata()).hex()
         return cls(name=name, files=tuple(map(str, files)), columns=columns)
 
     @property
     def arrow_schema(self) -> pa.Schema:
-        return pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(self.columns)))
+        return schema_from(bytes.fromhex(self.columns))
 
 
 class Statements(_Told):

@@ -9,7 +9,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from marketing_platform.compute.ipc import from_stream
 from marketing_platform.compute.jobs import Run, Sifting, results
 from marketing_platform.compute.spark_encoder import SparkEncoder
 from marketing_platform.compute.spark_warehouse import SparkWarehouse
@@ -19,6 +18,7 @@ from marketing_platform.gates import Split, Suites
 from marketing_platform.ingestion.validation import sift_all
 from marketing_platform.settings import Settings
 from marketing_platform.sources import SourceSpec
+from marketing_platform.stores.arrow_bytes import table_from
 from marketing_platform.stores.named_folders import NamedFolders
 from marketing_platform.stores.protocols import RAW_SCHEMA, Warehouse
 from marketing_platform.stores.raw_chunks import written_out
@@ -73,8 +73,8 @@ class OnSpark:
 def _split(row: dict[str, Any]) -> Split:
     """A row of SIFTED_SCHEMA."""
     return Split(
-        tables={name: from_stream(rows) for name, rows in row["tables"]},
-        quarantine=from_stream(row["quarantine"]),
+        tables={name: table_from(rows) for name, rows in row["tables"]},
+        quarantine=table_from(row["quarantine"]),
         rows_landed=row["rows_landed"],
         rows_valid=row["rows_valid"],
         unreadable=row["unreadable"],

@@ -21,7 +21,7 @@ from marketing_platform.errors import UnknownName
 from marketing_platform.stores.protocols import Select, StoredTable, TableRef, Warehouse
 
 _MOST_PARTS = 8  # of which a table is put together, before it is better written as one
-OF = "of_table/{}"  # metadata: the name of the fact table that something was made of
+OF = "of_table/{}"  # metadata: the stored name of a table that something was made of
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,8 @@ import pyarrow.compute as pc
 
 from marketing_platform.catalog import table
 from marketing_platform.catalog.model import ROW_ORDINAL
-from marketing_platform.cores import cores
+from marketing_platform.cores import in_order
 from marketing_platform.gates import RowGate, Split, Suites, Verdict, batch_profile, judge_batch, split
-from marketing_platform.ingestion.side_by_side import in_order
 from marketing_platform.releases.ledger import Outcome, suffix_of
 from marketing_platform.sources import Projection, SourceSpec, project
 from marketing_platform.stores.protocols import QUARANTINE_SCHEMA, Documents, Warehouse
@@ -143,7 +142,7 @@ def sift_all(
         return _parted(raw, project(raw, spec, batch_id), gate)
 
     held: list[_Sifting] = []
-    for clear, doubtful in in_order(typed, chunks, threads=cores()):
+    for clear, doubtful in in_order(typed, chunks):
         yield clear
         held.append(doubtful)
         if sum(one.raw.num_rows for one in held) >= _JUDGED_TOGETHER:

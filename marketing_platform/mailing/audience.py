@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from marketing_platform.content.people import PEOPLE, Person
-from marketing_platform.content.segments.queries import MEMBERS
+from marketing_platform.content.segments.queries import MEMBERS, MEMBERS_SQL
 from marketing_platform.errors import UnknownName
 from marketing_platform.experiments.assigning import Experiments
 from marketing_platform.experiments.released import open_experiments
@@ -17,8 +17,6 @@ from marketing_platform.recommenders.prepared import PRODUCT_LISTS, StoredList
 from marketing_platform.releases.manifest import Manifest
 from marketing_platform.stores.protocols import AnswersReader
 from marketing_platform.stores.registry import Stores
-
-_MEMBERS_SQL = f"SELECT user_id FROM {MEMBERS} WHERE segment = $segment ORDER BY user_id"  # noqa: S608
 
 
 class Audience:
@@ -56,7 +54,7 @@ class Audience:
         if MEMBERS not in self.manifest.tables:
             raise UnknownName(f"{self.manifest.release_id} was made without segments; publish a new release")
         ask = ask_release(self._stores.warehouse, self.manifest)
-        return ask(_MEMBERS_SQL, [MEMBERS], {"segment": segment})["user_id"].to_pylist()
+        return ask(MEMBERS_SQL, [MEMBERS], {"segment": segment})["user_id"].to_pylist()
 
     def person(self, user_id: str) -> Person | None:
         """What is known of a user; None when the release does not know them."""

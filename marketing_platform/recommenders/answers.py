@@ -7,7 +7,6 @@ JSON for all users.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -223,16 +222,6 @@ Answer = (
 def to_json(answer: BaseModel) -> bytes:
     """The bytes that are stored and served."""
     return orjson.dumps(answer, default=_fields)
-
-
-def answer_table(answers: Iterable[Answer]) -> pa.Table:
-    """Answers as ANSWER_SCHEMA rows, keyed by user id."""
-    keys: list[str] = []
-    documents: list[bytes] = []
-    for answer in answers:
-        keys.append(answer.user_id)
-        documents.append(to_json(answer))
-    return pa.table({"key": keys, "answer": documents}, schema=ANSWER_SCHEMA)
 
 
 def _fields(value: Any) -> Any:

@@ -43,6 +43,7 @@ from marketing_platform.recommenders.json_columns import (
     taken,
 )
 from marketing_platform.recommenders.prepared import stored_lists
+from marketing_platform.recommenders.ranking import rank_within
 
 _BLOCK_ROWS = 2_000
 # What stands between the nodes of a path.
@@ -132,7 +133,7 @@ def _common(given: Interactions, pairs: _Pairs, campaigns: Text) -> tuple[Text, 
     own, there = given.participation.at(pairs.row[pair], campaign)
     pair, campaign, both = pair[there], campaign[there], np.minimum(own, theirs)[there]
     order = np.lexsort((campaign, -both, pair))
-    order = order[_rank_within(pair[order]) < _COMMON_CAMPAIGNS]
+    order = order[rank_within(pair[order]) < _COMMON_CAMPAIGNS]
     return campaigns.take(pa.array(campaign[order])), np.bincount(pair[order], minlength=len(pairs.row))
 
 
@@ -163,7 +164,7 @@ def _rank_block(given: Interactions, rows: range, limit: int) -> _RankedBlock:
     score = scored.data / np.asarray(similarity.sum(axis=1)).ravel()[row]
     already = given.participation.at(row + rows.start, column)[1]
     order = np.lexsort((column, -given.engagement[column], -np.round(score, SCORE_DIGITS), already, row))
-    best = order[_rank_within(row[order]) < limit]
+    best = order[rank_within(row[order]) < limit]
     return _RankedBlock(
         row=row[best] + rows.start,
         column=column[best],
@@ -275,7 +276,7 @@ class _CampaignWriter:
         """For each ranked campaign the largest contributions by name, all others as one."""
         weight = of_pair.similarity * of_pair.engagement
         share = weight / np.bincount(of_pair.pair, weight, len(sizes))[of_pair.pair]
-        named = _rank_within(of_pair.pair) < NAMED_CONTRIBUTIONS
+        named = rank_within(of_pair.pair) < NAMED_CONTRIBUTIONS
         by_name = {
             "user_id": self._users.take(pa.array(of_pair.user[named])),
             "users": "1",
@@ -321,9 +322,3 @@ def _texts(values: Iterable[bytes]) -> Text:
 def _blocks(users: int, block_rows: int) -> Iterator[range]:
     for start in range(0, users, block_rows):
         yield range(start, min(start + block_rows, users))
-
-
-def _rank_within(groups: np.ndarray) -> np.ndarray:
-    """0, 1, 2, … within each run of equal values; the values ascend."""
-    sizes = np.bincount(groups) if len(groups) else np.zeros(0, np.int64)
-    return np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from marketing_platform.recommenders.ranking import rank_within
+
 DIGITS = 6
 
 
@@ -51,8 +53,7 @@ def first_bar(cosines: np.ndarray, k: int) -> np.ndarray:
 def best(hits: Hits, k: int) -> Hits:
     """The k best of each row, in order of row, score and column."""
     order = np.lexsort((hits.columns, -hits.scores, hits.rows))
-    rows = hits.rows[order]
-    kept = order[np.arange(len(order)) - np.searchsorted(rows, rows) < k]
+    kept = order[rank_within(hits.rows[order]) < k]
     return Hits(hits.rows[kept], hits.columns[kept], hits.scores[kept])
 
 

@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from marketing_platform.cores import cores
 from marketing_platform.recommenders.neighbour_hits import Hits, above, bar_behind, best, first_bar, joined
+from marketing_platform.recommenders.ranking import rank_within
 
 _LIST_SIZE = 256  # vectors in a list, on average
 _PROBED = 32  # lists that one is compared with
@@ -165,7 +166,7 @@ def _merged(
 
     def merge(start: int) -> None:
         found = best(joined([_between(hits, start, start + _TILE_ROWS) for hits in (close, further)]), k)
-        rank = np.arange(len(found.rows)) - np.searchsorted(found.rows, found.rows)
+        rank = rank_within(found.rows)
         rows = lists.places[found.rows]
         indices[rows, rank], scores[rows, rank] = found.columns, found.scores
 

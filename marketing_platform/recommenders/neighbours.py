@@ -27,8 +27,8 @@ EXACT_UP_TO = 20_000  # vectors; comparing each with each then takes a few secon
 _MEASURED = 500
 _TIE = 1.5e-6  # rounded cosines that differ by less are equal
 _TILE_ROWS = 2048
-# A mean shorter than this is rounding left over from vectors that cancel out.
-_SMALLEST_NORM = 1e-6
+# A sum of vectors shorter than this is rounding: they cancel out, or are zero.
+SMALLEST_NORM = 1e-6
 
 
 def user_vectors(user_ids: Sequence[str], vectors: np.ndarray) -> tuple[list[str], np.ndarray]:
@@ -64,7 +64,7 @@ def mean_directions(
     # A user's mean and sum have one direction, and only that is kept.
     sums = np.asarray(written @ vectors, np.float32)
     norms = np.linalg.norm(sums, axis=1)
-    kept = np.flatnonzero(norms > _SMALLEST_NORM)
+    kept = np.flatnonzero(norms > SMALLEST_NORM)
     if len(kept) < count:
         sums, norms = sums[kept], norms[kept]
     sums /= norms[:, None]

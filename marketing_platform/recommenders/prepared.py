@@ -8,7 +8,7 @@ them. How an item looks is in `answers.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,6 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from marketing_platform.recommenders.answers import ANSWER_SCHEMA
 from marketing_platform.recommenders.json_columns import Text, arrays, joined, objects, runs, taken
 
 # Stored beyond what is shown, to move up for what is dropped when the answer leaves.
@@ -113,35 +112,6 @@ def stored_lists(
     # JSON writes the end of a line within a text as \n, so that lines end where items do.
     ends = taken([pa.array(["", "\n"])], (sizes > 0).astype(np.int64))
     return joined(objects(told), ends, runs(items, sizes, "\n")).cast(pa.binary())
-
-
-def with_spares(
-    chunks: Iterable[pa.Table],
-    *,
-    shown: int,
-    categories: Mapping[str, str | None],
-) -> Iterator[pa.Table]:
-    """Answers as rows of ANSWER_SCHEMA, in the form in which spares can stand behind what is shown.
-
-    Args:
-        chunks: Answers that are one JSON document each, of more items than are shown.
-        shown: How many of them are.
-        categories: By id of the item.
-    """
-    for chunk in chunks:
-        answers = [_stored(answer, shown, categories) for answer in chunk["answer"].to_pylist()]
-        yield pa.table({"key": chunk["key"], "answer": answers}, schema=ANSWER_SCHEMA)
-
-
-def _stored(answer: bytes, shown: int, categories: Mapping[str, str | None]) -> bytes:
-    read = StoredList.read(answer)
-    told = {
-        "head": read.head,
-        "shown": shown,
-        "ids": read.ids,
-        "categories": [categories.get(item) for item in read.ids],
-    }
-    return b"\n".join([orjson.dumps(told), *read.items])
 
 
 def _brief(item: bytes) -> bytes:

@@ -59,7 +59,7 @@ def filled_places(free: np.ndarray, offered: np.ndarray) -> tuple[np.ndarray, np
     """
     row, place = np.nonzero(free)
     giver, column = np.nonzero(offered)
-    number, given = rank_within(row, len(free)), rank_within(giver, len(free))
+    number, given = rank_within(row), rank_within(giver)
     source = np.full((len(free), int(number.max(initial=-1)) + 1), -1, np.int64)
     wanted = given < source.shape[1]
     source[giver[wanted], given[wanted]] = column[wanted]
@@ -67,10 +67,17 @@ def filled_places(free: np.ndarray, offered: np.ndarray) -> tuple[np.ndarray, np
     return row[found >= 0], place[found >= 0], found[found >= 0]
 
 
-def rank_within(groups: np.ndarray, number: int) -> np.ndarray:
-    """0, 1, 2, … within each of `number` groups; the groups ascend."""
-    sizes = np.bincount(groups, minlength=number)
-    return np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+def rank_within(groups: np.ndarray) -> np.ndarray:
+    """0, 1, 2, … within each run of equal values that stand together (n): n, int64."""
+    starts = run_starts(groups)
+    return np.arange(len(groups)) - np.repeat(starts, np.diff(starts, append=len(groups)))
+
+
+def run_starts(groups: np.ndarray) -> np.ndarray:
+    """Where each run of equal values (n) begins: places in ascending order, int64, as many as runs."""
+    begins = np.ones(len(groups), bool)
+    begins[1:] = groups[1:] != groups[:-1]
+    return np.flatnonzero(begins)
 
 
 def blocks_of(rows: np.ndarray, items: int) -> Iterator[np.ndarray]:
@@ -98,7 +105,7 @@ def _best_of_block(
         row, column, value = _best_of_array(_array(scores), width, left_out, wanted)
     order = np.lexsort((column, -value, row))
     row, column, value = row[order], column[order], value[order]
-    place = rank_within(row, len(rows))
+    place = rank_within(row)
     kept = place < width
     best[row[kept], place[kept]] = column[kept]
     of_best[row[kept], place[kept]] = value[kept]

@@ -13,6 +13,7 @@ import numpy as np
 
 from marketing_platform.recommenders.families import CauseKind, Evidence
 from marketing_platform.recommenders.families.evidence import NOWHERE
+from marketing_platform.recommenders.ranking import rank_within, run_starts
 
 # What a cause is and, for nodes, of what kind.
 Kinds = Sequence[tuple[CauseKind, str]]
@@ -120,7 +121,7 @@ def _sources(entries: _Entries, families: int, pairs: int) -> tuple[Sources, Cau
     place_of[present[order]] = np.arange(len(order))
     source = place_of[part]
     largest = np.lexsort((-entries.weight, source))
-    named = largest[_ranks(source[largest]) < _NAMED]
+    named = largest[rank_within(source[largest]) < _NAMED]
     counts = np.bincount(source[named], minlength=len(order))
     shares = entries.weight[named] / totals[entries.pair[named]]
     return (
@@ -163,12 +164,10 @@ def _main_causes(entries: _Entries, families: int, kinds: Kinds, items: np.ndarr
 
 def _first_largest(groups: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The place of the first of the largest values of each group, where equal ones stand together."""
-    if not len(groups):
-        return np.zeros(0, np.int64)
-    starts = _starts(groups)
-    sizes = np.diff(np.append(starts, len(groups)))
+    starts = run_starts(groups)
+    sizes = np.diff(starts, append=len(groups))
     is_largest = np.flatnonzero(values == np.repeat(np.maximum.reduceat(values, starts), sizes))
-    return is_largest[_starts(groups[is_largest])]
+    return is_largest[run_starts(groups[is_largest])]
 
 
 def _namers(
@@ -181,20 +180,7 @@ def _namers(
     names[largest] = True
     naming = np.flatnonzero(names[same])
     order = naming[np.lexsort((entries.family[naming], -weights[part[naming]], entries.pair[naming]))]
-    first = order[_ranks(entries.pair[order]) == 0]
+    first = order[rank_within(entries.pair[order]) == 0]
     namers = np.zeros(pairs, np.int64)
     namers[entries.pair[first]] = entries.family[first]
     return namers
-
-
-def _ranks(ordered: np.ndarray) -> np.ndarray:
-    """How many equal numbers stand before each, in an array where equal ones stand together."""
-    starts = _starts(ordered)
-    return np.arange(len(ordered)) - np.repeat(starts, np.diff(np.append(starts, len(ordered))))
-
-
-def _starts(ordered: np.ndarray) -> np.ndarray:
-    """Where each run of equal numbers begins."""
-    if not len(ordered):
-        return np.zeros(0, np.int64)
-    return np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))

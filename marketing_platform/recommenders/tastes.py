@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from marketing_platform.recommenders.neighbours import SMALLEST_NORM
 from marketing_platform.recommenders.training import Matrix
-
-# Shorter sums are rounding: what was written cancels out, or says nothing.
-_SMALLEST_NORM = 1e-6
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Tastes:
         """Vectors of the users in these rows, float32."""
         sums = np.asarray(self.written[rows] @ self.vectors, np.float32)
         norms = np.linalg.norm(sums, axis=1, keepdims=True)
-        return np.divide(sums, norms, out=np.zeros_like(sums), where=norms > _SMALLEST_NORM)
+        return np.divide(sums, norms, out=np.zeros_like(sums), where=norms > SMALLEST_NORM)
 
 
 @dataclass(frozen=True)

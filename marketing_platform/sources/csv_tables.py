@@ -65,8 +65,8 @@ def csv_tables(
             pending = content[used:]
     except Unreadable as error:
         yield from reader.by_lines(_then(pending, error))
-        return
-    yield from reader.by_lines(iter([pending]))
+    else:
+        yield from reader.by_lines(iter([pending]))
 
 
 def _whole_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:

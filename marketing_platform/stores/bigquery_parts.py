@@ -20,6 +20,7 @@ from google.api_core.exceptions import Conflict, NotFound
 from google.cloud.bigquery import Dataset, SchemaField, Table, TimePartitioning, TimePartitioningType
 
 from marketing_platform.errors import UnknownName
+from marketing_platform.stores.arrow_bytes import schema_bytes, schema_from
 from marketing_platform.stores.bigquery_jobs import BigQueryJobs
 
 STORED_PART = "stored_part"
@@ -49,7 +50,7 @@ class Part:
             {
                 "rows": self.rows,
                 "fingerprint": self.fingerprint,
-                "schema": base64.b85encode(self.schema.serialize().to_pybytes()).decode(),
+                "schema": base64.b85encode(schema_bytes(self.schema)).decode(),
                 "table": self.table,
                 "key": self.key,
                 "union": self.union,
@@ -63,7 +64,7 @@ def described(name: str, description: str) -> Part:
     """The part whose view says so."""
     packed = description.strip('"').rpartition(" ")[2]
     found = orjson.loads(zlib.decompress(base64.urlsafe_b64decode(packed)))
-    schema = pa.ipc.read_schema(pa.py_buffer(base64.b85decode(found.pop("schema"))))
+    schema = schema_from(base64.b85decode(found.pop("schema")))
     return Part(name=name, schema=schema, **found)
 
 

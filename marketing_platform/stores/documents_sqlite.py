@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from marketing_platform.stores.arrow_bytes import table_bytes, table_from
 from marketing_platform.stores.protocols import QUARANTINE_SCHEMA, RAW_SCHEMA
 from marketing_platform.stores.raw_chunks import written_out
 
@@ -67,7 +68,7 @@ class SqliteDocuments:
             " WHERE batch = (SELECT number FROM batches WHERE batch_id = ?) ORDER BY first",
             batch_id,
         ):
-            block = pa.ipc.open_stream(content).read_all()
+            block = table_from(content)
             for start in range(0, block.num_rows, chunk_rows):
                 yield block.slice(start, chunk_rows)
 
@@ -173,17 +174,8 @@ def _tables(rows: Iterator[tuple[Any, ...]], schema: pa.Schema) -> Iterator[pa.T
 
 
 def _add_block(connection: sqlite3.Connection, batch: int, chunk: pa.Table) -> None:
-    block = (batch, chunk["ordinal"][0].as_py(), chunk.num_rows, _packed(chunk))
+    block = (batch, chunk["ordinal"][0].as_py(), chunk.num_rows, table_bytes(chunk))
     connection.execute("INSERT INTO raw_blocks VALUES (?, ?, ?, ?)", block)
-
-
-def _packed(chunk: pa.Table) -> memoryview:
-    sink = pa.BufferOutputStream()
-    # The fastest level; the ones above save a few percent.
-    options = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1), use_threads=False)
-    with pa.ipc.new_stream(sink, chunk.schema, options=options) as writer:
-        writer.write_table(chunk.combine_chunks())
-    return memoryview(sink.getvalue())
 
 
 def _refuse(connection: sqlite3.Connection, batch: int, chunks: Iterable[pa.Table]) -> int:

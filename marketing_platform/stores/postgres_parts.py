@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from marketing_platform.errors import UnknownName
+from marketing_platform.stores.arrow_bytes import schema_bytes, schema_from
 from marketing_platform.stores.postgres_rows import sql_type
 from marketing_platform.stores.postgres_sessions import Connection
 from marketing_platform.stores.protocols import StoredTable, TableRef
@@ -107,7 +108,7 @@ class Parts:
                 list(stored.ref.parts),
                 stored.rows,
                 stored.fingerprint,
-                stored.ref.schema.serialize().to_pybytes(),
+                schema_bytes(stored.ref.schema),
             ],
         ).fetchone()
         return int(str(found[0])) if found else 0
@@ -144,7 +145,7 @@ class Parts:
         if found is None:
             raise UnknownName(f"the warehouse has no part {part!r}")
         leaves, rows, fingerprint, schema = found
-        return StoredTable(TableRef(logical(part), tuple(leaves), _schema(schema)), rows, fingerprint)
+        return StoredTable(TableRef(logical(part), tuple(leaves), schema_from(schema)), rows, fingerprint)
 
     def pieces(self, connection: Connection, table: TableRef) -> list[Piece]:
         """Where the rows of a table's parts lie; UnknownName when one is not stored."""
@@ -161,7 +162,7 @@ class Parts:
         missing = set(table.parts) - {name for row in rows for name in row[3]}
         if missing:
             raise UnknownName(f"the warehouse has no part {min(missing)!r} of {table.name!r}")
-        return [Piece(row[0], _schema(bytes.fromhex(row[1][2:])), tuple(row[2])) for row in rows]
+        return [Piece(row[0], schema_from(bytes.fromhex(row[1][2:])), tuple(row[2])) for row in rows]
 
 
 def logical(part: str) -> str:
@@ -177,7 +178,3 @@ def quoted(name: str) -> str:
 def statement(text: str) -> bytes:
     """SQL put together of our own names and translated queries; its values are bound."""
     return text.encode()
-
-
-def _schema(content: bytes) -> pa.Schema:
-    return pa.ipc.read_schema(pa.py_buffer(content))

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from marketing_platform.errors import UnknownName
+from marketing_platform.stores.arrow_bytes import schema_bytes, schema_from
 from marketing_platform.stores.protocols import PartWriter, Select, StoredTable, TableRef
 
 Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
@@ -129,7 +130,9 @@ class DuckDBWarehouse:
             raise UnknownName(f"the warehouse has no part {part!r}") from None
         described = orjson.loads(content)
         return StoredTable(
-            ref=TableRef(_logical(part), tuple(described["parts"]), _schema_from(described["schema"])),
+            ref=TableRef(
+                _logical(part), tuple(described["parts"]), schema_from(bytes.fromhex(described["schema"]))
+            ),
             rows=described["rows"],
             fingerprint=described["fingerprint"],
         )
@@ -194,7 +197,7 @@ class DuckDBWarehouse:
                 {
                     "rows": stored.rows,
                     "fingerprint": stored.fingerprint,
-                    "schema": _schema_to(stored.ref.schema),
+                    "schema": schema_bytes(stored.ref.schema).hex(),
                     "parts": stored.ref.parts,
                 }
             )
@@ -260,11 +263,3 @@ def _hex(total: int) -> str:
 
 def _add(fingerprints: Iterable[str]) -> str:
     return _hex(sum(int(fingerprint, 16) for fingerprint in fingerprints))
-
-
-def _schema_to(schema: pa.Schema) -> str:
-    return schema.serialize().to_pybytes().hex()
-
-
-def _schema_from(content: Any) -> pa.Schema:
-    return pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(content)))

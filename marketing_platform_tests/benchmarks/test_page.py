@@ -55,7 +55,7 @@ def _looked_up(users: int) -> lookups.Size:
 # What each command hands over, of made figures.
 WRITERS: dict[Section, Callable[[], None]] = {
     Section.PIPELINE: lambda: pipeline_page.write_section(
-        [Size(1_000, 34, made_run(), made_run())], EmbeddingFigures(*[1.0] * _fields(EmbeddingFigures))
+        [Size(made_run(), made_run(), 1_000, 34)], EmbeddingFigures(*[1.0] * _fields(EmbeddingFigures))
     ),
     Section.SCALE: lambda: scale_page.write_section(made_run(0.1), [made_scaled(1_000), made_scaled(10_000)]),
     Section.SERVERS: lambda: servers_page.write_section([_MOVED], None),

@@ -15,12 +15,13 @@ import pytest
 
 from marketing_platform.compute import OnSpark, asking, without_jobs
 from marketing_platform.compute.jobs import JOBS, Encoding, Job, Sifting, Statements, results
-from marketing_platform.compute.spark_warehouse import Queries
+from marketing_platform.compute.spark_warehouse import Queries, SparkWarehouse
 from marketing_platform.compute.staging import shape, view
 from marketing_platform.defs.resources import build_resources
 from marketing_platform.defs.spark import launch
 from marketing_platform.errors import ComputeUnavailable, StoreUnavailable
 from marketing_platform.settings import Settings
+from marketing_platform.stores.named_folders import NamedFolders
 from marketing_platform.stores.protocols import Select, TableRef, Warehouse
 from marketing_platform.stores.spark_settings import SparkSettings
 from marketing_platform.stores.warehouse_duckdb import DuckDBWarehouse
@@ -130,6 +131,25 @@ def test_one_name_means_one_table_in_a_job(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match="same names"):
         Queries(warehouse, {"one": one, "two": two}, tmp_path)
+
+
+def test_only_what_is_created_is_a_job(tmp_path: Path) -> None:
+    def no_job(_job: Job) -> dict[str, int]:
+        raise AssertionError("a job was started")
+
+    inner = DuckDBWarehouse(tmp_path)
+    warehouse = SparkWarehouse(inner, no_job, NamedFolders(tmp_path / "compute", "job"))
+    one, two = stored(warehouse, "events__1"), stored(warehouse, "events__2")
+    both = warehouse.combine("events__3", [*one.parts, *two.parts], one.schema)
+    assert warehouse.names() == inner.names() == ["events__1", "events__2", "events__3"]
+    assert warehouse.open("events__3") == both == inner.open("events__3")
+    select = Select("SELECT n FROM events ORDER BY n", [one])
+    assert warehouse.query(select).equals(ROWS.select(["n"]))
+    assert pa.concat_tables(warehouse.batches(select, chunk_rows=2)).equals(ROWS.select(["n"]))
+    warehouse.drop("events__3")
+    assert inner.names() == ["events__1", "events__2"]
+    with pytest.raises(AssertionError, match="a job"):
+        warehouse.create("made__1", select)
 
 
 def test_without_spark_everything_is_asked_of_the_warehouse(tmp_path: Path) -> None:

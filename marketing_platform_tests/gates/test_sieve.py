@@ -67,6 +67,11 @@ def rule(kind: str, **kwargs: Any) -> Rule:
     return Rule("rule", "purchases", "row", "broken", "A rule.", kind, kwargs, None)  # type: ignore[arg-type]
 
 
+def pair(a: str, b: str, **kwargs: Any) -> Rule:
+    kind, missing = "expect_column_pair_values_a_to_be_greater_than_b", "either_value_is_missing"
+    return rule(kind, column_A=a, column_B=b, ignore_row_if=missing, **kwargs)
+
+
 def refused(suites: Suites, table: str, chunk: pa.Table, *, by_library_alone: bool) -> list[dict[str, Any]]:
     sieve = (lambda *_: None) if by_library_alone else left_over
     with patch.object(rows, "left_over", sieve):
@@ -119,9 +124,17 @@ def test_any_form_of_a_rule_refuses_what_the_library_refuses(form: Rule, chunk: 
         rule("expect_column_values_to_be_between", column="quantity", min_value="a"),
         rule("expect_column_values_to_be_between", column="absent", min_value=0),
         rule("expect_column_values_to_be_between", column="timestamp", min_value="2026-06-01"),
+        rule("expect_column_values_to_be_between", column="timestamp", min_value="yesterday"),
         rule("expect_column_values_to_be_in_set", column="currency", value_set=[]),
+        rule("expect_column_values_to_be_in_set", column="currency", value_set=["GBP", 1]),
         rule("expect_column_values_to_match_regex", column="currency", regex="("),
+        rule("expect_column_values_to_match_regex", column="quantity", regex="5"),
         rule("expect_column_values_to_not_be_null", column="quantity", unheard_of=1),
+        rule("expect_column_pair_values_a_to_be_greater_than_b", column_A="quantity", column_B="quantity"),
+        pair("quantity", "absent"),
+        pair("quantity", "unit_price"),
+        pair("currency", "currency"),
+        pair("quantity", "quantity", mostly=1),
     ],
     ids=lambda form: f"{form.type}-{form.kwargs}",
 )

@@ -27,15 +27,15 @@ from marketing_platform.recommenders.answers import (
     ANSWER_SCHEMA,
     ProductItem,
     ProductRecommendationsAnswer,
-    answer_table,
 )
-from marketing_platform.recommenders.prepared import PRODUCT_LISTS, with_spares
+from marketing_platform.recommenders.prepared import PRODUCT_LISTS
 from marketing_platform.recommenders.rules import rules_of_answers
 from marketing_platform.releases.manifest import AnswersEntry, Manifest, ReportEntry, TableEntry, Totals
 from marketing_platform.releases.records import Records, open_records
 from marketing_platform.settings import Settings
 from marketing_platform.stores.registry import Stores, open_stores
 from marketing_platform_tests.emails.people import person, templates
+from marketing_platform_tests.stored_answers import answer_table, with_spares
 
 NOON = datetime(2026, 11, 21, 11, 0, tzinfo=UTC)
 CAMPAIGN = Campaign.model_validate(
@@ -67,12 +67,12 @@ class Installation:
         people = {one.user_id: _document(one) for one in self.people}
         rows = pa.table({"key": [*people], "answer": [*people.values()]}, schema=ANSWER_SCHEMA)
         lists = with_spares(
-            [answer_table(_list(one.user_id) for one in self.people)],
+            answer_table(_list(one.user_id) for one in self.people),
             shown=2,
             categories=dict.fromkeys(_PRODUCTS, "Camping"),
         )
         nobody = pa.table({"key": [], "answer": []}, schema=ANSWER_SCHEMA)
-        named = {PEOPLE: [rows], PRODUCT_LISTS: lists, ARMS: [nobody]}
+        named = {PEOPLE: [rows], PRODUCT_LISTS: [lists], ARMS: [nobody]}
         answers = {
             kind: AnswersEntry(
                 name=f"{kind}__{suffix}", rows=stores.answers.write(f"{kind}__{suffix}", chunks)

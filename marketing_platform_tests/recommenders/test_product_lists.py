@@ -18,12 +18,13 @@ from marketing_platform.recommenders.feedback import ToldByUsers
 from marketing_platform.recommenders.item_batches import recommend_items
 from marketing_platform.recommenders.item_learning import evaluate_items, hybrid_of
 from marketing_platform.recommenders.item_training import Items
-from marketing_platform.recommenders.prepared import EVERYONE, StoredList, with_spares
+from marketing_platform.recommenders.prepared import EVERYONE, StoredList
 from marketing_platform.recommenders.product_lists import lists_of_family, trending_lists
 from marketing_platform.recommenders.rules import Impressions, RuleBook
 from marketing_platform.recommenders.suppressing import with_suppressions
 from marketing_platform.releases.overrides import Suppressed
 from marketing_platform_tests.recommenders.test_items import NOW, Rows, known, shop
+from marketing_platform_tests.stored_answers import with_spares
 
 TODAY = NOW.date()
 SHOWN = 5
@@ -58,7 +59,7 @@ def test_a_list_reads_back_as_it_was_whatever_the_texts_hold() -> None:
     items = [{"product_id": f"p\n{n}", "name": 'a "b"\\n\u2028', "score": n} for n in range(4)]
     plain = orjson.dumps({"user_id": "u\n1", "strategy": "hybrid", "items": items})
     chunk = pa.table({"key": ["u\n1"], "answer": [plain]}, schema=ANSWER_SCHEMA)
-    read = StoredList.read(stored(with_spares([chunk], shown=2, categories={"p\n1": "Tents"}))["u\n1"])
+    read = StoredList.read(stored([with_spares(chunk, shown=2, categories={"p\n1": "Tents"})])["u\n1"])
 
     assert (read.shown, read.ids, read.categories) == (
         2,
@@ -82,7 +83,7 @@ def test_a_list_reads_back_as_it_was_whatever_the_texts_hold() -> None:
 def test_a_list_without_items_is_one(given: tuple[Rows, Items, dict[str, Any]]) -> None:
     plain = orjson.dumps({"user_id": "u", "strategy": "hybrid", "items": []})
     chunk = pa.table({"key": ["u"], "answer": [plain]}, schema=ANSWER_SCHEMA)
-    read = StoredList.read(stored(with_spares([chunk], shown=2, categories={}))["u"])
+    read = StoredList.read(stored([with_spares(chunk, shown=2, categories={})])["u"])
     assert orjson.loads(read.answer([])) == {"user_id": "u", "strategy": "hybrid", "dropped": [], "items": []}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from marketing_platform.recommenders.families import products
-from marketing_platform.recommenders.ranking import best_items
+from marketing_platform.recommenders.ranking import best_items, rank_within, run_starts
 
 
 def by_definition(scores: np.ndarray, taken: np.ndarray, k: int) -> list[list[int]]:
@@ -69,3 +71,12 @@ def test_the_largest_of_each_row_of_a_product_are_kept(seed: int, keep: int, hel
         best = sorted((i for i in range(12) if row[i] > 0), key=lambda i: (-row[i], i))[:keep]
         assert np.flatnonzero(kept).tolist() == sorted(best)
         np.testing.assert_allclose(kept[best], row[best])
+
+
+@given(st.lists(st.integers(-3, 3)))
+def test_places_within_runs_are_those_of_groups_of_equal_neighbours(values: list[int]) -> None:
+    runs = [list(run) for _, run in groupby(values)]
+    groups = np.array(values, np.int64)
+    assert rank_within(groups).tolist() == [place for run in runs for place in range(len(run))]
+    begins = run_starts(groups).tolist()
+    assert begins == [sum(map(len, runs[:number])) for number in range(len(runs))]

@@ -10,11 +10,14 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 import pytest
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 
 from marketing_platform.analytics import aggregates
 from marketing_platform.catalog import tables
 from marketing_platform.catalog.entities import BATCHES, LANDED, entity_sql
 from marketing_platform.compute import OnSpark
+from marketing_platform.compute.job.session import reason
 from marketing_platform.compute.spark_encoder import SparkEncoder
 from marketing_platform.compute.spark_warehouse import SparkWarehouse
 from marketing_platform.defs.io_managers import WarehouseIOManager
@@ -201,3 +204,25 @@ def test_why_a_job_failed_is_said(embedded: Loaded, tmp_path: Path) -> None:
     with pytest.raises(ComputeUnavailable, match="CAST_INVALID_INPUT"):
         spark.in_a_step(lambda: warehouse.create("broken__1", select))
     assert "broken__1" not in warehouse.names()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ComputeUnavailable("start it again"), "start it again"),
+        (KeyError("n"), "KeyError: 'n'"),
+        (PySparkException("no column m\n\tat org.apache.spark.sql"), "no column m"),
+        (
+            PySparkException("Job failed\nTraceback (most recent call last):\nKeyError: 'm'\n\tat org"),
+            "KeyError: 'm'",
+        ),
+        (
+            Py4JError("An error occurred while calling o1.load.\n: IOException: disk full\n\tat java"),
+            "IOException: disk full",
+        ),
+        (Py4JError(""), "Py4JError"),
+    ],
+    ids=["ours", "Python's", "Spark's", "an executor's", "Java's", "without words"],
+)
+def test_of_an_error_of_many_lines_one_is_read(error: Exception, said: str) -> None:
+    assert reason(error) == said

@@ -55,9 +55,8 @@ from marketing_platform.recommenders.answers import (
     RankedCampaignsAnswer,
     SimilarUser,
     SimilarUsersAnswer,
-    answer_table,
 )
-from marketing_platform.recommenders.prepared import EVERYONE, with_spares
+from marketing_platform.recommenders.prepared import EVERYONE, PRODUCT_LISTS
 from marketing_platform.releases.manifest import (
     AnswersEntry,
     CheckEntry,
@@ -74,6 +73,7 @@ from marketing_platform.settings import Settings, load_settings
 from marketing_platform.stores.protocols import Select, StoredTable
 from marketing_platform.stores.registry import Stores, open_stores
 from marketing_platform_tests.callers import client_of
+from marketing_platform_tests.stored_answers import answer_table, with_spares
 from serving.app import create_app
 from serving.releases import (
     BOARD_IMAGES,
@@ -82,7 +82,6 @@ from serving.releases import (
     CROSS_CATEGORY,
     FEATURES,
     PEOPLE,
-    PRODUCTS,
     RECOMMENDATIONS,
     SIMILAR_USERS,
     TRENDING,
@@ -252,7 +251,7 @@ class Platform:
             CAMPAIGNS: [_campaigns(user, generation) for user in USERS],
         }
         tables = {kind: [answer_table(answers)] for kind, answers in made.items()}
-        for kind in (PRODUCTS, CROSS_CATEGORY, CONTENT):
+        for kind in (PRODUCT_LISTS, CROSS_CATEGORY, CONTENT):
             tables[kind] = _stored([_products(user, generation) for user in USERS], generation)
         exceptions = {"key": USERS, "answer": [_not_for(user) for user in USERS]}
         tables[TRENDING] = [
@@ -494,9 +493,7 @@ def _stored(answers: list[ProductRecommendationsAnswer], generation: int) -> lis
     """As the pipeline stores them: the spares behind what is shown."""
     listed = [*products_of(generation), *spares_of(generation)]
     categories = dict(zip(listed, CATEGORIES, strict=True))
-    return list(
-        with_spares([answer_table(answers)], shown=len(products_of(generation)), categories=categories)
-    )
+    return [with_spares(answer_table(answers), shown=len(products_of(generation)), categories=categories)]
 
 
 def _not_for(user: str) -> bytes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
+from marketing_platform.recommenders.prepared import PRODUCT_LISTS
 from marketing_platform_tests.serving.conftest import USERS, Platform, campaigns_of, products_of
-from serving.releases import CAMPAIGNS, FEATURES, PRODUCTS
+from serving.releases import CAMPAIGNS, FEATURES
 
 
 def test_every_answer_names_its_release_and_its_gate(client: TestClient) -> None:
@@ -76,7 +77,7 @@ def test_recommendations_of_a_user_say_what_is_wrong_with_a_question(client: Tes
     assert {problem["name"] for problem in wrong.json()["details"]["problems"]} == {"kind", "limit"}
 
 
-@pytest.mark.parametrize(("since", "missing"), [(PRODUCTS, "product"), (CAMPAIGNS, "campaign")])
+@pytest.mark.parametrize(("since", "missing"), [(PRODUCT_LISTS, "product"), (CAMPAIGNS, "campaign")])
 def test_a_release_older_than_recommendations_of_a_kind_serves_what_it_has(
     fresh_platform: Platform, since: str, missing: str
 ) -> None:

@@ -15,6 +15,7 @@ from marketing_platform.sources import csv_tables, read_rows, text
 from marketing_platform.sources.csv_records import csv_blocks
 from marketing_platform.sources.records import Limits, in_chunks
 from marketing_platform.sources.spec import CsvFormat, SourceSpec
+from marketing_platform.sources.text import PIECE_BYTES
 from marketing_platform.stores.raw_chunks import FIELDS, written_out
 from marketing_platform_tests.sources.landed import raw, source
 
@@ -108,6 +109,16 @@ def test_an_open_quote_in_every_line_costs_no_more_than_line_by_line() -> None:
     content = HEADER + b'1,u,"oops\n2,u,"fine"\n' * 2000
     found = by_bytes(content, LAYOUTS["comma"])
     assert [row["defect"] for row in found] == ["unclosed quote", None] * 2000
+
+
+@pytest.mark.parametrize(
+    "records",
+    [b'1,u,"a"b\n2,u,hi\n' * 100, b"1,u," + b"x" * (3 * PIECE_BYTES) + b"\n2,u,hi\n"],
+    ids=["text behind quotes", "a line over several pieces"],
+)
+def test_what_is_not_worth_cutting_is_read_line_by_line(records: bytes) -> None:
+    content = HEADER + records
+    assert by_bytes(content, LAYOUTS["comma"]) == by_splitter(content, LAYOUTS["comma"])
 
 
 def test_a_record_of_more_lines_than_are_looked_ahead_is_no_record() -> None:

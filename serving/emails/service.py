@@ -23,14 +23,14 @@ from marketing_platform.ingestion.written import Profile, UserData, user_data_re
 from marketing_platform.mailing.mail_settings import MailSettings
 from marketing_platform.mailing.opening import declared_templates
 from marketing_platform.mailing.parcels import envelope, unsubscribe_url
-from marketing_platform.recommenders.prepared import StoredList
+from marketing_platform.recommenders.prepared import PRODUCT_LISTS, StoredList
 from marketing_platform.releases.mail import MailLedger
 from marketing_platform.settings import Settings
 from marketing_platform.stores.registry import from_environment
 from serving.emails.schemas import EmailQuestion
 from serving.errors import ApiError
 from serving.overrides import LiveOverrides, Standing
-from serving.releases import PRODUCTS, OpenRelease, ReleaseHolder
+from serving.releases import OpenRelease, ReleaseHolder
 from serving.threads import Threads
 from serving.writes.service import Asked, WriteService
 
@@ -88,7 +88,7 @@ class EmailService:
             ApiError: `unknown_user`, `unknown_template` (404); `invalid_parameter` (422) naming each field
                 that is missing or not usable; `not_ready` (503) for a release that is older than people.
         """
-        found, stored = release.answer(PEOPLE, user_id), release.answer(PRODUCTS, user_id)
+        found, stored = release.answer(PEOPLE, user_id), release.answer(PRODUCT_LISTS, user_id)
         if found is None or stored is None:
             raise ApiError("unknown_user", parameter="user_id")
         person = Person.read(found)

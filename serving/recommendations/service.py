@@ -12,7 +12,7 @@ from marketing_platform.experiments.assigning import Assignment
 from marketing_platform.graph import queries
 from marketing_platform.recommenders.answers import to_json
 from marketing_platform.recommenders.campaigns import neighbours_of_messages, rank_campaigns
-from marketing_platform.recommenders.prepared import StoredList
+from marketing_platform.recommenders.prepared import PRODUCT_LISTS, StoredList
 from marketing_platform.recommenders.rules import Leaving, leaving
 from marketing_platform.releases.overrides import ItemKind
 from serving.errors import ERRORS, ApiError
@@ -24,7 +24,6 @@ from serving.releases import (
     CONTENT,
     CROSS_CATEGORY,
     MESSAGE_EMBEDDINGS,
-    PRODUCTS,
     RECOMMENDATIONS,
     SIMILAR_USERS,
     TRENDING,
@@ -34,7 +33,7 @@ from serving.responses import Edited
 
 Kind = Literal["product", "campaign", "trending", "cross_category", "content"]
 _ANSWERS: dict[str, str] = {
-    "product": PRODUCTS,
+    "product": PRODUCT_LISTS,
     "campaign": CAMPAIGNS,
     "trending": TRENDING,
     "cross_category": CROSS_CATEGORY,

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from marketing_platform.content.segments.loading import read_criteria, unfit
 from marketing_platform.content.segments.previewing import preview as previewed
-from marketing_platform.content.segments.queries import MEMBERS
+from marketing_platform.content.segments.queries import MEMBERS, MEMBERS_SQL
 from marketing_platform.content.segments.report import SEGMENTS
 from marketing_platform.content.segments.spec import OF_USER, Criteria, known_names
 from marketing_platform.declarations import Key
@@ -22,7 +22,7 @@ from serving import responses
 from serving.errors import ApiError
 from serving.releases import OpenRelease
 
-_PAGE = f"SELECT user_id FROM {MEMBERS} WHERE segment = $segment ORDER BY user_id LIMIT $limit OFFSET $offset"  # noqa: S608 -- our own name
+_PAGE = f"{MEMBERS_SQL} LIMIT $limit OFFSET $offset"
 _SHOWN = ("segment", "description", "users", "consenting")
 _NOT_READY = "a release with segments"
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from marketing_platform.compute.ipc import to_stream
 from marketing_platform.compute.job.session import Session, spark_schema
 from marketing_platform.compute.jobs import SIFTED_SCHEMA, Sifting, rows_written
 from marketing_platform.errors import ComputeUnavailable
 from marketing_platform.gates import RowGate, Split, load_suites
 from marketing_platform.ingestion.validation import sift as sift_chunk
 from marketing_platform.sources import load_sources
+from marketing_platform.stores.arrow_bytes import table_bytes
 from marketing_platform.stores.protocols import RAW_SCHEMA
 
 # A chunk is one Arrow batch, whatever its number of rows.
@@ -53,6 +53,6 @@ def _row(chunk: pa.Table, parted: Split) -> dict[str, Any]:
         "rows_landed": parted.rows_landed,
         "rows_valid": parted.rows_valid,
         "unreadable": parted.unreadable,
-        "quarantine": to_stream(parted.quarantine),
-        "tables": [(name, to_stream(rows)) for name, rows in parted.tables.items()],
+        "quarantine": table_bytes(parted.quarantine),
+        "tables": [(name, table_bytes(rows)) for name, rows in parted.tables.items()],
     }

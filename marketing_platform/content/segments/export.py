@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from marketing_platform.content.segments.queries import MEMBERS
 from marketing_platform.errors import InputError
+from marketing_platform.spreadsheets import plain
 
 Value = Literal["email_sha256", "user_id"]
 
@@ -28,8 +29,6 @@ SELECT users.user_id, users.email, users.marketing_consent AS consenting
 FROM {MEMBERS} JOIN users ON users.user_id = {MEMBERS}.user_id
 WHERE {MEMBERS}.segment = $segment ORDER BY users.user_id"""  # noqa: S608 -- our own name
 READS = (MEMBERS, "users")
-# A cell that begins so is a formula to spreadsheets (OWASP, "CSV Injection"), also in its wide forms.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class Platform(BaseModel):
@@ -105,8 +104,3 @@ def exported(rows: Iterable[Mapping[str, Any]], to: Platform, *, left_out: Colle
             values = {"email_sha256": hashed, "user_id": plain(row["user_id"])}
             writer.writerow([values[value] for value in to.columns.values()])
     return Exported(written.getvalue().encode(), exported=len(seen), **counts)
-
-
-def plain(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula: an apostrophe stands before what would be one."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell

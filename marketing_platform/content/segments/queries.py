@@ -30,6 +30,8 @@ from marketing_platform.features.spec import Features
 from marketing_platform.recommenders.rules.spec import Condition, Filter
 
 MEMBERS = "segment_members"
+# The users of one `$segment` in order of id, as the release has them.
+MEMBERS_SQL = f"SELECT user_id FROM {MEMBERS} WHERE segment = $segment ORDER BY user_id"
 
 
 @dataclass(frozen=True)

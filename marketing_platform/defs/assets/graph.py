@@ -7,6 +7,7 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
+from marketing_platform.defs.changes import OF
 from marketing_platform.defs.conditions import follow_upstream
 from marketing_platform.defs.io_managers import (
     KnowledgeGraph,
@@ -29,7 +30,6 @@ from marketing_platform.stores.registry import Stores
 GROUP = "graph"
 MESSAGE_INTERESTS = "message_interests"
 KNOWLEDGE_GRAPH = "knowledge_graph"
-_OF = "of_{}"  # metadata: the name of a table that a graph was made of
 
 
 @dg.asset(
@@ -104,7 +104,7 @@ def knowledge_graph(
     def ask(sql: str, refs: Sequence[TableRef]) -> Iterator[pa.Table]:
         return stores.warehouse.batches(Select(sql, refs), chunk_rows=settings.chunk_rows)
 
-    made_of = {_OF.format(name): latest_name(context.instance, name) for name in tables}
+    made_of = {OF.format(name): latest_name(context.instance, name) for name in tables}
     context.add_output_metadata(made_of)
     if (kept := reusable(context)) is not None:
         return kept
@@ -128,7 +128,7 @@ def _graph_before(instance: dg.DagsterInstance, stores: Stores, tables: Iterable
     if (latest := made_by_this_code(instance, KNOWLEDGE_GRAPH)) is None:
         return None
     try:
-        opened = {name: stores.warehouse.open(str(latest[_OF.format(name)].value)) for name in tables}
+        opened = {name: stores.warehouse.open(str(latest[OF.format(name)].value)) for name in tables}
     except UnknownName:
         return None
     return _Before(latest_name(instance, KNOWLEDGE_GRAPH), opened)

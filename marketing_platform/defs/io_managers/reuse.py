@@ -104,7 +104,7 @@ def find_kept(
     set_data_version(step, key, orjson.dumps(made_of))
     event = step.instance.get_latest_materialization_event(key)
     before = event.asset_materialization if event else None
-    because = _changed(before, made_of) or _gone(before, manager)
+    because = _changed(before, made_of) or _gone(before, manager) if before else "it was never made"
     if event is None or before is None or because:
         step.add_asset_metadata({COMPUTED_BECAUSE: because}, asset_key=key)
         return None
@@ -144,10 +144,8 @@ def _short(value: object) -> str:
     return told if len(told) <= _LONGEST else hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def _changed(before: dg.AssetMaterialization | None, made_of: Mapping[str, str]) -> str:
+def _changed(before: dg.AssetMaterialization, made_of: Mapping[str, str]) -> str:
     """In words what is not as it was; empty when all is."""
-    if before is None:
-        return "it was never made"
     was = _made_of(before)
     if not was:
         return "nobody knows what it was made of before"
@@ -160,9 +158,7 @@ def _made_of(made: dg.AssetMaterialization) -> Mapping[str, str]:
     return cast("dict[str, str]", noted.value) if noted else {}
 
 
-def _gone(before: dg.AssetMaterialization | None, manager: KeepingIOManager) -> str:
-    if before is None:
-        return ""
+def _gone(before: dg.AssetMaterialization, manager: KeepingIOManager) -> str:
     name = str(before.metadata[NAME].value)
     return "" if manager.holds(name) else f"{name} is not stored any more"
 

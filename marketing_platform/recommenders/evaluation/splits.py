@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from marketing_platform.recommenders.ranking import rank_within
 from marketing_platform.recommenders.training import Matrix, Training, pairs_of
 
 # Of the time there is, and in days.
@@ -31,7 +32,7 @@ def folds(training: Training, *, count: int, seed: int) -> list[Split]:
     chance = np.random.default_rng(seed)
     order = np.lexsort((chance.random(strength.nnz), rows))
     place = np.empty(strength.nnz, np.int64)
-    place[order] = np.arange(strength.nnz) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    place[order] = rank_within(rows)
     # Each user starts with another fold, so that those with few items fill all of them evenly.
     fold = (place + chance.integers(count, size=len(sizes))[rows]) % count
     return [Split(training.only(fold != one), _later(training, fold == one)) for one in range(count)]

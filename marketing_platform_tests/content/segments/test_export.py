@@ -14,11 +14,11 @@ from marketing_platform.content.segments.export import (
     Platform,
     exported,
     hashed_email,
-    plain,
     platform,
     platforms,
 )
 from marketing_platform.errors import InputError
+from marketing_platform.spreadsheets import plain
 
 # Of test@example.com, as any tool has it.
 KNOWN = "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b"
