@@ -22,7 +22,7 @@ class Line:
         self.delay = 0.0
         self.cut = threading.Event()  # set: nothing comes through, and nobody is told
         self._target = target
-        self._open: list[socket.socket] = []
+        self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -42,9 +42,18 @@ class Line:
                 except OSError:
                     client.close()
                     continue
-                self._open += [client, server]
-                for source, sink, late in ((client, server, False), (server, client, True)):
-                    threading.Thread(target=self._pass, args=(source, sink, late), daemon=True).start()
+                self._open |= {client, server}
+                threading.Thread(target=self._connect, args=(client, server), daemon=True).start()
+
+    def _connect(self, client: socket.socket, server: socket.socket) -> None:
+        """Pass bytes on both ways until both have ended; then the sockets go, of which a process has few."""
+        answers = threading.Thread(target=self._pass, args=(server, client, True), daemon=True)
+        answers.start()
+        self._pass(client, server, late=False)
+        answers.join()
+        self._open -= {client, server}
+        client.close()
+        server.close()
 
     def _pass(self, source: socket.socket, sink: socket.socket, late: bool) -> None:
         with suppress(OSError):

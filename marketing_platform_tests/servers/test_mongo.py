@@ -184,7 +184,7 @@ def test_stopped_while_it_is_written_to_and_read_from(restartable: Restartable) 
         restartable.stop()
         yield raw(20).slice(10)
 
-    with within(15), pytest.raises(StoreUnavailable, match="MARKETING_MONGO_"):
+    with within(30), pytest.raises(StoreUnavailable, match="MARKETING_MONGO_"):  # the stop included
         documents.write_raw(BATCH, rows_and_a_stop(), ingested_at=NOW)
     for asked in (lambda: list(chunks), lambda: reader.get("a"), answers.names, lambda: ordinals(documents)):
         with within(3), pytest.raises(StoreUnavailable, match="MongoDB at"):
