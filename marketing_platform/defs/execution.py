@@ -22,6 +22,7 @@ from marketing_platform.defs.pools import limit_pools
 from marketing_platform.defs.progress import Before, Listener, OnProgress, before
 from marketing_platform.errors import MarketingPlatformError, StoreUnavailable
 from marketing_platform.ingestion.landing import Taken, take_landed
+from marketing_platform.memory import give_back
 from marketing_platform.releases.records import open_records
 from marketing_platform.releases.version import made_before
 from marketing_platform.settings import PROJECT_DIR, Settings
@@ -147,6 +148,7 @@ class Pipeline:
         steps = [node.name for node in job.get_subset().graph.nodes]
         progress = Listener(job_name, steps, self._before(job_name, tags), self._on_progress)
         self._instance.add_event_listener(run_id, progress.hear)
+        self._instance.add_event_listener(run_id, _after_step)
         result = job.execute_in_process(
             instance=self._instance,
             run_id=run_id,
@@ -192,3 +194,9 @@ class Pipeline:
 
             self._definitions = build_definitions(self._settings, stores=self._stores)
         return self._definitions
+
+
+def _after_step(entry: dg.EventLogEntry) -> None:
+    """All steps of this process share its memory; started by Dagster's UI or daemon, each has its own."""
+    if entry.dagster_event is not None and entry.dagster_event.is_step_success:
+        give_back()

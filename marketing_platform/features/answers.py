@@ -17,6 +17,9 @@ from marketing_platform.recommenders.answers import ANSWER_SCHEMA
 if TYPE_CHECKING:
     from marketing_platform.features.spec import Features
 
+# Users whose answers are held: with vectors, each takes ten kilobytes of text.
+_AT_ONCE = 5_000
+
 Value = bool | int | float | str | tuple[float, ...] | None
 
 
@@ -53,7 +56,7 @@ def feature_answers(
     centroids = dict.fromkeys(feature.name for feature in features.centroids)
     place = {user: row for row, user in enumerate(vectors["user_id"].to_pylist())}
     matrix = vector_matrix(vectors["vector"], dim=dim)
-    for chunk in rows:
+    for chunk in (batch for table in rows for batch in table.to_batches(max_chunksize=_AT_ONCE)):
         keys: list[str] = chunk[features.key].to_pylist()
         columns = {name: chunk[name].to_pylist() for name in scalars}
         answers: list[bytes] = []
