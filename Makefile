@@ -15,7 +15,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 VENV = $(PYTHON) -m venv .venv
 endif
 
-.PHONY: demo env test test-long test-servers test-kill abuse fuzz up check lock bench-pipeline bench-scale bench-shops bench-lookups bench-servers bench-analytics bench-dashboard bench-recommenders bench-serving bench-content crowd capacity reference screenshots clean
+.PHONY: demo env test test-slow test-long test-servers test-kill abuse fuzz up check lock bench-pipeline bench-scale bench-shops bench-lookups bench-servers bench-analytics bench-dashboard bench-recommenders bench-serving bench-content crowd capacity reference screenshots clean
 
 demo: .venv/.installed
 	@$(BIN)/marketing-platform demo
@@ -29,7 +29,11 @@ env:
 	@$(PYTHON) deploy/write_env.py
 
 test: .venv/.installed-dev
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not long"
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not long"
+
+# What kills processes, waits for deadlines, runs pipelines from end to end or tries thousands of inputs.
+test-slow: .venv/.installed-dev
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "slow and not long"
 
 # Whole installations on real data, killed, filled up, replayed: minutes more.
 test-long: .venv/.installed-dev
@@ -46,11 +50,11 @@ test-servers: .venv/.installed-dev
 test-kill: .venv/.installed-dev
 	@KILLS=$${KILLS:-10} $(BIN)/python -m pytest marketing_platform_tests/acceptance/test_kill.py -k commands
 
-# Slowloris, a body of 1 GB, 10,000 connections, a flood: what `make test` does on a small scale.
+# Slowloris, a body of 1 GB, 10,000 connections, a flood: what `make test-slow` does on a small scale.
 abuse: .venv/.installed-dev
 	@MARKETING_TEST_ABUSE=1 $(BIN)/python -m pytest marketing_platform_tests/serving/test_abuse.py
 
-# Hundreds of requests made up for every route, some minutes; `make test` makes a few.
+# Hundreds of requests made up for every route, some minutes; `make test-slow` makes a few.
 fuzz: .venv/.installed-dev
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-300} $(BIN)/python -m pytest marketing_platform_tests/serving/test_fuzz.py
 

@@ -24,6 +24,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Rehears
     return Rehearsal(Settings(), folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["purchases_sold_more_than_returned", "conserved"])
 def test_the_rule_alone_stops_its_example_and_nothing_is_released(rehearsal: Rehearsal, name: str) -> None:
     trial = try_rule(_RULES[name], rehearsal.land, now=NOW)

@@ -291,6 +291,7 @@ _LINES = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(lines=_LINES, cut=st.integers(2, 30))
 @settings(max_examples=25, deadline=None)
 def test_parts_add_up_to_the_whole_and_contributions_to_the_change(
@@ -431,6 +432,7 @@ def _worked_out(rows: list[tuple[Decimal | None, float | None]]) -> dict[str, fl
     return {"spend": whole, "cac": whole / sum(converted) if whole is not None and sum(converted) else None}
 
 
+@pytest.mark.slow
 @given(lines=_MIXED, question=_QUESTIONS)
 @settings(max_examples=30, deadline=None)
 def test_answers_are_those_of_adding_up_by_hand(lines: list[dict[str, Any]], question: Question) -> None:

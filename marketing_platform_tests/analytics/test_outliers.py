@@ -44,6 +44,7 @@ QUIET: dict[str, tuple[Noise, bool]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", QUIET)
 def test_quiet_series_are_hardly_ever_told(kind: str) -> None:
     """1,400 days of each: at most two of them, though each is judged by only 84 before it."""

@@ -37,6 +37,8 @@ from marketing_platform_tests.automations.receiver import Receiver, receiving
 from marketing_platform_tests.servers.base import free_port
 from serving.app import create_app
 
+pytestmark = pytest.mark.slow
+
 SECRET = new_secret()
 EVENTS = "[release.published, release.blocked, batch.quarantined, kpi.anomaly]"
 

@@ -50,6 +50,7 @@ def test_more_than_can_be_served_is_no_queue() -> None:
         mean_wait_of_one(10, [0.1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 4])
 def test_the_simulation_waits_as_long_as_erlang_says(workers: int) -> None:
     services = np.random.default_rng(3).exponential(1.0, REQUESTS)

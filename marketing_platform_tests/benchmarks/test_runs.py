@@ -54,6 +54,7 @@ def test_disk_is_told_by_store(tmp_path: Path) -> None:
     assert found["ledger.sqlite"] == pytest.approx(2, rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_says_what_was_being_done(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="a title: the run failed, its error is above, starting up"):
         run(tmp_path, "a title", settings={"MARKETING_CHUNK_ROWS": "1"})

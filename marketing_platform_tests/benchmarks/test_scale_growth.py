@@ -68,6 +68,7 @@ def test_the_last_line_has_the_figures_of_the_largest_size() -> None:
     assert [size["events"] for size in found["sizes"]] == [1_000, 10_000]
 
 
+@pytest.mark.slow
 def test_both_runs_of_every_size_are_made_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

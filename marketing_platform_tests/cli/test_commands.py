@@ -17,6 +17,8 @@ from marketing_platform_tests.acceptance.conftest import Install
 from marketing_platform_tests.acceptance.installation import Finished, Installation
 from marketing_platform_tests.acceptance.landed import conversation, csv
 
+pytestmark = pytest.mark.slow
+
 _KEYS = {
     *("release_id", "rows_landed", "rows_valid", "rows_quarantined"),
     *("users", "campaigns", "vectors", "edges", "seconds"),

@@ -38,6 +38,7 @@ def run(log: Path, *, lines: bool, measured: bool = True, stderr: int) -> subpro
     return subprocess.Popen([sys.executable, "-c", program, str(log)], stderr=stderr, env=environment)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("measured", "by"), [(True, ""), (False, " by share of steps")])
 def test_a_terminal_shows_steps_kept_assets_and_what_is_left(tmp_path: Path, measured: bool, by: str) -> None:
     mine, its = pty.openpty()
@@ -57,6 +58,7 @@ def test_a_terminal_shows_steps_kept_assets_and_what_is_left(tmp_path: Path, mea
     assert (tmp_path / "log").read_bytes() == b""
 
 
+@pytest.mark.slow
 def test_a_program_reads_a_line_per_step(tmp_path: Path) -> None:
     with run(tmp_path / "log", lines=True, stderr=subprocess.PIPE) as process:
         _, told = process.communicate()

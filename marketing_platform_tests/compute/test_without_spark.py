@@ -35,6 +35,7 @@ def stored(warehouse: Warehouse, part: str, rows: pa.Table = ROWS) -> TableRef:
     return writer.stored.ref
 
 
+@pytest.mark.slow
 def test_nothing_of_spark_is_imported_unless_a_job_runs() -> None:
     asked = "import marketing_platform.definitions, sys; sys.exit('pyspark' in sys.modules)"
     subprocess.run([sys.executable, "-c", asked], check=True)

@@ -55,6 +55,7 @@ def released(
         yield
 
 
+@pytest.mark.slow
 def test_unusual_days_are_told_and_marked(tmp_path: Path) -> None:
     of_meta = finding(dimension="platform", member="Meta", day="2026-11-18")
     unjudged = {**WATCHED[0], "kpi": "sales", "reason": "there is no data"}
@@ -79,6 +80,7 @@ def test_many_unusual_days_are_folded(tmp_path: Path) -> None:
         assert page.expander[0].label == "3 more"
 
 
+@pytest.mark.slow
 def test_no_unusual_day_is_said_calmly(tmp_path: Path) -> None:
     lately = {**WATCHED[0], "first": "2026-10-24", "last": "2026-11-20"}
     with released(tmp_path, {"anomalies": [], "watched": [lately]}, None):
@@ -115,6 +117,7 @@ def test_nothing_declared_to_be_forecast(tmp_path: Path) -> None:
         assert "No forecasts are declared" in text(opened("forecasts"))
 
 
+@pytest.mark.slow
 def test_a_release_older_than_findings_promises_them_with_the_next(tmp_path: Path) -> None:
     with released(tmp_path, None, None):
         overview = opened("overview")

@@ -16,6 +16,7 @@ from serving.limits.settings import LimitSettings
 VIEWS = ("overview", "ask", "campaigns", "forecasts", "recommendations", "experiments", "quality")
 
 
+@pytest.mark.slow
 def test_without_a_release_pages_say_how_to_get_one(tmp_path: Path) -> None:
     platform = platform_in(tmp_path)
     with listening(platform.app()) as url, asking(platform, url):
@@ -50,6 +51,7 @@ def test_a_release_that_comes_is_shown_at_the_next_look(tmp_path: Path) -> None:
         assert page.session_state["release_id"] == "r-gen2"
 
 
+@pytest.mark.slow
 def test_an_api_that_is_down_is_named_with_what_to_do(platform: Platform) -> None:
     with asking(platform, "http://127.0.0.1:9"):
         for view in VIEWS:
@@ -74,6 +76,7 @@ def test_a_page_that_the_key_may_not_see_says_so_and_others_work(platform: Platf
         assert len(opened("overview").metric) == 5
 
 
+@pytest.mark.slow
 def test_too_many_questions_at_once_asks_for_patience(platform: Platform) -> None:
     limits = LimitSettings(burst=1, sustained=3)
     app = create_app(platform.settings, limits=limits)

@@ -40,6 +40,7 @@ def test_only_what_follows_the_admitted_batches_is_materialized_by_itself() -> N
     assert followers == {*CONSISTS_OF, "release"} - {"validated_records", "admitted_batches"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "heavy", ["great_expectations", "pymilvus", "torch", "pandas", "onnxruntime", "matplotlib"]
 )

@@ -13,6 +13,7 @@ from marketing_platform_tests.acceptance.installation import Installation
 from marketing_platform_tests.conftest import PROJECT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("least", "passes"), [(0, True), (1e12, False)], ids=["holds", "does not"])
 def test_golden_questions_are_judged_shown_and_block(
     installation: Installation, instance: dg.DagsterInstance, tmp_path: Path, least: float, passes: bool

@@ -19,6 +19,8 @@ from marketing_platform.releases.records import open_records
 from marketing_platform.settings import PROJECT_DIR
 from marketing_platform_tests.acceptance.installation import Installation
 
+pytestmark = pytest.mark.slow
+
 _BROKEN = "event_id,user_id,occurred_at,event_type,campaign_id,channel,message\nx,u,someday,view,c,ad,\n"
 
 

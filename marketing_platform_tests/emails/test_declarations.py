@@ -106,6 +106,7 @@ def test_a_mistake_is_named_where_it_is(folder: Path, name: str, old: str, new: 
     assert said in changed(folder, name, old, new)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("new", "said"),
     [

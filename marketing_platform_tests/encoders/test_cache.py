@@ -127,6 +127,7 @@ def _append(folder: Path, texts: list[str]) -> None:
     encode_cached(Counting(), EmbeddingCache(folder, Counting.name), texts)
 
 
+@pytest.mark.slow
 def test_many_processes_append_at_once(tmp_path: Path) -> None:
     parts = [[f"{part}-{number}" for number in range(50)] + ["shared"] for part in range(3)]
     spawn = multiprocessing.get_context("spawn")

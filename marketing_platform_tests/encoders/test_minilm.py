@@ -93,6 +93,7 @@ def test_nothing_here_imports_torch(models: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PROJECT, timeout=60)
 
 
+@pytest.mark.slow
 def test_similar_users_share_their_intent(encoder: Encoder, shared_data: Path) -> None:
     folder = shared_data / "conversations"
     with (folder / "events.csv").open(encoding="utf-8", newline="") as file:

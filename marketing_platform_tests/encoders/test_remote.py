@@ -64,6 +64,7 @@ def test_batches_are_bounded_by_bytes_and_texts_cut_off(opened: Opened, provider
     ]
 
 
+@pytest.mark.slow
 def test_what_may_pass_is_tried_again(opened: Opened, provider: StandIn) -> None:
     cut_off: Failure = lambda asked: Reply(200, right(asked, [[1.0]]).body[:-5])  # noqa: E731
     provider.failures += [error(500), error(503), cut_off, error(429)]
@@ -145,6 +146,7 @@ def test_nobody_there_is_said_with_a_remedy(opened: Opened, provider: StandIn) -
         opened(base_url="http://127.0.0.1:9", max_retries=1).encode(TEXTS)
 
 
+@pytest.mark.slow
 def test_a_silent_provider_is_waited_for_until_the_deadline(opened: Opened, provider: StandIn) -> None:
     provider.always = slow(30)
     started = time.monotonic()

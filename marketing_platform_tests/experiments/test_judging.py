@@ -139,6 +139,7 @@ def test_a_guardrail_stops_only_what_is_surely_worse_than_it_bears() -> None:
     assert left(100).status == "winner"
 
 
+@pytest.mark.slow
 def test_looking_every_day_stops_or_crowns_arms_that_do_not_differ_in_few_cases() -> None:
     """A/A over 40 days with a guardrail and an automatic winner: two chances of 5 % to be wrong."""
     rng = np.random.default_rng(4)

@@ -243,6 +243,7 @@ PURCHASES = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(EVENTS, max_size=12), st.lists(PURCHASES, max_size=12), MOMENTS)
 @settings(max_examples=15, deadline=None)
 def test_values_are_those_of_data_that_ends_there(

@@ -78,6 +78,7 @@ def refused(suites: Suites, table: str, chunk: pa.Table, *, by_library_alone: bo
         return RowGate(suites, now=NOW).problems(table, chunk).to_pylist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", catalog.tables())
 @settings(max_examples=12, deadline=None)
 @given(data=st.data())
@@ -108,6 +109,7 @@ FORMS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form.type}-{'-'.join(form.kwargs)}")
 @settings(max_examples=15, deadline=None)
 @given(chunk=chunks("purchases"))

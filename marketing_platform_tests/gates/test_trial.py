@@ -24,6 +24,7 @@ RULES = load_suites(EXPECTATIONS).rules
 NOT_NULL = "expect_column_values_to_not_be_null"
 
 
+@pytest.mark.slow
 def test_every_rule_alone_stops_its_example(suites: Suites) -> None:
     trials = list(try_gates(suites, dry_run(suites, now=NOW), now=NOW))
     assert not [trial for trial in trials if not trial.ok]
@@ -56,6 +57,7 @@ def _loosened(rule: Rule) -> dict[str, Any] | None:
     return None if rule.type == NOT_NULL else kwargs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES, ids=[rule.rule for rule in RULES])
 def test_a_rule_taken_out_or_loosened_is_found_out(suites: Suites, rule: Rule) -> None:
     fewer = _without(suites, rule)

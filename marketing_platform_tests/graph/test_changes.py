@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -167,12 +168,14 @@ def both_ways(before: World, now: World) -> tuple[GraphChanges | None, dict[str,
         return changes, found
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(before=WORLDS, more=batches(2), names=PERSON_NAMES, cares=CARES)
 def test_what_differs_gives_what_all_rows_give(before: World, more: Any, names: Any, cares: Any):
     both_ways(before, replace(before, names=names, cares=cares, events=before.events + more))
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(before=WORLDS, now=WORLDS)
 def test_any_two_graphs_end_alike(before: World, now: World):
@@ -212,6 +215,7 @@ def test_only_what_differs_is_asked_for():
         }
 
 
+@pytest.mark.slow
 def test_a_graph_that_loses_a_node_is_made_whole():
     without_user = replace(BEFORE, names={"ann": "Ann"}, events=BEFORE.events)
     assert both_ways(BEFORE, without_user)[0] is None

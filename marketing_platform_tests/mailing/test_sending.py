@@ -246,6 +246,7 @@ def test_a_server_that_is_gone_stops_the_run_and_nothing_is_lost(tmp_path: Path)
     assert installation.records.mail.sends() == []
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_an_e_mail_it_never_sends_that_one_again(tmp_path: Path) -> None:
     box = Postbox(hang_for="u-1@example.com")
     installation = of(3, tmp_path)

@@ -65,6 +65,7 @@ def test_it_encrypts_and_logs_in(made: certificates.Certificates, tmp_path: Path
     assert box.addresses == ["ada@example.com"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong",
     [{"password": SecretStr("open barley")}, {"host": "127.0.0.1"}, {"ca_file": None}],

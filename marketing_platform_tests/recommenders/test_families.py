@@ -86,6 +86,7 @@ def test_repeat_knows_habits_and_discovery_what_is_new() -> None:
     assert scores(discovery, training)[2, 0] > 0, "c has no mug"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(FAMILIES))
 @settings(max_examples=25, deadline=None)
 @given(training=trainings())

@@ -32,6 +32,8 @@ from marketing_platform.recommenders.rules import Rule, RuleBook
 from marketing_platform.stores.protocols import Select
 from marketing_platform_tests.tables import rows_of, stored
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
 TODAY = NOW.date()
 CATEGORIES = ("Camping", "Garden", "Kitchen")

@@ -209,6 +209,7 @@ class LedgerContract:
             assert list(pool.map(accept, range(8))).count(True) == 1
         assert [event.action for event in ledger.history(held)].count("accepted on purpose") == 1
 
+    @pytest.mark.slow
     def test_a_kill_leaves_no_half_registration(self, place: Place) -> None:
         for _ in range(3):
             killed_half_way(register_without_end, place)

@@ -160,6 +160,7 @@ class ShelfContract:
         assert shelf.current() == f"r-{won.index(True)}"
         assert len(shelf.history()) == 1
 
+    @pytest.mark.slow
     def test_a_kill_leaves_the_old_release_or_the_new_one(self, place: Place) -> None:
         """Another process publishes without end and is killed at random moments, six times on one shelf."""
         shelf = place.open().shelf

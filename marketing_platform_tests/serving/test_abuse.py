@@ -22,6 +22,8 @@ from marketing_platform_tests.callers import new_key
 from marketing_platform_tests.serving.conftest import Platform
 from marketing_platform_tests.serving.server import Answer, Server, received, request, serving
 
+pytestmark = pytest.mark.slow
+
 _LONG = bool(os.environ.get("MARKETING_TEST_ABUSE"))
 _CONNECTIONS = 10_000 if _LONG else 1_500
 _SLOW = 2_000 if _LONG else 200

@@ -41,6 +41,8 @@ from marketing_platform_tests.serving.test_errors import error_of
 from serving.access.gatekeeper import Gatekeeper, gatekeeper
 from serving.app import create_app
 
+pytestmark = pytest.mark.slow
+
 READ_ONE = {
     "/recommendations/u-1": Scope.READ_RECOMMENDATIONS,
     "/recommendations/u-1?message=hello": Scope.READ_RECOMMENDATIONS,

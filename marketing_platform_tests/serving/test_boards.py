@@ -102,6 +102,7 @@ def test_an_erased_user_has_no_board(fresh_platform: Platform) -> None:
         assert (gone.status_code, gone.json()["error_code"]) == (404, "unknown_user")
 
 
+@pytest.mark.slow
 def test_a_new_release_has_boards_of_its_own(fresh_platform: Platform) -> None:
     fresh_platform.publish(1)
     with fresh_platform.client() as client:

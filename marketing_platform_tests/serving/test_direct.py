@@ -25,6 +25,8 @@ from serving.limits.settings import LimitSettings
 from serving.recommendations.direct import DirectAnswers
 from serving.recommendations.service import Kind
 
+pytestmark = pytest.mark.slow
+
 URL = "/api/v1/users/{}/recommendations"
 _OF_EACH_REQUEST = {"x-request-id", "ratelimit", "date"}
 

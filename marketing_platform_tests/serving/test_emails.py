@@ -20,6 +20,8 @@ from marketing_platform_tests.callers import client_of
 from marketing_platform_tests.serving.conftest import MORNING, Platform
 from marketing_platform_tests.serving.test_errors import error_of
 
+pytestmark = pytest.mark.slow
+
 WEEKLY = {"template": "weekly_picks"}
 BASE = "https://api.example.com"
 

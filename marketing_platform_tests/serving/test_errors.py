@@ -165,6 +165,7 @@ def test_the_table_has_every_status_that_the_api_may_answer() -> None:
     assert all(kind.retry_after for kind in ERRORS.values() if kind.status in {429, 503})
 
 
+@pytest.mark.slow
 def test_probes_tell_life_from_readiness(fresh_platform: Platform) -> None:
     with TestClient(fresh_platform.app()) as client:
         for prefix in ("", "/api/v1"):

@@ -32,6 +32,8 @@ from marketing_platform_tests.serving.conftest import (
 )
 from serving.experiments.exposing import Exposures
 
+pytestmark = pytest.mark.slow
+
 WHOLE = {**EXPERIMENT, "experiment": "e", "about": "product", "seed": "s"}
 # What growthbook 4.0.0 (PyPI) says of the six users with the seed "s" and hash version 2.
 DRAWN = dict(zip(USERS, ["content", "other", "other", "content", "content", "content"], strict=True))

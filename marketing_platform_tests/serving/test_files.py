@@ -18,6 +18,8 @@ from marketing_platform_tests.callers import client_of
 from marketing_platform_tests.serving.conftest import Platform, Response
 from marketing_platform_tests.serving.test_errors import error_of
 
+pytestmark = pytest.mark.slow
+
 URL = "/api/v1/files"
 CONTENT = b"date,platform,account\n2026-06-30,Meta,A\n"
 BYTES = {"Content-Type": "application/octet-stream"}

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from marketing_platform.cli.processes import api_command, free_port, running, wait_for
 from marketing_platform_tests.callers import new_key
 from marketing_platform_tests.serving.conftest import Platform
@@ -16,6 +18,7 @@ _CONFIG = Path(__file__).with_name("fuzz.toml")
 _EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "8")
 
 
+@pytest.mark.slow
 def test_the_api_does_what_its_document_says(fresh_platform: Platform, tmp_path: Path) -> None:
     """Every phase of schemathesis: examples, boundary values, random requests, sequences of requests."""
     fresh_platform.publish(1)

@@ -26,6 +26,7 @@ def health_for(platform: Platform, scopes: Collection[Scope]) -> dict[str, Any]:
         return client.get("/api/v1/health").json()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scopes", [(), (Scope.ADMIN, Scope.WRITE_DATA)], ids=["nobody", "with other scopes"])
 def test_what_is_wrong_is_said_and_not_why(fresh_platform: Platform, scopes: Collection[Scope]) -> None:
     fresh_platform.publish(1)
@@ -39,6 +40,7 @@ def test_why_is_said_to_who_may_read_metrics(fresh_platform: Platform) -> None:
     assert "recommendations__gen2" in reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["", "/api/v1"])
 def test_without_a_release_it_lives_and_is_not_ready(fresh_platform: Platform, prefix: str) -> None:
     with TestClient(fresh_platform.app()) as client:

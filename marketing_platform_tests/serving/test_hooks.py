@@ -29,6 +29,8 @@ from marketing_platform_tests.serving.conftest import Response
 from marketing_platform_tests.serving.test_errors import error_of
 from serving.app import create_app
 
+pytestmark = pytest.mark.slow
+
 _DECLARED = """
 hooks:
   - {name: orders, land: "shop/orders_{call}.csv"}

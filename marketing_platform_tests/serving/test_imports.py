@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_importing_the_app_pulls_in_no_heavy_library() -> None:
     heavy = ("dagster", "torch", "pandas", "pymilvus", "onnxruntime", "great_expectations")
     program = f"import sys, serving.app; print([name for name in {heavy} if name in sys.modules])"

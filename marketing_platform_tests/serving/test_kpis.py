@@ -22,6 +22,8 @@ from marketing_platform_tests.serving.conftest import Platform, await_until, enc
 from serving.app import create_app
 from serving.remembered import Remembered
 
+pytestmark = pytest.mark.slow
+
 URL = "/api/v1/kpis"
 
 

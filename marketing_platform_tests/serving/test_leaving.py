@@ -19,6 +19,8 @@ from marketing_platform_tests.serving.conftest import (
     spares_of,
 )
 
+pytestmark = pytest.mark.slow
+
 URL = "/api/v1/users/u-1/recommendations"
 FIRST, SECOND, THIRD, FOURTH = products_of(1)
 SPARE, LAST = spares_of(1)

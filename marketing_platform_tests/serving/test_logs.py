@@ -265,6 +265,7 @@ def test_what_is_no_refusal_is_no_security_event(client: TestClient, logged: Log
     assert not [line for line in logged if line["event"] == "security"]
 
 
+@pytest.mark.slow
 def test_a_process_writes_nothing_but_lines(fresh_platform: Platform) -> None:
     fresh_platform.publish(1)
     port = free_port()

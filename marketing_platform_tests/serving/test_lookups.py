@@ -66,6 +66,7 @@ def client(fresh_platform: Platform, gate: Gate) -> Iterator[TestClient]:
         gate.way.set()
 
 
+@pytest.mark.slow
 def test_fifty_that_wait_hold_up_nobody_else(client: TestClient, gate: Gate) -> None:
     gate.way.clear()
     with ThreadPoolExecutor(50) as others:

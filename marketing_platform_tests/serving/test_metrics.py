@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 
+import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 
@@ -29,6 +30,7 @@ def _process() -> Figures:
 
 
 # Stands first: `client` of the others counts its own release in this process.
+@pytest.mark.slow
 def test_it_says_which_release_serves_and_how_old_that_is(fresh_platform: Platform) -> None:
     fresh_platform.publish(1)
     with fresh_platform.client() as client:

@@ -90,6 +90,7 @@ def test_a_collected_release_is_gone_also_when_it_was_open(
     assert client.get(url).json()["error_code"] == "unknown_release"
 
 
+@pytest.mark.slow
 def test_more_past_releases_than_stay_open_are_asked_at_once(
     client: TestClient, fresh_platform: Platform
 ) -> None:

@@ -6,6 +6,7 @@ import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from fastapi.testclient import TestClient
 
 from marketing_platform_tests.serving.conftest import Platform, Response, await_until
@@ -45,6 +46,7 @@ def release_of(client: TestClient) -> str:
     return client.get("/api/v1/health").json()["release_id"]
 
 
+@pytest.mark.slow
 def test_swaps_under_load_drop_and_mix_nothing(fresh_platform: Platform) -> None:
     fresh_platform.publish(1)
     later = [fresh_platform.build(generation) for generation in (2, 3)]

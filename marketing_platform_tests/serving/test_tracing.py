@@ -21,6 +21,8 @@ from marketing_platform_tests.serving.conftest import Logged, Platform, await_un
 from serving.app import create_app
 from serving.observability import tracing
 
+pytestmark = pytest.mark.slow
+
 _TRACE = "0af7651916cd43dd8448eb211c80319c"
 _PARENT = "b7ad6b7169203331"
 

@@ -36,6 +36,8 @@ from marketing_platform_tests.serving.test_errors import error_of
 from marketing_platform_tests.serving.writing import PURCHASE, served
 from serving.app import create_app
 
+pytestmark = pytest.mark.slow
+
 DATA = {"profile": {"name": "Ada"}, "purchases": [PURCHASE]}
 FAST = {"MARKETING_LIMIT_BURST": "100000", "MARKETING_LIMIT_SUSTAINED": "1000000"}
 JSON = {"Content-Type": "application/json"}

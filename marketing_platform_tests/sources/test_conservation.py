@@ -36,6 +36,7 @@ CELLS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0
 ROWS = st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYOUTS)
 @settings(max_examples=60, deadline=None)
 @given(content=BYTES, packed=st.booleans())

@@ -136,6 +136,7 @@ def test_an_endless_line_is_read_through_without_being_kept() -> None:
     assert found[1][0]["_raw_bytes"] == str(len(line))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "corrupt"])
 def test_broken_gzip_gives_its_rows_and_one_last_record(damage: str) -> None:
     whole = gzip.compress(HEADER + b"".join(b"%d,u%d,hi\n" % (n, n * 7919 % 1000) for n in range(20_000)))

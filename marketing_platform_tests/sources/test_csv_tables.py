@@ -59,6 +59,7 @@ def by_bytes(content: bytes, spec: SourceSpec, **limits: int) -> list[dict[str, 
     return raw(content, spec, **limits).to_pylist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 @settings(max_examples=300, deadline=None)
 @given(content=CONTENT)

@@ -32,6 +32,7 @@ def _rows(folder: Path, name: str, table: str) -> pa.Table:
     return pa.concat_tables([projection.tables[table] for projection in found])
 
 
+@pytest.mark.slow
 def test_online_retail(shared_data: Path) -> None:
     rows, worth, users = 0, Decimal(0), set[str]()
     for found in _projections(shared_data, "online_retail/online_retail.parquet"):

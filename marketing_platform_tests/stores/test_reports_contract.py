@@ -23,6 +23,7 @@ def read(reports: Reports, name: str) -> object:
 class ReportsContract:
     """The behaviour; `reports` is a fixture of the class that names an implementation."""
 
+    @pytest.mark.slow
     def test_what_is_written_is_read(self, reports: Reports) -> None:
         reports.write(NAME, DOCUMENT)
         assert reports.read(NAME) == DOCUMENT

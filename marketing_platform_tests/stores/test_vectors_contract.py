@@ -190,6 +190,7 @@ class VectorsContract:
         with pytest.raises(UnknownName, match="a_1"):
             store.count("a_1")
 
+    @pytest.mark.slow
     def test_readers_in_threads_and_processes(self, store: Vectors):
         store.write(NAME, [records(range(DIM))], dim=DIM)
         reader = store.open(NAME)
@@ -202,6 +203,7 @@ class VectorsContract:
         assert in_another_process(nearest, store, NAME, axis(2)[None], 1)[0][0].record_id == AWKWARD[2]
         reader.close()
 
+    @pytest.mark.slow
     def test_a_killed_writer_leaves_no_name(self, store: Vectors):
         killed_half_way(write_and_hang, store)
         assert store.names() == []
