@@ -19,6 +19,7 @@ def resident():
 
 pieces = [bytes(20_000) for _ in range(20_000)]
 kept = pieces[::1000]
+pieces.append(pieces)  # refers to itself
 held = resident()
 del pieces
 give_back()
