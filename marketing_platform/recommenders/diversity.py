@@ -34,9 +34,10 @@ class ItemSpace:
         there are, all are computed beforehand.
         """
         vectors = np.ascontiguousarray(features, np.float32)
-        made = len(vectors) ** 2 <= min(asked, _MOST_SIMILARITIES)
-        every = np.round(vectors @ vectors.T, _DIGITS) if made else None
-        return cls(vectors, np.full(len(vectors), -1), every)
+        unknown = np.full(len(vectors), -1)
+        if len(vectors) ** 2 <= min(asked, _MOST_SIMILARITIES):
+            return cls(None, unknown, np.round(vectors @ vectors.T, _DIGITS))
+        return cls(vectors, unknown, None)
 
     @classmethod
     def by_category(cls, categories: np.ndarray) -> ItemSpace:
@@ -46,12 +47,11 @@ class ItemSpace:
     @property
     def bytes_per_candidate(self) -> int:
         """Memory that `Nearest` takes for one candidate of one user."""
-        gathered = self._features is not None and self._all is None
-        return 8 + (self._features.shape[1] * 4 if gathered and self._features is not None else 0)
+        return 8 + (0 if self._features is None else self._features.shape[1] * 4)
 
     def features_of(self, places: np.ndarray) -> np.ndarray | None:
         """The features of every candidate, where similarities are not all known beforehand."""
-        return self._features[places] if self._features is not None and self._all is None else None
+        return None if self._features is None else self._features[places]
 
     def similarity(self, items: np.ndarray, places: np.ndarray, features: np.ndarray | None) -> np.ndarray:
         """Users x candidates: of each user's item to each of the user's candidates."""

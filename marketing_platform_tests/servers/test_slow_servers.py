@@ -36,7 +36,6 @@ _DEADLINES = {
     "PostgreSQL": {"read_seconds": 3.0},
     "Neo4j": {"read_seconds": 3.0, "write_seconds": 3.0, "retry_seconds": 3.0},
 }
-_PREFIXES = {"MongoDB": "MONGO", "PostgreSQL": "POSTGRES", "Neo4j": "NEO4J"}
 
 
 @dataclass(frozen=True)
@@ -126,15 +125,7 @@ def test_the_api_answers_in_time_and_recovers(slowed: Slowed, name: str) -> None
     assert slowed.api.get("/api/v1/health").status_code == 200
 
 
-def _patient(patch: pytest.MonkeyPatch, *names: str) -> None:
-    """Give these servers time: a busy machine keeps those waiting, too, that nothing slows down."""
-    for name in names:
-        for deadline in _DEADLINES[name]:
-            patch.setenv(f"MARKETING_{_PREFIXES[name]}_{deadline.upper()}", "60")
-
-
-def test_the_pipeline_says_who_was_too_slow(slowed: Slowed, monkeypatch: pytest.MonkeyPatch) -> None:
-    _patient(monkeypatch, "MongoDB", "PostgreSQL")
+def test_the_pipeline_says_who_was_too_slow(slowed: Slowed) -> None:
     before = slowed.installation.release()
     _land(slowed.installation, slowed.folder, "slow")
     slowed.lines["Neo4j"].delay = _SLOW
@@ -144,6 +135,5 @@ def test_the_pipeline_says_who_was_too_slow(slowed: Slowed, monkeypatch: pytest.
     assert "Traceback" not in failed.err
     assert slowed.installation.release() == before
     slowed.lines["Neo4j"].delay = 0.0
-    _patient(monkeypatch, "Neo4j")
     assert slowed.installation.command("run", "--json").code == 0
     assert slowed.installation.release().totals.rows_landed == 120
