@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from uuid import uuid4
 
 import dagster as dg
@@ -24,7 +25,7 @@ from marketing_platform.defs.pools import limit_pools
 from marketing_platform.defs.progress import Before, Listener, OnProgress, before
 from marketing_platform.errors import MarketingPlatformError, StoreUnavailable
 from marketing_platform.ingestion.landing import Taken, take_landed
-from marketing_platform.memory import give_back
+from marketing_platform.memory import Leftovers
 from marketing_platform.releases.records import open_records
 from marketing_platform.releases.version import made_before
 from marketing_platform.settings import PROJECT_DIR, Settings
@@ -150,7 +151,7 @@ class Pipeline:
         steps = [node.name for node in job.get_subset().graph.nodes]
         progress = Listener(job_name, steps, self._before(job_name, tags), self._on_progress)
         self._instance.add_event_listener(run_id, progress.hear)
-        self._instance.add_event_listener(run_id, _after_step)
+        self._instance.add_event_listener(run_id, partial(_after_step, Leftovers()))
         if not _succeeds(job, self._instance, run_id, {**tags, PROCESS: this_process()}):
             failures = what_failed(self._instance, run_id)
             if job_name == PUBLISH:
@@ -211,7 +212,7 @@ def _succeeds(
     return result.success
 
 
-def _after_step(entry: dg.EventLogEntry) -> None:
+def _after_step(leftovers: Leftovers, entry: dg.EventLogEntry) -> None:
     """All steps of this process share its memory; started by Dagster's UI or daemon, each has its own."""
     if entry.dagster_event is not None and entry.dagster_event.is_step_success:
-        give_back()
+        leftovers.clear()
