@@ -138,6 +138,7 @@ lock:
 	$(COMPILE) --overrides requirements.overrides pyproject.toml -o requirements.lock
 	$(COMPILE) --overrides requirements.overrides pyproject.toml --extra servers --extra encoders --extra kubernetes --group dev -c requirements.lock -o requirements-dev.lock
 	$(COMPILE) --overrides requirements.overrides pyproject.toml --extra servers --extra encoders --extra kubernetes -c requirements.lock -o requirements-servers.lock
+	$(COMPILE) --overrides requirements.overrides pyproject.toml --extra spark -c requirements-dev.lock -o requirements-spark.lock
 	$(COMPILE) pyproject.toml --extra torch -c requirements.lock -o requirements-torch.lock
 
 clean:
