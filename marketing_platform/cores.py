@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -39,3 +39,17 @@ def in_order(
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def ahead(given: Iterable[Given]) -> Generator[Given]:
+    """The same in the same order, each made while the one before is worked on.
+
+    What making one raises is raised when its turn comes.
+    """
+    source = iter(given)
+    end = object()
+    with ThreadPoolExecutor(1, "ahead") as pool:
+        coming = pool.submit(next, source, end)
+        while (one := coming.result()) is not end:
+            coming = pool.submit(next, source, end)
+            yield cast(Given, one)

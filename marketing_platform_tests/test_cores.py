@@ -7,7 +7,7 @@ from threading import Barrier, Event
 
 import pytest
 
-from marketing_platform.cores import cores, in_order
+from marketing_platform.cores import ahead, cores, in_order
 
 SECONDS = 30
 
@@ -83,3 +83,31 @@ def test_an_error_comes_through_and_ends_the_work() -> None:
     with pytest.raises(ValueError, match="three"):
         list(in_order(work, counted(1000, taken), threads=2))
     assert len(taken) < 10
+
+
+def test_the_next_is_made_while_one_is_worked_on() -> None:
+    made = [Event() for _ in range(3)]
+
+    def source() -> Iterator[int]:
+        for number, event in enumerate(made):
+            event.set()
+            yield number
+        raise ValueError("no fourth")
+
+    found = ahead(source())
+    for number in range(2):
+        assert next(found) == number
+        assert made[number + 1].wait(SECONDS)
+    assert next(found) == 2
+    with pytest.raises(ValueError, match="no fourth"):
+        next(found)
+
+
+def test_only_one_is_made_ahead_and_none_after_the_last() -> None:
+    taken: list[int] = []
+    found = ahead(counted(10, taken))
+    assert [next(found), next(found)] == [0, 1]
+    found.close()
+    assert taken == [0, 1, 2]
+    assert list(ahead(counted(4, []))) == [0, 1, 2, 3]
+    assert list(ahead([])) == []

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import ladybug
 import pyarrow as pa
 
+from marketing_platform.cores import ahead
 from marketing_platform.stores.graph_values import MOMENT, quoted, storable, storable_relations
 from marketing_platform.stores.protocols import GraphChanges, NodeSet, RelationSet
 
@@ -26,9 +27,10 @@ _ROWS_AT_ONCE = 1_000_000
 
 def build(database: ladybug.Database, nodes: Iterable[NodeSet], relations: Iterable[RelationSet]) -> None:
     """Fill an empty database; ValueError when a key repeats or an end of a relation is not there."""
-    for label, sets in groupby(_together(nodes, _label), key=_label):
+    # Whoever gives rows reads and joins tables meanwhile, which takes a core that copying leaves free.
+    for label, sets in groupby(ahead(_together(nodes, _label)), key=_label):
         _make_label(database, label, sets)
-    for kind, sets in groupby(_together(relations, _type), key=_type):
+    for kind, sets in groupby(ahead(_together(relations, _type)), key=_type):
         _make_relations(database, kind, sets)
 
 
@@ -44,7 +46,7 @@ def change(database: ladybug.Database, changes: GraphChanges) -> None:
         _set_nodes(database, changed)
     for more in _together(changes.added_relations, _type):
         _copy_relations(database, more)
-    for kind, sets in groupby(_together(changes.renewed_relations, _type), key=_type):
+    for kind, sets in groupby(ahead(_together(changes.renewed_relations, _type)), key=_type):
         _run(database, f"DROP TABLE {quoted(kind)}")
         _make_relations(database, kind, sets)
 
