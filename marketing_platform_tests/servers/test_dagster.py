@@ -187,7 +187,7 @@ def write_once(home: str, pool: str | None) -> tuple[float, float]:
     @dg.asset(pool=pool)
     def written() -> None:
         times.append(time.time())
-        time.sleep(2)
+        time.sleep(4)  # another run that may begin does so meanwhile, on a busy machine as well
         times.append(time.time())
 
     job = dg.Definitions(
