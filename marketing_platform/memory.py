@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import resource
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,11 +24,11 @@ class Leftovers:
     def clear(self) -> None:
         """To be called after a piece of work."""
         if _resident() >= self._held + _WORTH_IT:
-            give_back()
+            _give_back()
             self._held = _resident()
 
 
-def give_back() -> None:
+def _give_back() -> None:
     """Return to the system what nobody refers to any more; takes some tenths of a second.
 
     What refers to itself waits for Python's collector, which counts objects, not their bytes; and allocators
@@ -42,9 +43,15 @@ def give_back() -> None:
         trim(0)
 
 
+def largest_ever() -> int:
+    """The most bytes of this process that were in memory since it began, as the system counts."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
 def _resident() -> int:
     """Bytes of this process in memory; where the system does not tell, the most there ever were."""
     try:
         return int(_PAGES.read_text(encoding="ascii").split()[1]) * resource.getpagesize()
     except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return largest_ever()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+
+from marketing_platform.memory import largest_ever
 
 _PROCESS = Path("/proc/self")
 _RESET_PEAK = "5"  # proc(5), clear_refs
@@ -32,7 +32,6 @@ def _peak_bytes() -> float:
     try:
         status = (_PROCESS / "status").read_text(encoding="ascii", errors="replace")
     except OSError:
-        unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        return largest_ever()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024.0
