@@ -42,7 +42,7 @@ from benchmarks.capacity_queue import (
 from marketing_platform.encoders.minilm import DIM
 
 DEMAND_USERS, DEMAND_EVENTS, DEMAND_REQUESTS = 10e6, 1e9, 2_000.0
-_SIZES = (100_000, 300_000)
+_SIZES = (100_000, 1_000_000)
 _FILES_A_DAY = 96
 _HELD = (1e6, 1e7, 1e8, 1e9)
 _WORKERS, _BUSY = (1, 4, 16), (0.5, 0.7, 0.9)
@@ -162,7 +162,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--measure", action="store_true", help="measure the constants first: a quarter of an hour"
+        "--measure", action="store_true", help="measure the constants first: minutes, hours for large sizes"
     )
     parser.add_argument(
         "--sizes",

@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 
 from benchmarks.capacity_queue import Latency, poisson, summary
-from benchmarks.serving import Shelf, key_of, multiplied, ours
+from benchmarks.serving import Shelf, key_of, multiplied, ours, released
 from marketing_platform.access import Scope
 from marketing_platform.settings import Settings
 
@@ -63,7 +63,9 @@ class ApiFigures:
 
 def measured(folder: Path) -> ApiFigures:
     """Each kind of question alone, then the look-up at several rates."""
-    shelf = multiplied(Settings(data_dir=folder), _USERS)  # pyright: ignore[reportCallIssue]
+    settings = Settings(data_dir=folder)  # pyright: ignore[reportCallIssue]
+    released(settings)
+    shelf = multiplied(settings, _USERS)
     key = key_of(shelf.settings, Scope.READ_RECOMMENDATIONS, Scope.READ_ANALYTICS)
     with ours(shelf.settings) as port:
         (server,) = psutil.Process().children()

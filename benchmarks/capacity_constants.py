@@ -25,7 +25,7 @@ from benchmarks.scale import measure as measure_scale
 FILE = Path(__file__).with_name("capacity.json")
 TEXTS = "text_embeddings"
 # Stages whose work is one thing per user; what is not named here goes with events.
-_OF_USERS = frozenset(
+OF_USERS = frozenset(
     {
         "board_images",
         "campaign_evaluation",
@@ -50,7 +50,7 @@ _OF_USERS = frozenset(
 STORES = {
     "kept": ("event", "landed objects"),
     "documents.sqlite": ("event", "raw records and quarantine"),
-    "enriched.sqlite": ("event", "enriched events"),
+    "enriched": ("event", "enriched events"),
     "warehouse": ("event", "tables (Parquet)"),
     "graphs": ("event", "knowledge graph"),
     "vectors": ("vector", "collection of messages"),
@@ -85,17 +85,13 @@ _DOCUMENT = TypeAdapter(Constants)
 
 
 def measured(folder: Path, sizes: Sequence[int]) -> Constants:
-    """Measure everything in data folders below `folder`; a quarter of an hour for 100,000 and 300,000."""
+    """Measure everything in data folders below `folder`, the runs last: they take longest."""
     load = wanted()
-    scaled = [measure_scale(events, folder) for events in sizes]
     (folder / "api").mkdir()
     (folder / "bytes").mkdir()
-    return put_together(
-        scaled,
-        capacity_api.measured(folder / "api"),
-        capacity_bytes.measured(folder / "bytes", events=_BYTES_EVENTS, users=_BYTES_USERS),
-        load,
-    )
+    api = capacity_api.measured(folder / "api")
+    read = capacity_bytes.measured(folder / "bytes", events=_BYTES_EVENTS, users=_BYTES_USERS)
+    return put_together([measure_scale(events, folder) for events in sizes], api, read, load)
 
 
 def put_together(
@@ -150,7 +146,7 @@ def _costs(small: Scaled, large: Scaled, which: str) -> dict[str, StageCost]:
 def _driver(stage: str) -> Driver:
     if stage == TEXTS:
         return Driver.TEXTS
-    return Driver.USERS if stage in _OF_USERS else Driver.EVENTS
+    return Driver.USERS if stage in OF_USERS else Driver.EVENTS
 
 
 def _amounts(one: Scaled, run: Run) -> dict[Driver, float]:

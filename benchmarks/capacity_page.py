@@ -205,8 +205,6 @@ def _limits(found: Found) -> str:
                 " ones:"
                 f" the history is {demand.held[Driver.EVENTS] / constants.events[1]:,.0f} times what was"
                 " measured."
-                " `similar_users` compares users with users and grows faster than any line where all are"
-                " compared."
                 " One run has one machine; beyond it the same steps run on Spark (`MARKETING_COMPUTE=spark`)."
             ),
         ]

@@ -86,9 +86,11 @@ def floor(folder: Path) -> Run:
 
 def _installation(folder: Path, events: int) -> Path:
     """A new data folder; the encoder's model is part of an installation, not of a run."""
+    models = folder.resolve() / "models"
+    open_encoder(models)
     data_dir = folder / f"scale-{events}"
     data_dir.mkdir()
-    (data_dir / "models").symlink_to((folder / "models").resolve(), target_is_directory=True)
+    (data_dir / "models").symlink_to(models, target_is_directory=True)
     return data_dir
 
 
@@ -170,7 +172,6 @@ def main() -> None:
     console.quiet = given.json_only
     with tempfile.TemporaryDirectory(prefix="scale-benchmark-", dir=given.folder) as temporary:
         folder = Path(temporary)
-        open_encoder(folder / "models")
         base = floor(folder)
         scaled: list[Scaled] = []
         for events in given.sizes:

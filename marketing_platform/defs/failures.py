@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
+from dagster._core.events import JobFailureData
 from dagster._core.execution.plan.objects import StepFailureData
 from dagster_shared.error import SerializableErrorInfo
 
@@ -56,9 +57,14 @@ def _check_line(check: dg.AssetCheckEvaluation) -> str:
 def _step_line(event: dg.DagsterEvent) -> str:
     data = event.event_specific_data
     error = data.error if isinstance(data, StepFailureData) else None
-    while error is not None and error.cause is not None and not _is_ours(error):
+    return f"{event.step_key}: {_told(_root(error)) if error else 'no error was recorded'}"
+
+
+def _root(error: SerializableErrorInfo) -> SerializableErrorInfo:
+    """What was raised on purpose, or else what was raised first; Dagster wraps both."""
+    while error.cause is not None and not _is_ours(error):
         error = error.cause
-    return f"{event.step_key}: {_told(error) if error else 'no error was recorded'}"
+    return error
 
 
 def _is_ours(error: SerializableErrorInfo) -> bool:
@@ -76,10 +82,16 @@ def _told(error: SerializableErrorInfo) -> str:
 
 
 def _whole_line(instance: dg.DagsterInstance, run_id: str) -> str:
-    """Why a run failed outside its steps; what Dagster noted just before says more than the failure."""
+    """Why a run failed outside its steps, as when what they need cannot be opened.
+
+    Where Dagster kept no error (the process died, say), what it noted just before says more than the failure.
+    """
     before = ""
     for event in _events(instance, run_id, dg.DagsterEventType.ENGINE_EVENT, dg.DagsterEventType.RUN_FAILURE):
         if event.event_type is dg.DagsterEventType.RUN_FAILURE:
+            data = event.event_specific_data
+            if isinstance(data, JobFailureData) and data.error is not None:
+                return _told(_root(data.error))
             return " ".join(filter(None, (event.message, before)))
         before = event.message or ""
     return "no error was recorded"

@@ -17,6 +17,10 @@ tables:
     columns: {user_id: user_id, mesage: text}
 """
 
+_USERS = """Customer ID;Name;E-mail;Country;Language;Customer since;Newsletter
+u-1;Ada;ada@example.org;IT;it-IT;10.06.2024;yes
+"""
+
 
 def _failed(finished: Finished, *said: str) -> None:
     assert finished.code in (1, 2)
@@ -86,6 +90,15 @@ def test_where_nothing_landed_there_is_no_release(tmp_path: Path) -> None:
         *("release_id", "rows_landed", "rows_valid", "rows_quarantined"),
         *("users", "campaigns", "vectors", "edges", "seconds"),
     }
+
+
+@pytest.mark.slow
+def test_an_encoder_that_cannot_be_opened_is_named_though_no_step_began(tmp_path: Path) -> None:
+    (tmp_path / "landing" / "crm").mkdir(parents=True)
+    (tmp_path / "landing" / "crm" / "users.csv").write_text(_USERS)
+    finished = command("run", data_dir=str(tmp_path), encoder="openai", settle_seconds="0")
+    _failed(finished, "set MARKETING_ENCODER_MODEL")
+    assert "An exception was thrown" not in finished.err
 
 
 @pytest.mark.parametrize("group", ["batches", "quarantine show", "releases list"])
