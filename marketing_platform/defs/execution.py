@@ -44,7 +44,8 @@ class RunFailed(MarketingPlatformError):
 def open_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
     """The Dagster instance of the data folder, configured by the project's file for the profile."""
     home = prepare_home(settings)
-    os.environ.setdefault("DAGSTER_HOME", home)
+    # Whatever else somebody uses Dagster for: the file names this folder by the variable.
+    os.environ["DAGSTER_HOME"] = home
     with _reaching_storage(settings), dg.DagsterInstance.from_config(home) as instance:
         limit_pools(instance)
         yield instance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +28,7 @@ from marketing_platform.releases.writer import LockSession
 from marketing_platform.settings import Settings
 from marketing_platform.stores.registry import Stores, from_environment, open_stores
 from marketing_platform.stores.spark_settings import SparkSettings
+from marketing_platform.stores.warehouse_duckdb import cursors_of
 
 
 def _compute(settings: Settings) -> Compute:
@@ -38,8 +40,12 @@ def _compute(settings: Settings) -> Compute:
 
 def build_resources(settings: Settings, *, stores: Stores | None = None) -> dict[str, Any]:
     """Every resource by key, for the profile of the settings."""
-    duckdb = DuckDBResource(database=":memory:", connection_config={"memory_limit": settings.duckdb_memory})
-    stores = stores or open_stores(settings, connect=duckdb.get_connection)
+    # Memory goes back when a query ends.
+    config = {"memory_limit": settings.duckdb_memory, "enable_external_file_cache": False}
+    duckdb = DuckDBResource(database=":memory:", connection_config=config)
+    kept = ExitStack()
+    connect = cursors_of(lambda: kept.enter_context(duckdb.get_connection()))
+    stores = stores or open_stores(settings, connect=connect)
     compute = _compute(settings)
     stores = replace(stores, warehouse=compute.warehouse(stores.warehouse))
     records = open_records(settings)

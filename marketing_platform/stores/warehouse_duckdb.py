@@ -31,19 +31,13 @@ _ROW_GROUP = 122_880
 _LOOKED_AT = 10_000  # rows that tell which columns repeat themselves
 
 
-def sharing(*statements: str, **config: str | bool | int | float | list[str]) -> Connect:
+def cursors_of(opened: Callable[[], duckdb.DuckDBPyConnection]) -> Connect:
     """A way to connect that hands out cursors of one database, opened when first asked for.
 
     Opening one costs 10 to 40 ms, a cursor next to nothing. The database holds no data, only each cursor's
-    temporary views of parts. `statements` set what `config` cannot: settings of extensions.
+    temporary views of parts.
     """
-
-    @cache
-    def database() -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect(":memory:", config=config)
-        for statement in statements:
-            connection.execute(statement)
-        return connection
+    database = cache(opened)
 
     @contextmanager
     def connect() -> Generator[duckdb.DuckDBPyConnection]:
@@ -51,6 +45,18 @@ def sharing(*statements: str, **config: str | bool | int | float | list[str]) ->
             yield cursor
 
     return connect
+
+
+def sharing(*statements: str, **config: str | bool | int | float | list[str]) -> Connect:
+    """Cursors of one database; `statements` set what `config` cannot: settings of extensions."""
+
+    def opened() -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(":memory:", config=config)
+        for statement in statements:
+            connection.execute(statement)
+        return connection
+
+    return cursors_of(opened)
 
 
 in_memory = sharing(enable_external_file_cache=False)  # memory goes back when a query ends

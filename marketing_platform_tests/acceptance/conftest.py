@@ -11,10 +11,7 @@ import pytest
 from marketing_platform.encoders import open_encoder
 from marketing_platform.settings import Settings
 from marketing_platform_tests.acceptance.installation import Installation
-from marketing_platform_tests.event_log import quick_event_log
 from marketing_platform_tests.once import made_once
-
-__all__ = ["quick_event_log"]
 
 Install = Callable[..., Installation]
 

@@ -3,6 +3,5 @@
 from __future__ import annotations
 
 from marketing_platform_tests.acceptance.conftest import install, models
-from marketing_platform_tests.event_log import quick_event_log
 
-__all__ = ["install", "models", "quick_event_log"]
+__all__ = ["install", "models"]

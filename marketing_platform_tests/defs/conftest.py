@@ -13,10 +13,7 @@ from marketing_platform.defs.execution import open_instance
 from marketing_platform.sample import write_sample
 from marketing_platform.settings import Settings
 from marketing_platform_tests.acceptance.installation import Installation
-from marketing_platform_tests.event_log import quick_event_log
 from marketing_platform_tests.once import made_once
-
-__all__ = ["quick_event_log"]
 
 
 @pytest.fixture(scope="session")

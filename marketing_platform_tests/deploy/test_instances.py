@@ -13,6 +13,7 @@ from marketing_platform.settings import PROJECT_DIR, Settings
 
 # What the profiles differ in, and only they.
 _OF_SERVERS = {"storage", "concurrency", "compute_logs"}
+_OF_EMBEDDED = {"event_log_storage"}
 _MORE_OF_SERVERS = {"run_monitoring": {"max_runtime_seconds", "free_slots_after_run_end_seconds"}}
 
 
@@ -26,6 +27,8 @@ def test_what_is_shared_is_the_same() -> None:
     for section, more in _MORE_OF_SERVERS.items():
         for name in more:
             servers[section].pop(name)
+    for name in _OF_EMBEDDED:
+        embedded.pop(name)
     assert {name: value for name, value in servers.items() if name not in _OF_SERVERS} == embedded
 
 
