@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,13 @@ PROJECT = Path(__file__).resolve().parent.parent
 def pytest_sessionfinish() -> None:
     """Ends the servers of this process; at its exit a worker of xdist would be killed while they end."""
     end_all()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What a first try failed with, where CI tried once more; the plugin keeps its name alone."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.section(f"first try of {report.nodeid}", sep="_")
+        terminalreporter.write_line(report.longreprtext)
 
 
 @pytest.fixture(scope="session")

@@ -447,7 +447,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged(
     with served(tmp_path, **FAST, MARKETING_WRITES_SEGMENT_SECONDS="0.3") as running:
 
         def write(thread: int) -> None:
-            with httpx.Client(timeout=10) as connection:
+            with httpx.Client(timeout=60) as connection:
                 for number in range(10_000):
                     key = f"{thread}-{number}"
                     try:
@@ -464,7 +464,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged(
         threads = [threading.Thread(target=write, args=(thread,)) for thread in range(4)]
         for thread in threads:
             thread.start()
-        await_until(lambda: bool(acknowledged))
+        await_until(lambda: bool(acknowledged), seconds=60)
         time.sleep(random.Random(seed).random())
         running.process.kill()
         running.process.wait()
