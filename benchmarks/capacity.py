@@ -53,7 +53,7 @@ _FULL_WITHIN, _RELEASE_WITHIN = 24 * 3600.0, 6 * 3600.0
 _COPIES = 3
 _FLOAT = 4
 _INDEX = 1.2  # of the vectors: links of a graph of neighbours with 16 each, beside 384 floats
-_HISTORY = ("kept", "documents.sqlite", "enriched.sqlite", "warehouse")
+_HISTORY = ("kept", "documents.sqlite", "enriched", "warehouse")
 
 
 def answered(demand: Demand, constants: Constants, machine: Machine) -> list[Step]:
