@@ -72,7 +72,7 @@ def write(found: Found) -> None:
             " benchmarks.capacity --measure`"
             f" measures. {found.constants.measured} The load, the processes that wanted a core before, was"
             f" {found.constants.load:g}, so constants of time are CPU seconds, which other work"
-            " changes little."
+            " stretches less than the clock's."
         ),
         _answer(found),
         _constants(found.constants),
@@ -143,7 +143,7 @@ def _constants(constants: Constants) -> str:
             ),
             table(("bytes on disk", "bytes"), stored),
             table(("one request at a time, one API process", "CPU ms", "p50 ms", "p99 ms"), questions),
-            prose("Latencies hold whatever else the machine did meanwhile, CPU milliseconds little of it."),
+            prose("Latencies hold whatever else the machine did meanwhile, CPU milliseconds less of it."),
         ]
     )
 
