@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 
 from marketing_platform_tests.servers import (
     bigquery,
+    chromium,
     gcs,
     kafka,
     milvus,
@@ -46,6 +47,7 @@ def main() -> None:
         with running():
             print(f"up after {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201
     n8n.installed()  # its tests start it, with their workflows
+    chromium.installed()
 
 
 if __name__ == "__main__":

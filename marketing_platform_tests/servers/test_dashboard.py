@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -19,11 +18,11 @@ from marketing_platform.settings import PROJECT_DIR
 from marketing_platform_tests.callers import new_key
 from marketing_platform_tests.dashboard.conftest import SCOPES, listening, platform_in
 from marketing_platform_tests.dashboard.test_uploads import GOOD, HEADER
+from marketing_platform_tests.servers import chromium
 from marketing_platform_tests.servers.base import free_port, started
 from marketing_platform_tests.serving.conftest import Platform
 
 PAGES = ("", "ask", "campaigns", "forecasts", "recommendations", "experiments", "quality", "upload", "data")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 30_000  # milliseconds
 PHONE_WIDTH = 360  # pixels
 
@@ -67,12 +66,10 @@ def _answers(url: str) -> bool:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert path, f"one of {', '.join(BROWSERS)} is needed"
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             tmp_path_factory.mktemp("profile"),
-            executable_path=path,
+            executable_path=chromium.installed(),
             args=["--no-sandbox", "--disable-background-networking"],
             color_scheme="light",
             viewport={"width": 1280, "height": 900},
