@@ -87,7 +87,8 @@ def floor(folder: Path) -> Run:
 def _installation(folder: Path, events: int) -> Path:
     """A new data folder; the encoder's model is part of an installation, not of a run."""
     models = folder.resolve() / "models"
-    open_encoder(models)
+    if not models.is_dir():
+        open_encoder(models)
     data_dir = folder / f"scale-{events}"
     data_dir.mkdir()
     (data_dir / "models").symlink_to(models, target_is_directory=True)

@@ -15,11 +15,11 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, NullPool, Pool, QueuePool, create_engine
 
-_BUSY_SECONDS = 30
-_INDEX = "index"  # the file in which events of all runs are found
 _MOST_RUNS = 50  # that engines are kept for: a daemon sees runs for months
 
 
@@ -47,7 +47,7 @@ class EventLog(SqliteEventLogStorage):
 
     def index_connection(self) -> AbstractContextManager[Connection]:
         """To the file of all runs, which stays open."""
-        return self._connection(_INDEX, super().index_connection(), QueuePool)
+        return self._connection(INDEX_SHARD_NAME, super().index_connection(), QueuePool)
 
     def wipe(self) -> None:
         """Forget everything; files of runs are removed."""
@@ -71,7 +71,7 @@ class EventLog(SqliteEventLogStorage):
                     pass
                 if len(self._engines) > _MOST_RUNS:
                     self._forget()
-                url, options = self.conn_string_for_shard(file), {"timeout": _BUSY_SECONDS}
+                url, options = self.conn_string_for_shard(file), {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
                 self._engines[file] = create_engine(url, poolclass=pool, connect_args=options)
             with self._engines[file].begin() as connection:
                 yield connection

@@ -81,7 +81,7 @@ def test_both_runs_of_every_size_are_made_and_told(
         return made_run(len(landed) * 10.0)
 
     monkeypatch.setattr(scale, "run", run)
-    monkeypatch.setattr(scale, "open_encoder", lambda folder: folder.mkdir(exist_ok=True))
+    monkeypatch.setattr(scale, "open_encoder", lambda folder: folder.mkdir())
     monkeypatch.setattr("sys.argv", ["scale", "--sizes", "4000,2000", "--folder", str(tmp_path)])
     scale.main()
     weeks = 19
